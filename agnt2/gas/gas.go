@@ -1,0 +1,56 @@
+// Package gas prices operations (AGNT2 paper App. A.3). Gas is a function of the operation's declared fields and of
+// governance parameters only, never of the work a particular engine does. All integer; cheap to repeat in Solidity.
+package gas
+
+import (
+	"math/bits"
+
+	"github.com/holiman/uint256"
+
+	"github.com/agnt2/agnt2/agnt2/record"
+)
+
+// Classes is the number of capability classes.
+const Classes = 4
+
+// Calldata prices the bytes of an operation's calldata.
+func Calldata(p *record.Params, n int) uint64 { return p.GasPerCalldataByte * uint64(n) }
+
+// InvokeBase is what an INVOKE pays whatever it calls. payloadBytes is the length named in its DA pointer.
+func InvokeBase(p *record.Params, payloadBytes uint32) uint64 {
+	return p.GasInvokeBase + p.GasPerPayloadByte*uint64(payloadBytes)
+}
+
+// Class is the surcharge of a capability class; class must be below Classes.
+func Class(p *record.Params, class uint8) uint64 { return p.GasClass[class] }
+
+// Respond is the price of a RESPOND. payloadBytes is the length named in its DA pointer.
+func Respond(p *record.Params, payloadBytes uint32) uint64 {
+	return p.GasRespond + p.GasPerPayloadByte*uint64(payloadBytes)
+}
+
+// AgentOperation is the price of an agent operation that writes n records beside the agent's own.
+func AgentOperation(p *record.Params, n int) uint64 {
+	return p.GasAgentOperation + p.GasPerRecord*uint64(n)
+}
+
+// L1DataFee is the fee, in wei, for publishing n bytes of transaction on L1: linear in bytes,
+// n · (16·l1BaseFee·baseFeeScalar + blobBaseFee·blobBaseFeeScalar) / 10^6, the upper bound of OP's Ecotone formula
+// (every byte priced as non-zero) without its compression estimate, which a step verifier could not repeat cheaply.
+func L1DataFee(l1 *record.L1Info, n int) (fee uint256.Int) {
+	var blob uint256.Int
+	fee.Mul(&l1.BaseFee, uint256.NewInt(16*uint64(l1.BaseFeeScalar)))
+	blob.Mul(&l1.BlobBaseFee, uint256.NewInt(uint64(l1.BlobBaseFeeScalar)))
+	fee.Add(&fee, &blob)
+	fee.Mul(&fee, uint256.NewInt(uint64(n)))
+	return *fee.Div(&fee, uint256.NewInt(1_000_000))
+}
+
+// Add returns a+b, saturating: a sum that overflows is above every gas limit.
+func Add(a, b uint64) uint64 {
+	s, carry := bits.Add64(a, b, 0)
+	if carry != 0 {
+		return ^uint64(0)
+	}
+	return s
+}

@@ -1,0 +1,127 @@
+// Package record declares every record of the interaction trie: its layout (generated from IRecords.sol) and its key.
+//
+// A key is 32 bytes. Byte 0 is the namespace, so every namespace is a subtree with a root of its own; the other 31 bytes
+// are the head of keccak256 of the identifiers, except in the deadline queue, whose keys are ordered by time.
+// Source: AGNT2 paper App. D.1. This package does no I/O and knows no rules.
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+//go:generate go run ../abi/gen -records -pkg record -out records.go ../../packages/contracts-bedrock-fork/out/IRecords.sol/IRecords.json
+
+// Key addresses one record.
+type Key [32]byte
+
+func (k Key) String() string { return fmt.Sprintf("%s/%x", Namespace(k[0]), k[1:]) }
+
+// Namespace is the first byte of a key.
+type Namespace byte
+
+// Namespaces. Values are consensus: never reuse one.
+const (
+	NSAccount          Namespace = 0x01
+	NSAgent            Namespace = 0x02
+	NSAgentURI         Namespace = 0x03
+	NSMetadata         Namespace = 0x04
+	NSCapability       Namespace = 0x05
+	NSCapabilityDetail Namespace = 0x06
+	NSReputation       Namespace = 0x07
+	NSPair             Namespace = 0x08
+	NSInteraction      Namespace = 0x10
+	NSDeadline         Namespace = 0x11
+	NSGlobal           Namespace = 0xff
+)
+
+var namespaceNames = map[Namespace]string{
+	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
+	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
+	NSDeadline: "deadlines", NSGlobal: "global",
+}
+
+func (n Namespace) String() string {
+	if s, ok := namespaceNames[n]; ok {
+		return s
+	}
+	return fmt.Sprintf("namespace(0x%02x)", byte(n))
+}
+
+func hashed(ns Namespace, id []byte) (k Key) {
+	h := crypto.Keccak256Hash(id)
+	k[0] = byte(ns)
+	copy(k[1:], h[:31])
+	return k
+}
+
+// addressKey keys a record by one address. Addresses are keys as they are: twelve bytes of the address's own hash would
+// add nothing, but 20 raw bytes would let an attacker who grinds addresses build deep paths, so they are hashed.
+func addressKey(ns Namespace, a common.Address) Key { return hashed(ns, a[:]) }
+
+func AccountKey(a common.Address) Key    { return addressKey(NSAccount, a) }
+func AgentKey(a common.Address) Key      { return addressKey(NSAgent, a) }
+func AgentURIKey(a common.Address) Key   { return addressKey(NSAgentURI, a) }
+func ReputationKey(a common.Address) Key { return addressKey(NSReputation, a) }
+
+// CapabilityKey keys what an INVOKE needs of a capability; id is keccak256 of its name.
+func CapabilityKey(agent common.Address, id common.Hash) Key {
+	return hashed(NSCapability, concat(agent[:], id[:]))
+}
+
+// CapabilityDetailKey keys the rest of a capability.
+func CapabilityDetailKey(agent common.Address, id common.Hash) Key {
+	return hashed(NSCapabilityDetail, concat(agent[:], id[:]))
+}
+
+// MetadataKey keys one ERC-8004 metadata entry.
+func MetadataKey(agent common.Address, key string) Key {
+	return hashed(NSMetadata, concat(agent[:], []byte(key)))
+}
+
+// PairKey keys the history between a callee and one caller.
+func PairKey(callee, caller common.Address) Key { return hashed(NSPair, concat(callee[:], caller[:])) }
+
+// InteractionKey keys an interaction. Its id is a hash already: the head of the id is the key.
+func InteractionKey(id common.Hash) (k Key) {
+	k[0] = byte(NSInteraction)
+	copy(k[1:], id[:31])
+	return k
+}
+
+// deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.
+const deadlineBytes = 5
+
+// DeadlineKey keys an entry of the deadline queue: namespace ‖ deadline (5 bytes, big-endian) ‖ first 26 bytes of the
+// id. The smallest key of the namespace is the next entry that falls due, and one ordered Merkle path proves it.
+// deadline must be below 2^40.
+func DeadlineKey(deadline uint64, id common.Hash) (k Key) {
+	if deadline >= 1<<(8*deadlineBytes) {
+		panic(fmt.Sprintf("deadline %d does not fit in %d bytes", deadline, deadlineBytes))
+	}
+	k[0] = byte(NSDeadline)
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], deadline)
+	copy(k[1:], b[8-deadlineBytes:])
+	copy(k[1+deadlineBytes:], id[:32-1-deadlineBytes])
+	return k
+}
+
+// DeadlineOf returns the deadline, in Unix seconds, of a key of the deadline queue.
+func DeadlineOf(k Key) uint64 {
+	var b [8]byte
+	copy(b[8-deadlineBytes:], k[1:1+deadlineBytes])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// Keys of /global/.
+var (
+	ParamsKey = hashed(NSGlobal, []byte("params"))
+	TotalsKey = hashed(NSGlobal, []byte("totals"))
+	L1InfoKey = hashed(NSGlobal, []byte("l1Info"))
+)
+
+func concat(a, b []byte) []byte { return append(append(make([]byte, 0, len(a)+len(b)), a...), b...) }

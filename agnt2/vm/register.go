@@ -1,0 +1,203 @@
+package vm
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
+	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/gas"
+	"github.com/agnt2/agnt2/agnt2/record"
+)
+
+// REGISTER (paper App. A.1): identity, URI, capabilities, metadata, one record a micro-step; the stake is the account's.
+
+func checkAgentFields(name, version string) abi.Revert {
+	switch {
+	case len(name) == 0 || len(name) > maxName:
+		return outOfRange("name")
+	case len(version) > maxVersion:
+		return outOfRange("version")
+	}
+	return nil
+}
+
+func checkCapabilities(cs []abi.Capability) abi.Revert {
+	if len(cs) > maxListedElements {
+		return outOfRange("capabilities")
+	}
+	for i := range cs {
+		c := &cs[i]
+		switch {
+		case len(c.Name) == 0 || len(c.Name) > maxName:
+			return outOfRange("capabilities.name")
+		case len(c.Endpoint) > maxEndpoint:
+			return outOfRange("capabilities.endpoint")
+		case c.Class >= capabilityClasses:
+			return outOfRange("capabilities.class")
+		}
+		for j := range i {
+			if cs[j].Name == c.Name {
+				return outOfRange("capabilities.name")
+			}
+		}
+	}
+	return nil
+}
+
+func checkMetadata(ms []abi.MetadataEntry) abi.Revert {
+	if len(ms) > maxListedElements {
+		return outOfRange("metadata")
+	}
+	for i := range ms {
+		switch {
+		case len(ms[i].Key) == 0 || len(ms[i].Key) > maxMetadataKey:
+			return outOfRange("metadata.key")
+		case len(ms[i].Value) > maxMetadataValue:
+			return outOfRange("metadata.value")
+		}
+		for j := range i {
+			if ms[j].Key == ms[i].Key {
+				return outOfRange("metadata.key")
+			}
+		}
+	}
+	return nil
+}
+
+// recordsPerCapability: what an INVOKE needs, and the rest.
+const recordsPerCapability = 2
+
+func stepRegisterAgent(m *Machine, s State) step {
+	c := m.args.(*abi.RegisterCall)
+	if !m.use(gas.AgentOperation(&m.Params, 1+recordsPerCapability*len(c.Capabilities)+len(c.Metadata))) {
+		return m.outOfGas(s)
+	}
+	if why := checkAgentFields(c.Name, c.Version); why != nil {
+		return m.fail(s, why)
+	}
+	if len(c.AgentURI) > maxURI {
+		return m.fail(s, outOfRange("agentURI"))
+	}
+	if why := checkCapabilities(c.Capabilities); why != nil {
+		return m.fail(s, why)
+	}
+	if why := checkMetadata(c.Metadata); why != nil {
+		return m.fail(s, why)
+	}
+	if uint32(len(c.Capabilities)) > m.Params.MaxCapabilities {
+		return m.fail(s, &abi.TooManyCapabilities{Count: *uint256.NewInt(uint64(len(c.Capabilities))), Maximum: *uint256.NewInt(uint64(m.Params.MaxCapabilities))})
+	}
+	var stake uint256.Int
+	if stake.Add(&m.r.stake, &m.tx.Value); stake.Lt(&m.Params.MinStakeWei) {
+		return m.fail(s, &abi.StakeBelowMinimum{StakeWei: stake, MinimumWei: m.Params.MinStakeWei})
+	}
+
+	k := record.AgentKey(m.tx.From)
+	old := m.get(s, k)
+	var a record.Agent
+	if old != nil {
+		a = decoded(record.DecodeAgent(old))
+	}
+	if a.Status == uint8(Active) {
+		return m.fail(s, &abi.AlreadyRegistered{Agent: m.tx.From})
+	}
+	a = record.Agent{
+		Status: uint8(Active), Owner: m.tx.From, Epoch: a.Epoch + 1, CapabilityCount: uint32(len(c.Capabilities)),
+		RegisteredAt: m.Block.Time, LastHeartbeat: m.Block.Time, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version,
+	}
+	m.set(s, k, old, a.Encode())
+	m.r.epoch = a.Epoch
+	m.r.stakeAdd = m.tx.Value
+	m.r.setRegistered = becomeRegistered
+	m.emit((&abi.AgentRegisteredEvent{
+		Agent: m.tx.From, StakeWei: stake, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version, AgentURI: c.AgentURI,
+	}).Log(abi.Address))
+	return registerURI
+}
+
+func stepRegisterURI(m *Machine, s State) step {
+	k := record.AgentURIKey(m.tx.From)
+	old := m.get(s, k)
+	var v []byte
+	if uri := m.args.(*abi.RegisterCall).AgentURI; uri != "" {
+		v = (&record.AgentURI{Uri: uri}).Encode()
+	}
+	m.set(s, k, old, v)
+	return m.nextCapability(0)
+}
+
+// upserts are the capabilities that the operation in progress writes.
+func (m *Machine) upserts() []abi.Capability {
+	switch c := m.args.(type) {
+	case *abi.RegisterCall:
+		return c.Capabilities
+	case *abi.UpdateCapabilitiesCall:
+		return c.Upserts
+	}
+	panic("operation writes no capabilities")
+}
+
+// nextCapability goes to capability i, or past the last one.
+func (m *Machine) nextCapability(i int) step {
+	m.r.index = i
+	if i < len(m.upserts()) {
+		return writeCapability
+	}
+	if _, ok := m.args.(*abi.RegisterCall); ok {
+		return m.nextMetadata(0)
+	}
+	return m.nextRemoval(0)
+}
+
+// CapabilityID is the id of a capability's name.
+func CapabilityID(name string) common.Hash { return crypto.Keccak256Hash([]byte(name)) }
+
+func stepWriteCapability(m *Machine, s State) step {
+	c := &m.upserts()[m.r.index]
+	id := CapabilityID(c.Name)
+	k := record.CapabilityKey(m.tx.From, id)
+	old := m.get(s, k)
+	if _, update := m.args.(*abi.UpdateCapabilitiesCall); update && !m.live(old) {
+		m.r.count++
+	}
+	m.set(s, k, old, (&record.Capability{
+		Epoch: m.r.epoch, Class: c.Class, LatencyMsP99: c.LatencyMsP99, PriceWei: c.PriceWei,
+	}).Encode())
+	m.emit((&abi.CapabilityUpdatedEvent{
+		Agent: m.tx.From, Capability: id, PriceWei: c.PriceWei, LatencyMsP99: c.LatencyMsP99, Class: c.Class, Name: c.Name,
+	}).Log(abi.Address))
+	return writeCapabilityDetail
+}
+
+// live reports whether a stored capability belongs to the agent's present registration.
+func (m *Machine) live(b []byte) bool {
+	return b != nil && decoded(record.DecodeCapability(b)).Epoch == m.r.epoch
+}
+
+func stepWriteCapabilityDetail(m *Machine, s State) step {
+	c := &m.upserts()[m.r.index]
+	k := record.CapabilityDetailKey(m.tx.From, CapabilityID(c.Name))
+	m.set(s, k, m.get(s, k), (&record.CapabilityDetail{
+		InputSchemaHash: c.InputSchemaHash, OutputSchemaHash: c.OutputSchemaHash, Name: c.Name, Endpoint: c.Endpoint,
+	}).Encode())
+	return m.nextCapability(m.r.index + 1)
+}
+
+func (m *Machine) nextMetadata(i int) step {
+	m.r.index = i
+	if i < len(m.args.(*abi.RegisterCall).Metadata) {
+		return writeMetadata
+	}
+	return txEnd
+}
+
+func stepWriteMetadata(m *Machine, s State) step {
+	e := &m.args.(*abi.RegisterCall).Metadata[m.r.index]
+	k := record.MetadataKey(m.tx.From, e.Key)
+	m.set(s, k, m.get(s, k), (&record.Metadata{Key: e.Key, Value: e.Value}).Encode())
+	m.emit((&abi.MetadataSetEvent{
+		Agent: m.tx.From, IndexedMetadataKey: e.Key, MetadataKey: e.Key, MetadataValue: e.Value,
+	}).Log(abi.Address))
+	return m.nextMetadata(m.r.index + 1)
+}

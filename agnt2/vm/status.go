@@ -1,0 +1,68 @@
+package vm
+
+import "github.com/agnt2/agnt2/agnt2/abi"
+
+// AgentStatus mirrors IAGNT2.AgentStatus.
+type AgentStatus uint8
+
+const (
+	NoAgent AgentStatus = iota
+	Active
+	Deregistered
+)
+
+// InteractionStatus mirrors IAGNT2.InteractionStatus.
+type InteractionStatus uint8
+
+const (
+	NoInteraction InteractionStatus = iota
+	Pending
+	Completed
+	Errored
+	TimedOutGracefully
+	ParseFailed
+	Rejected
+	TimedOut
+)
+
+// ResponseStatus mirrors IAGNT2.ResponseStatus.
+type ResponseStatus uint8
+
+const (
+	OK ResponseStatus = iota
+	Error
+	TimeoutGraceful
+	ParseFailure
+	Rejection
+	responseStatuses
+)
+
+// settled is the interaction's status after a response.
+func (r ResponseStatus) settled() InteractionStatus {
+	return [responseStatuses]InteractionStatus{Completed, Errored, TimedOutGracefully, ParseFailed, Rejected}[r]
+}
+
+// Limits of list and string arguments, in elements and bytes (IAGNT2.sol states them to callers). They bound both the
+// micro-steps of one transaction and the size of every record.
+const (
+	maxName            = 64
+	maxVersion         = 32
+	maxURI             = 512
+	maxEndpoint        = 256
+	maxMetadataKey     = 32
+	maxMetadataValue   = 256
+	maxListedElements  = 16
+	capabilityClasses  = 4
+	daBackends         = 4
+	attestationLength  = 65
+	receiveGasLimit    = 100_000 // of a withdrawal that a plain transfer to the message passer starts (OP contracts)
+	maxMessageDataSize = 32 << 10
+)
+
+func outOfRange(field string) abi.Revert { return &abi.FieldOutOfRange{Field: field} }
+
+func assert(ok bool, what string) {
+	if !ok {
+		panic("invariant broken: " + what)
+	}
+}
