@@ -82,7 +82,9 @@ func NextHeader(cfg *gethparams.ChainConfig, parent *types.Header, a *Attributes
 // CheckHeader reports what is wrong with a foreign header before its block is executed: fields that execution decides are
 // compared afterwards, through the hash.
 func CheckHeader(cfg *gethparams.ChainConfig, parent, h *types.Header) error {
-	bad := func(format string, a ...any) error { return fmt.Errorf("%w: "+format, append([]any{ErrHeader}, a...)...) }
+	bad := func(format string, a ...any) error {
+		return fmt.Errorf("%w: "+format, append([]any{ErrHeader}, a...)...)
+	}
 	switch {
 	case h.Number == nil || h.Number.Cmp(new(big.Int).Add(parent.Number, common.Big1)) != 0:
 		return bad("number %v after %v", h.Number, parent.Number)
@@ -230,27 +232,34 @@ func (e *Execution) receipt(tx *abi.Transaction, r *vm.Result) *types.Receipt {
 // Finish takes the micro-steps that close the block; the state's changes are complete afterwards.
 func (e *Execution) Finish() { e.Machine.Seal(e.Overlay) }
 
-// Seal completes the header. stateRoot is the trie's root after the block, passerRoot the message passer's.
-func (e *Execution) Seal(stateRoot, passerRoot common.Hash) *types.Block {
+// Seal completes the header. roots gives the trie's root and the message passer's after the block; it runs beside the
+// derivation of the list roots.
+func (e *Execution) Seal(roots func() (stateRoot, passerRoot common.Hash, err error)) (*types.Block, error) {
 	h := e.Header
-	h.Root = stateRoot
-	h.WithdrawalsHash = &passerRoot
-	h.GasUsed = e.Machine.GasUsed
 	txs := make(types.Transactions, len(e.Txs))
 	for i, t := range e.Txs {
 		txs[i] = t.Inner
 	}
-	h.TxHash = types.DeriveSha(txs, trie.NewStackTrie(nil))
-	h.ReceiptHash = types.DeriveSha(e.Receipts, trie.NewStackTrie(nil))
-	h.Bloom = types.MergeBloom(e.Receipts)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.TxHash = types.DeriveSha(txs, trie.NewStackTrie(nil))
+		h.ReceiptHash = types.DeriveSha(e.Receipts, trie.NewStackTrie(nil))
+		h.Bloom = types.MergeBloom(e.Receipts)
+	}()
+	stateRoot, passerRoot, err := roots()
+	<-done
+	if err != nil {
+		return nil, err
+	}
+	h.Root, h.WithdrawalsHash, h.GasUsed = stateRoot, &passerRoot, e.Machine.GasUsed
 	b := types.NewBlockWithHeader(h).WithBody(types.Body{Transactions: txs, Withdrawals: types.Withdrawals{}})
 	hash := b.Hash()
-	for i, rc := range e.Receipts {
+	for _, rc := range e.Receipts {
 		rc.BlockHash = hash
-		rc.TransactionIndex = uint(i)
 		for _, l := range rc.Logs {
 			l.BlockHash = hash
 		}
 	}
-	return b
+	return b, nil
 }

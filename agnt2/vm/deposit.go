@@ -20,8 +20,8 @@ func stepDepositBegin(m *Machine, s State) step {
 // stepL1Attributes stores what the L1-attributes deposit says and goes on to the sweeps, whose events land in its receipt.
 func stepL1Attributes(m *Machine, s State) step {
 	l1, err := ParseL1Attributes(m.tx.Data)
-	if err != nil {
-		panic(err) // CheckBody has parsed it
+	if err != nil { // only the first deposit is known to be well-formed
+		return m.reject(s, &abi.MalformedCalldata{})
 	}
 	m.L1 = *l1
 	m.touch(record.L1InfoKey)

@@ -1,0 +1,571 @@
+// Package chain owns the engine's blocks: it executes foreign ones in full, adopts the head that the rollup node names,
+// and keeps labels, indices and state consistent through one atomic, synced batch per adoption, so that after a crash the
+// engine stands on a block that it had acknowledged.
+//
+// Layout in pebble beside the state store's (agnt2-engine/state):
+//
+//	H ‖ hash   → header RLP          B ‖ hash → body RLP       R ‖ hash → receipts (status, cumulative gas, logs)
+//	N ‖ hash   → number              n ‖ number → canonical hash
+//	t ‖ tx     → number, index, void flag     I ‖ id → INVOKE's tx and block     J ‖ id → settling tx and block
+//	Lhead, Lsafe, Lfinalized → hash  Lgenesis → hash
+package chain
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/big"
+	"runtime"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/lru"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/event"
+	"github.com/ethereum/go-ethereum/log"
+	gethparams "github.com/ethereum/go-ethereum/params"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/agnt2/agnt2/agnt2-engine/state"
+	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/block"
+	"github.com/agnt2/agnt2/agnt2/genesis"
+)
+
+var (
+	// ErrUnknownParent: the block's parent is not known here.
+	ErrUnknownParent = errors.New("unknown parent block")
+	// ErrUnknownBlock: no such block here.
+	ErrUnknownBlock = errors.New("unknown block")
+	// ErrInvalid: the block breaks a rule, or execution gives another block than the header claims.
+	ErrInvalid = errors.New("invalid block")
+	// ErrNotCanonical: a safe or finalized label that is not an ancestor of the head.
+	ErrNotCanonical = errors.New("not an ancestor of the head")
+	// ErrOtherGenesis: the data directory belongs to another chain.
+	ErrOtherGenesis = errors.New("data directory was made for another genesis")
+)
+
+// Options of Open.
+type Options struct {
+	CacheBytes    int    // record cache; default 256 MiB
+	HistoryBlocks uint64 // blocks whose state stays readable below the head; default 20000
+	// Sender may return a transaction that is decoded already (the mempool's), or nil.
+	Sender func(hash common.Hash) *abi.Transaction
+	// OnAdopted is called after every change of head, before SetLabels returns: what builds on the head next must already
+	// know of it.
+	OnAdopted func(*Adopted)
+	Log       log.Logger
+}
+
+// blocksInMemory bounds the cache of recent blocks and receipts.
+const blocksInMemory = 256
+
+// Executed is a block with everything that executing it gave.
+type Executed struct {
+	Block    *types.Block
+	Receipts types.Receipts
+	Txs      []*abi.Transaction
+}
+
+// Chain is safe for concurrent use.
+type Chain struct {
+	db      *pebble.DB
+	cfg     *gethparams.ChainConfig
+	chainID *big.Int
+	opts    Options
+	log     log.Logger
+	genesis *types.Block
+	store   *state.Store
+
+	// writeMu serialises execution results and adoptions.
+	writeMu sync.Mutex
+
+	mu                    sync.RWMutex // guards the labels
+	head, safe, finalized *types.Header
+
+	executed *lru.Cache[common.Hash, *Executed] // recent blocks, adopted or not
+	pendMu   sync.Mutex
+	pend     map[common.Hash]*Executed // executed and not on disk
+	headers  *lru.Cache[common.Hash, *types.Header]
+
+	heads   event.FeedOf[core.ChainHeadEvent]
+	logs    event.FeedOf[[]*types.Log]
+	removed event.FeedOf[core.RemovedLogsEvent]
+}
+
+// Adopted tells what a change of head did.
+type Adopted struct {
+	Head    *types.Header
+	Applied []*Executed // oldest first
+	Undone  []*Executed // newest first
+}
+
+// Open opens or creates the chain in db. The caller closes db after Close.
+func Open(db *pebble.DB, g *genesis.Genesis, o Options) (*Chain, error) {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 256 << 20
+	}
+	if o.HistoryBlocks == 0 {
+		o.HistoryBlocks = 20_000
+	}
+	if o.Log == nil {
+		o.Log = log.Root()
+	}
+	c := &Chain{
+		db: db, cfg: g.ChainConfig(), chainID: new(big.Int).SetUint64(g.ChainID), opts: o, log: o.Log,
+		executed: lru.NewCache[common.Hash, *Executed](blocksInMemory), pend: make(map[common.Hash]*Executed),
+		headers: lru.NewCache[common.Hash, *types.Header](8192),
+	}
+	c.genesis = g.Block()
+	stored, err := get(db, labelKey("genesis"))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case stored == nil:
+		if err := c.bootstrap(g); err != nil {
+			return nil, err
+		}
+	case common.BytesToHash(stored) != c.genesis.Hash():
+		return nil, fmt.Errorf("%w: %x, genesis file gives %s", ErrOtherGenesis, stored, c.genesis.Hash())
+	}
+	c.store, err = state.Open(db, c, state.Options{
+		CacheBytes: o.CacheBytes,
+		Root: func(id state.ID) (common.Hash, error) {
+			h := c.HeaderByHash(id.Hash)
+			if h == nil {
+				return common.Hash{}, fmt.Errorf("%w: header of head %s is missing", state.ErrCorrupt, id.Hash)
+			}
+			return h.Root, nil
+		},
+		Progress: func(n int) {
+			if n%(1<<20) < 4096 && n > 4096 {
+				c.log.Info("Rebuilding the interaction trie", "records", n)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for name, to := range map[string]**types.Header{"head": &c.head, "safe": &c.safe, "finalized": &c.finalized} {
+		raw, err := get(db, labelKey(name))
+		if err != nil {
+			return nil, err
+		}
+		if *to = c.HeaderByHash(common.BytesToHash(raw)); *to == nil {
+			return nil, fmt.Errorf("%w: label %s points to %x", state.ErrCorrupt, name, raw)
+		}
+	}
+	if c.head.Hash() != c.store.Head().Hash {
+		return nil, fmt.Errorf("%w: head is %s, state is that of %s", state.ErrCorrupt, c.head.Hash(), c.store.Head().Hash)
+	}
+	c.log.Info("Chain opened", "head", c.head.Number, "hash", c.head.Hash(), "safe", c.safe.Number, "finalized", c.finalized.Number)
+	return c, nil
+}
+
+func (c *Chain) bootstrap(g *genesis.Genesis) error {
+	batch := c.db.NewBatch()
+	defer batch.Close()
+	var rs []state.Record
+	for _, r := range g.Records() {
+		rs = append(rs, state.Record{Key: r.Key, Value: r.Value})
+	}
+	id := state.ID{Number: 0, Hash: c.genesis.Hash()}
+	if err := state.Bootstrap(batch, id, rs); err != nil {
+		return err
+	}
+	if err := c.writeBlock(batch, &Executed{Block: c.genesis}); err != nil {
+		return err
+	}
+	for _, l := range []string{"genesis", "head", "safe", "finalized"} {
+		if err := batch.Set(labelKey(l), id.Hash[:], nil); err != nil {
+			return err
+		}
+	}
+	return batch.Commit(pebble.Sync)
+}
+
+// Config returns the Ethereum view of the chain's rules.
+func (c *Chain) Config() *gethparams.ChainConfig { return c.cfg }
+
+// Genesis returns block 0.
+func (c *Chain) Genesis() *types.Block { return c.genesis }
+
+// State returns the state store.
+func (c *Chain) State() *state.Store { return c.store }
+
+// Head, Safe and Finalized return the labelled headers.
+func (c *Chain) Head() *types.Header { return c.label(&c.head) }
+
+// Safe returns the newest block derived from L1.
+func (c *Chain) Safe() *types.Header { return c.label(&c.safe) }
+
+// Finalized returns the newest block derived from finalized L1 blocks.
+func (c *Chain) Finalized() *types.Header { return c.label(&c.finalized) }
+
+func (c *Chain) label(h **types.Header) *types.Header {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return *h
+}
+
+// Decode checks and decodes transactions in parallel, reusing those that the mempool has decoded.
+func (c *Chain) Decode(txs types.Transactions, sizes []int) ([]*abi.Transaction, error) {
+	out := make([]*abi.Transaction, len(txs))
+	var g errgroup.Group
+	workers := min(runtime.GOMAXPROCS(0), len(txs)/64+1)
+	for w := range workers {
+		g.Go(func() error {
+			for i := w; i < len(txs); i += workers {
+				if c.opts.Sender != nil {
+					if t := c.opts.Sender(txs[i].Hash()); t != nil {
+						out[i] = t
+						continue
+					}
+				}
+				size := 0
+				if sizes != nil {
+					size = sizes[i]
+				} else {
+					size = int(txs[i].Size())
+				}
+				t, err := abi.FromInner(txs[i], c.chainID, size)
+				if err != nil {
+					return fmt.Errorf("transaction %d (%s): %w", i, txs[i].Hash(), err)
+				}
+				out[i] = t
+			}
+			return nil
+		})
+	}
+	return out, g.Wait()
+}
+
+// Insert executes a foreign block on its parent and keeps it, without making it the head. It is cheap for known blocks.
+// Errors: ErrUnknownParent, ErrInvalid; anything else is the disk's.
+func (c *Chain) Insert(b *types.Block) error {
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	return c.insert(b)
+}
+
+func (c *Chain) insert(b *types.Block) error {
+	if c.store.Known(b.Hash()) {
+		return nil
+	}
+	parent := c.HeaderByHash(b.ParentHash())
+	if parent == nil {
+		return fmt.Errorf("%w: %s of block %d", ErrUnknownParent, b.ParentHash(), b.NumberU64())
+	}
+	if err := c.ensureState(parent); err != nil {
+		return err
+	}
+	if err := block.CheckHeader(c.cfg, parent, b.Header()); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	txs, err := c.Decode(b.Transactions(), nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	h := types.CopyHeader(b.Header())
+	view, err := c.store.View(parent.Hash())
+	if err != nil {
+		return err
+	}
+	e := block.NewExecution(c.chainID.Uint64(), h, view)
+	for i, tx := range txs {
+		if _, err := e.Apply(tx); err != nil {
+			return fmt.Errorf("%w: transaction %d: %w", ErrInvalid, i, err)
+		}
+	}
+	if len(txs) == 0 {
+		return fmt.Errorf("%w: %w", ErrInvalid, block.ErrNoL1Attributes)
+	}
+	claimed := b.Header()
+	if _, err := c.finish(e, parent.Hash(), func(got *types.Block) error { return differ(claimed, got.Header()) }); err != nil {
+		return err
+	}
+	return nil
+}
+
+// differ names the first field in which execution disagrees with a header.
+func differ(want, got *types.Header) error {
+	if want.Hash() == got.Hash() {
+		return nil
+	}
+	for _, f := range []struct {
+		name      string
+		want, got any
+	}{
+		{"gasUsed", want.GasUsed, got.GasUsed}, {"transactionsRoot", want.TxHash, got.TxHash},
+		{"receiptsRoot", want.ReceiptHash, got.ReceiptHash}, {"stateRoot", want.Root, got.Root},
+		{"withdrawalsRoot", *want.WithdrawalsHash, *got.WithdrawalsHash}, {"logsBloom", want.Bloom, got.Bloom},
+	} {
+		if f.want != f.got {
+			return fmt.Errorf("%w: %s is %v, execution gives %v", ErrInvalid, f.name, f.want, f.got)
+		}
+	}
+	return fmt.Errorf("%w: hash is %s, execution gives %s", ErrInvalid, want.Hash(), got.Hash())
+}
+
+// Seal finishes a block that was built here and keeps it.
+func (c *Chain) Seal(e *block.Execution) (*Executed, error) {
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	return c.finish(e, e.Header.ParentHash, nil)
+}
+
+// finish closes the execution, computes the roots and keeps the block if check accepts it.
+func (c *Chain) finish(e *block.Execution, parent common.Hash, check func(*types.Block) error) (*Executed, error) {
+	e.Finish()
+	effect := &state.Block{
+		Number: e.Header.Number.Uint64(), Parent: parent, Changes: e.Overlay.Changes(), Messages: e.Machine.Messages,
+	}
+	b, err := e.Seal(func() (common.Hash, common.Hash, error) { return c.store.Apply(effect) })
+	if err != nil {
+		return nil, err
+	}
+	if check != nil {
+		if err := check(b); err != nil {
+			return nil, err
+		}
+	}
+	x := &Executed{Block: b, Receipts: e.Receipts, Txs: e.Txs}
+	effect.Hash = b.Hash()
+	c.pendMu.Lock()
+	c.pend[effect.Hash] = x
+	c.pendMu.Unlock()
+	c.executed.Add(effect.Hash, x)
+	c.headers.Add(effect.Hash, b.Header())
+	c.store.Add(effect)
+	return x, nil
+}
+
+// ensureState executes stored blocks again whose effects are no longer in memory, from the nearest known ancestor on.
+func (c *Chain) ensureState(h *types.Header) error {
+	var missing []*types.Block
+	for !c.store.Known(h.Hash()) {
+		b := c.BlockByHash(h.Hash())
+		if b == nil || uint64(len(missing)) > c.opts.HistoryBlocks {
+			return fmt.Errorf("%w: %s", state.ErrUnknownBlock, h.Hash())
+		}
+		missing = append(missing, b)
+		if h = c.HeaderByHash(h.ParentHash); h == nil {
+			return fmt.Errorf("%w: parent of %s", ErrUnknownParent, b.Hash())
+		}
+	}
+	for i := len(missing) - 1; i >= 0; i-- {
+		c.log.Info("Executing a stored block again", "number", missing[i].Number(), "hash", missing[i].Hash())
+		if err := c.insert(missing[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetLabels makes head the canonical head, with its safe and finalized ancestors; zero hashes leave a label as it is.
+// When it returns, everything is on disk. Errors: ErrUnknownBlock, ErrNotCanonical.
+func (c *Chain) SetLabels(head, safe, finalized common.Hash) error {
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	h := c.HeaderByHash(head)
+	if h == nil {
+		return fmt.Errorf("%w: head %s", ErrUnknownBlock, head)
+	}
+	if err := c.ensureState(h); err != nil {
+		return err
+	}
+	old := c.Head()
+	labels := map[string]common.Hash{}
+	newSafe, err := c.ancestor(h, safe, c.Safe())
+	if err != nil {
+		return fmt.Errorf("safe %s: %w", safe, err)
+	}
+	newFinalized, err := c.ancestor(h, finalized, c.Finalized())
+	if err != nil {
+		return fmt.Errorf("finalized %s: %w", finalized, err)
+	}
+	if newSafe.Hash() != c.Safe().Hash() {
+		labels["safe"] = newSafe.Hash()
+	}
+	if newFinalized.Hash() != c.Finalized().Hash() {
+		labels["finalized"] = newFinalized.Hash()
+	}
+	if head == old.Hash() && len(labels) == 0 {
+		return nil
+	}
+	labels["head"] = head
+	batch := c.db.NewBatch()
+	defer batch.Close()
+	for l, hash := range labels {
+		if err := batch.Set(labelKey(l), hash[:], nil); err != nil {
+			return err
+		}
+	}
+	if head == old.Hash() {
+		if err := c.prune(batch, newFinalized.Number.Uint64()); err != nil {
+			return err
+		}
+		if err := batch.Commit(pebble.Sync); err != nil {
+			return err
+		}
+		c.setLabels(h, newSafe, newFinalized)
+		return nil
+	}
+	moved, err := c.adopt(batch, h)
+	if err != nil {
+		return err
+	}
+	c.setLabels(h, newSafe, newFinalized)
+	c.announce(moved)
+	return nil
+}
+
+// ancestor finds a labelled block that must be an ancestor of head, or head itself. A zero hash keeps the present label,
+// pulled back to genesis if head does not descend from it.
+func (c *Chain) ancestor(head *types.Header, want common.Hash, present *types.Header) (*types.Header, error) {
+	keep := want == (common.Hash{})
+	target := present
+	if !keep {
+		if target = c.HeaderByHash(want); target == nil {
+			return nil, ErrUnknownBlock
+		}
+	}
+	if c.descends(head, target) {
+		return target, nil
+	}
+	if keep {
+		return c.genesis.Header(), nil
+	}
+	return nil, ErrNotCanonical
+}
+
+func (c *Chain) descends(h, from *types.Header) bool {
+	n := from.Number.Uint64()
+	for h != nil && h.Number.Uint64() > n {
+		if c.CanonicalHash(h.Number.Uint64()) == h.Hash() { // from here on down the index answers
+			return c.CanonicalHash(n) == from.Hash()
+		}
+		h = c.HeaderByHash(h.ParentHash)
+	}
+	return h != nil && h.Hash() == from.Hash()
+}
+
+func (c *Chain) setLabels(head, safe, finalized *types.Header) {
+	c.mu.Lock()
+	c.head, c.safe, c.finalized = head, safe, finalized
+	c.mu.Unlock()
+}
+
+// adopt moves the canonical chain to h and commits batch.
+func (c *Chain) adopt(batch *pebble.Batch, h *types.Header) (*Adopted, error) {
+	a, err := c.store.Adopt(batch, h.Hash())
+	if err != nil {
+		return nil, err
+	}
+	moved := &Adopted{Head: h}
+	fail := func(err error) (*Adopted, error) {
+		a.Abort()
+		return nil, err
+	}
+	for _, b := range a.Undone() {
+		x := c.Executed(b.Hash)
+		if x == nil {
+			return fail(fmt.Errorf("%w: body of block %s", state.ErrCorrupt, b.Hash))
+		}
+		moved.Undone = append(moved.Undone, x)
+		if err := c.unindex(batch, x); err != nil {
+			return fail(err)
+		}
+	}
+	for _, b := range a.Applied() {
+		x := c.Executed(b.Hash)
+		if x == nil {
+			return fail(fmt.Errorf("%w: body of block %s", state.ErrCorrupt, b.Hash))
+		}
+		moved.Applied = append(moved.Applied, x)
+		if err := c.writeBlock(batch, x); err != nil {
+			return fail(err)
+		}
+		if err := c.index(batch, x); err != nil {
+			return fail(err)
+		}
+	}
+	if err := batch.Commit(pebble.Sync); err != nil {
+		return fail(err)
+	}
+	a.Done()
+	c.pendMu.Lock()
+	for _, x := range moved.Applied {
+		delete(c.pend, x.Block.Hash())
+	}
+	c.pendMu.Unlock()
+	return moved, nil
+}
+
+// prune drops what the history window no longer covers, and unadopted blocks that finality has overtaken.
+func (c *Chain) prune(batch *pebble.Batch, finalized uint64) error {
+	if head := c.Head().Number.Uint64(); head > c.opts.HistoryBlocks {
+		if err := c.store.Prune(batch, min(head-c.opts.HistoryBlocks, finalized)); err != nil {
+			return err
+		}
+	}
+	c.pendMu.Lock()
+	for hash, x := range c.pend {
+		if x.Block.NumberU64() <= finalized {
+			delete(c.pend, hash)
+		}
+	}
+	c.pendMu.Unlock()
+	c.store.Forget(finalized)
+	return nil
+}
+
+func (c *Chain) announce(m *Adopted) {
+	var gone []*types.Log
+	for _, x := range m.Undone {
+		for i := len(x.Receipts) - 1; i >= 0; i-- {
+			for _, l := range x.Receipts[i].Logs {
+				cp := *l
+				cp.Removed = true
+				gone = append(gone, &cp)
+			}
+		}
+	}
+	if len(gone) > 0 {
+		c.removed.Send(core.RemovedLogsEvent{Logs: gone})
+	}
+	for _, x := range m.Applied {
+		var ls []*types.Log
+		for _, r := range x.Receipts {
+			ls = append(ls, r.Logs...)
+		}
+		if len(ls) > 0 {
+			c.logs.Send(ls)
+		}
+		c.heads.Send(core.ChainHeadEvent{Header: x.Block.Header()})
+	}
+	if len(m.Applied) == 0 {
+		c.heads.Send(core.ChainHeadEvent{Header: m.Head})
+	}
+	if c.opts.OnAdopted != nil {
+		c.opts.OnAdopted(m)
+	}
+}
+
+// SubscribeHeads delivers every new canonical head in order.
+func (c *Chain) SubscribeHeads(ch chan<- core.ChainHeadEvent) event.Subscription {
+	return c.heads.Subscribe(ch)
+}
+
+// SubscribeLogs delivers the logs of newly canonical blocks.
+func (c *Chain) SubscribeLogs(ch chan<- []*types.Log) event.Subscription { return c.logs.Subscribe(ch) }
+
+// SubscribeRemovedLogs delivers the logs of blocks that left the canonical chain.
+func (c *Chain) SubscribeRemovedLogs(ch chan<- core.RemovedLogsEvent) event.Subscription {
+	return c.removed.Subscribe(ch)
+}
+
+func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

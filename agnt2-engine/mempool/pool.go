@@ -1,0 +1,648 @@
+package mempool
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/event"
+	"github.com/ethereum/go-ethereum/log"
+	"github.com/holiman/uint256"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/agnt2/agnt2/agnt2/abi"
+)
+
+// admitChunk is how many transactions are put in under one lock, so that a large batch does not keep the builder out.
+const admitChunk = 256
+
+// Why transactions leave the pool, as metric labels.
+const (
+	removedStale     = "stale" // the nonce is used at the head: included, or another one was
+	removedReplaced  = "replaced"
+	removedEvicted   = "evicted"
+	removedExpired   = "expired"
+	removedGasLimit  = "gas_limit"
+	removedRequested = "requested"
+)
+
+// Pool is safe for concurrent use.
+type Pool struct {
+	cfg     Config
+	log     log.Logger
+	metrics *metrics
+	journal *journal // nil: off
+
+	workers  chan struct{} // one token per processor: sender recovery and PreCheck
+	inflight atomic.Int64  // bytes
+
+	resetMu sync.Mutex // one Reset at a time; before mu
+
+	mu   sync.RWMutex
+	head Head
+	// prefetched is what a Reset has read of the new head before it took the lock; nil otherwise.
+	prefetched map[common.Address]senderState
+	epoch      uint64 // counts Resets
+	all        map[common.Hash]*item
+	accounts   map[common.Address]*account
+	order      []*account // all accounts, for the slow round of Reset
+	round      int        // where that round is
+	bytes      int64
+	pending    int
+	seq        uint64
+	evict      evictor
+	fresh      []*abi.Transaction // executable, not yet announced
+	promoted   bool               // something became executable, announced before or not
+	cursors    []*Cursor          // oldest first
+	subs       map[*subscriber]struct{}
+	closed     bool
+	quit       chan struct{}
+}
+
+// New opens a pool on a head. With a journal configured, it first reads back what an earlier process had accepted and
+// the head has not used up. If the journal cannot be opened or written, every Add fails with ErrJournal until it can.
+// reg may be nil. Close releases the pool.
+func New(cfg Config, head Head, reg prometheus.Registerer) *Pool {
+	p := &Pool{
+		cfg:      cfg.withDefaults(),
+		log:      log.New("module", "mempool"),
+		workers:  make(chan struct{}, runtime.GOMAXPROCS(0)),
+		head:     head,
+		epoch:    1,
+		all:      make(map[common.Hash]*item),
+		accounts: make(map[common.Address]*account),
+		subs:     make(map[*subscriber]struct{}),
+		quit:     make(chan struct{}),
+	}
+	p.metrics = newMetrics(reg, p)
+	if p.cfg.JournalPath != "" {
+		p.openJournal(osFiles{})
+	}
+	return p
+}
+
+// Close flushes the journal and ends subscriptions and cursors. Add fails with ErrClosed afterwards.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.closed = true
+	p.cursors = nil
+	close(p.quit)
+	p.mu.Unlock()
+	if p.journal != nil {
+		p.journal.close()
+	}
+}
+
+// Add admits signed transactions and returns one error for each, nil if it was accepted (and is on disk, if a journal
+// is configured). Senders are recovered in parallel. When ctx ends, those not decided yet fail with its error; one that
+// was only waiting for the disk stays in the pool.
+func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
+	errs := make([]error, len(txs))
+	var size int64
+	for i, tx := range txs {
+		switch {
+		case tx == nil:
+			errs[i] = reject(common.Hash{}, abi.ErrUndecodable)
+		case tx.Type() == types.DepositTxType:
+			errs[i] = reject(tx.Hash(), abi.ErrDepositSigned)
+		default:
+			size += int64(tx.Size())
+		}
+	}
+	if !p.reserve(size) {
+		return p.fail(errs, func(i int) common.Hash { return txs[i].Hash() }, ErrBusy)
+	}
+	defer p.inflight.Add(-size)
+
+	// Duplicates cost a map look-up, not a signature recovery.
+	if len(txs) > 1 {
+		seen := make(map[common.Hash]struct{}, len(txs))
+		for i, tx := range txs {
+			if errs[i] != nil {
+				continue
+			}
+			if _, dup := seen[tx.Hash()]; dup {
+				errs[i] = reject(tx.Hash(), ErrAlreadyKnown)
+			}
+			seen[tx.Hash()] = struct{}{}
+		}
+	}
+	p.mu.RLock()
+	for i, tx := range txs {
+		if errs[i] == nil && p.all[tx.Hash()] != nil {
+			errs[i] = reject(tx.Hash(), ErrAlreadyKnown)
+		}
+	}
+	p.mu.RUnlock()
+
+	decoded := make([]*abi.Transaction, len(txs))
+	p.parallel(ctx, len(txs), func(i int, cancelled error) {
+		if errs[i] != nil {
+			return
+		}
+		if cancelled != nil {
+			errs[i] = reject(txs[i].Hash(), cancelled)
+			return
+		}
+		tx, err := abi.FromInner(txs[i], p.cfg.ChainID, int(txs[i].Size()))
+		if err != nil {
+			errs[i] = reject(txs[i].Hash(), err)
+			return
+		}
+		decoded[i], errs[i] = tx, p.precheck(tx)
+	})
+	p.admit(ctx, decoded, errs)
+	return errs
+}
+
+// AddDecoded is Add for transactions that are decoded already.
+func (p *Pool) AddDecoded(txs []*abi.Transaction) []error {
+	errs := make([]error, len(txs))
+	var size int64
+	for i, tx := range txs {
+		switch {
+		case tx == nil:
+			errs[i] = reject(common.Hash{}, abi.ErrUndecodable)
+		case tx.Deposit:
+			errs[i] = reject(tx.Hash, abi.ErrDepositSigned)
+		default:
+			size += int64(tx.Size)
+		}
+	}
+	if !p.reserve(size) {
+		return p.fail(errs, func(i int) common.Hash { return txs[i].Hash }, ErrBusy)
+	}
+	defer p.inflight.Add(-size)
+	check := func(i int, _ error) {
+		if errs[i] == nil {
+			errs[i] = p.precheck(txs[i])
+		}
+	}
+	if p.cfg.PreCheck != nil {
+		p.parallel(context.Background(), len(txs), check)
+	} else {
+		for i := range txs {
+			check(i, nil)
+		}
+	}
+	p.admit(context.Background(), txs, errs)
+	return errs
+}
+
+// reserve counts bytes in flight. A batch larger than the bound gets through when it is alone.
+func (p *Pool) reserve(size int64) bool {
+	if now := p.inflight.Add(size); now > p.cfg.MaxInflightBytes && now != size {
+		p.inflight.Add(-size)
+		return false
+	}
+	return true
+}
+
+func (p *Pool) fail(errs []error, hash func(int) common.Hash, reason error) []error {
+	for i := range errs {
+		if errs[i] == nil {
+			errs[i] = reject(hash(i), reason)
+		}
+		p.metrics.rejected.WithLabelValues(reasonLabel(errs[i])).Inc()
+	}
+	return errs
+}
+
+// parallel calls f for 0 … n-1, never more at a time in the whole pool than there are processors. Once ctx ends, the
+// remaining calls are told so.
+func (p *Pool) parallel(ctx context.Context, n int, f func(i int, cancelled error)) {
+	one := func(i int) {
+		select {
+		case p.workers <- struct{}{}:
+			err := ctx.Err()
+			f(i, err)
+			<-p.workers
+		case <-ctx.Done():
+			f(i, ctx.Err())
+		}
+	}
+	if n == 1 {
+		one(0)
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, cap(p.workers)) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				one(i)
+			}
+		}()
+	}
+	wg.Wait()
+}
+
+// precheck applies the rules that need no lock, the cheap ones first so that nobody triggers PreCheck's work for free.
+func (p *Pool) precheck(tx *abi.Transaction) error {
+	if tx.TipCap.Lt(&p.cfg.MinTip) {
+		return &Rejection{Hash: tx.Hash, Reason: ErrTipTooLow, Have: tx.TipCap, Want: p.cfg.MinTip}
+	}
+	if p.cfg.IntrinsicGas != nil {
+		if need := p.cfg.IntrinsicGas(tx); tx.GasLimit < need {
+			return rejectNumbers(tx, ErrIntrinsicGas, tx.GasLimit, need, 0)
+		}
+	}
+	if p.cfg.PreCheck == nil {
+		return nil
+	}
+	p.mu.RLock()
+	head, known := p.head, p.all[tx.Hash] != nil
+	p.mu.RUnlock()
+	if known {
+		return reject(tx.Hash, ErrAlreadyKnown)
+	}
+	if tx.GasLimit > head.GasLimit {
+		return rejectNumbers(tx, ErrGasLimitAboveBlock, tx.GasLimit, head.GasLimit, 0)
+	}
+	if nonce := head.State.Nonce(tx.From); tx.Nonce < nonce {
+		return rejectNumbers(tx, ErrNonceTooLow, tx.Nonce, nonce, 0)
+	}
+	balance, cost := head.State.Balance(tx.From), head.cost(tx)
+	if balance.Lt(&cost) {
+		return &Rejection{Hash: tx.Hash, Reason: ErrInsufficientFunds, Have: balance, Want: cost}
+	}
+	if err := p.cfg.PreCheck(tx); err != nil {
+		return reject(tx.Hash, err)
+	}
+	return nil
+}
+
+// admit puts in the transactions that have no error yet and waits until they are durable.
+func (p *Pool) admit(ctx context.Context, txs []*abi.Transaction, errs []error) {
+	var accepted []int
+	for from := 0; from < len(txs); from += admitChunk {
+		p.mu.Lock()
+		for i := from; i < min(from+admitChunk, len(txs)); i++ {
+			if errs[i] == nil {
+				if errs[i] = p.insert(txs[i], false); errs[i] == nil {
+					accepted = append(accepted, i)
+				}
+			}
+		}
+		p.publish()
+		p.mu.Unlock()
+	}
+	if p.journal != nil && len(accepted) > 0 {
+		batch := make([]*abi.Transaction, len(accepted))
+		for k, i := range accepted {
+			batch[k] = txs[i]
+		}
+		if err := p.journal.commit(ctx, batch); err != nil {
+			durable := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) // or will be
+			for _, i := range accepted {
+				errs[i] = reject(txs[i].Hash, err)
+				if !durable {
+					p.Remove(txs[i].Hash)
+				}
+			}
+		}
+	}
+	ok := 0
+	for _, err := range errs {
+		if err == nil {
+			ok++
+		} else {
+			p.metrics.rejected.WithLabelValues(reasonLabel(err)).Inc()
+		}
+	}
+	p.metrics.added.Add(float64(ok))
+}
+
+// insert applies the rules that depend on the head and the pool, in this order, and puts the transaction in. One that
+// returns (from the journal or an abandoned block) was accepted once: it may wait for nonces and funds as if it had been
+// here all the time.
+func (p *Pool) insert(tx *abi.Transaction, returns bool) error {
+	if p.closed {
+		return reject(tx.Hash, ErrClosed)
+	}
+	if p.all[tx.Hash] != nil {
+		return reject(tx.Hash, ErrAlreadyKnown)
+	}
+	if tx.GasLimit > p.head.GasLimit {
+		return rejectNumbers(tx, ErrGasLimitAboveBlock, tx.GasLimit, p.head.GasLimit, 0)
+	}
+	a := p.accounts[tx.From]
+	if a == nil {
+		a = p.load(tx.From) // joins the pool only with its first transaction
+	} else if a.readAt != p.epoch {
+		p.refresh(a) // may drop stale transactions, and the account with the last of them
+	}
+
+	if tx.Nonce < a.nonce {
+		return rejectNumbers(tx, ErrNonceTooLow, tx.Nonce, a.nonce, 0)
+	}
+	i, taken := a.search(tx.Nonce)
+	if !taken {
+		if tx.Nonce-a.nonce >= a.slots && a.slotsAt != p.epoch {
+			p.readSlots(a)
+		}
+		if tx.Nonce-a.nonce >= a.slots {
+			return rejectNumbers(tx, ErrSenderLimit, tx.Nonce, a.nonce+a.slots, a.slots)
+		}
+		if next := a.next(); !returns && tx.Nonce > next && tx.Nonce-next > p.cfg.MaxNonceGap {
+			return rejectNumbers(tx, ErrNonceGap, tx.Nonce, next, p.cfg.MaxNonceGap)
+		}
+	}
+
+	cost := p.head.cost(tx)
+	sumCost, minTip, minFee := a.before(i)
+	sumCost = addSaturating(&sumCost, &cost)
+	affordable := !a.balance.Lt(&sumCost)
+	if !affordable && !returns {
+		return &Rejection{Hash: tx.Hash, Reason: ErrInsufficientFunds, Have: a.balance, Want: sumCost}
+	}
+
+	if taken {
+		if err := p.replaceable(a.txs[i].tx, tx); err != nil {
+			return err
+		}
+		p.forget(a.txs[i], removedReplaced)
+	} else {
+		if tx.TipCap.Lt(&minTip) {
+			minTip = tx.TipCap
+		}
+		if tx.FeeCap.Lt(&minFee) {
+			minFee = tx.FeeCap
+		}
+		executable := affordable && i <= a.executable && tx.Nonce == a.nonce+uint64(i)
+		w := worth(executable, &minTip, &minFee, &p.head.BaseFee)
+		if err := p.makeRoom(tx, &w); err != nil {
+			return err
+		}
+		if p.accounts[a.addr] == nil { // new, or its last transaction was evicted just now
+			p.enlist(a)
+		}
+		i, _ = a.search(tx.Nonce)
+		a.insert(i, nil)
+	}
+	p.seq++
+	it := &item{tx: tx, seq: p.seq, cost: cost, queuedSince: p.head.Now}
+	a.txs[i] = it
+	p.all[tx.Hash] = it
+	p.bytes += int64(tx.Size)
+	p.settle(a, i)
+	return nil
+}
+
+// replaceable: both fees must rise by the percentage, rounded up, and by 1 wei at least. A larger replacement must fit:
+// a full pool does not evict others for it.
+func (p *Pool) replaceable(old, tx *abi.Transaction) error {
+	fee, tip := p.bumped(&old.FeeCap), p.bumped(&old.TipCap)
+	if tx.FeeCap.Lt(&fee) || tx.TipCap.Lt(&tip) {
+		return &Rejection{Hash: tx.Hash, Reason: ErrUnderpriced, Have: tx.FeeCap, Want: fee, HaveTip: tx.TipCap, WantTip: tip, Limit: p.cfg.PriceBumpPercent}
+	}
+	if grows := int64(tx.Size - old.Size); grows > 0 && p.bytes+grows > p.cfg.MaxBytes {
+		return &Rejection{Hash: tx.Hash, Reason: ErrPoolFull}
+	}
+	return nil
+}
+
+func (p *Pool) bumped(fee *uint256.Int) (z uint256.Int) {
+	hundred := uint256.NewInt(100)
+	if _, overflow := z.MulDivOverflow(fee, uint256.NewInt(100+p.cfg.PriceBumpPercent), hundred); overflow {
+		return *z.SetAllOne()
+	}
+	var rest uint256.Int
+	if rest.MulMod(fee, uint256.NewInt(p.cfg.PriceBumpPercent), hundred); !rest.IsZero() || z.Eq(fee) {
+		z.AddUint64(&z, 1)
+	}
+	return z
+}
+
+// load reads an account of the head.
+func (p *Pool) load(addr common.Address) *account {
+	a := &account{addr: addr, evictIndex: -1}
+	p.readState(a)
+	p.readSlots(a)
+	return a
+}
+
+func (p *Pool) readState(a *account) {
+	s, ok := p.prefetched[a.addr]
+	if !ok {
+		s = readSenderState(p.head.State, a.addr)
+	}
+	a.nonce, a.balance, a.readAt = s.nonce, s.balance, p.epoch
+}
+
+type senderState struct {
+	nonce   uint64
+	balance uint256.Int
+}
+
+func readSenderState(s State, addr common.Address) senderState {
+	return senderState{nonce: s.Nonce(addr), balance: s.Balance(addr)}
+}
+
+func (p *Pool) readSlots(a *account) {
+	stake := p.head.State.Stake(a.addr)
+	a.slots, a.slotsAt = p.cfg.slots(&stake), p.epoch
+}
+
+func (p *Pool) enlist(a *account) {
+	a.orderIndex = len(p.order)
+	p.order = append(p.order, a)
+	p.accounts[a.addr] = a
+}
+
+func (p *Pool) delist(a *account) {
+	last := p.order[len(p.order)-1]
+	p.order[a.orderIndex], last.orderIndex = last, a.orderIndex
+	p.order[len(p.order)-1] = nil
+	p.order = p.order[:len(p.order)-1]
+	delete(p.accounts, a.addr)
+}
+
+// settle brings an account, the counts and the cursors up to date after a change of its transactions from position i on.
+func (p *Pool) settle(a *account, i int) {
+	if len(a.txs) == 0 {
+		a.executable = 0
+		p.rerank(a)
+		p.delist(a)
+		p.touch(a)
+		return
+	}
+	a.accumulate(i)
+	before, n := a.executable, min(i, a.executable)
+	for n < len(a.txs) && a.txs[n].tx.Nonce == a.nonce+uint64(n) && !a.balance.Lt(&a.txs[n].sumCost) {
+		n++
+	}
+	a.executable = n
+	for j := i; j < min(len(a.txs), max(n, before+1)); j++ {
+		switch it := a.txs[j]; {
+		case j < n && !it.executable:
+			it.executable = true
+			p.pending++
+			p.promoted = true
+			if !it.announced {
+				it.announced = true
+				p.fresh = append(p.fresh, it.tx)
+			}
+		case j >= n && it.executable:
+			it.executable = false
+			it.queuedSince = p.head.Now
+			p.pending--
+		}
+	}
+	p.rerank(a)
+	p.touch(a)
+}
+
+// forget takes a transaction out of everything but its account.
+func (p *Pool) forget(it *item, reason string) {
+	delete(p.all, it.tx.Hash)
+	p.bytes -= int64(it.tx.Size)
+	if it.executable {
+		p.pending--
+	}
+	p.metrics.removed.WithLabelValues(reason).Inc()
+}
+
+// removeRange removes the transactions [i, j) of an account.
+func (p *Pool) removeRange(a *account, i, j int, reason string) {
+	if i == j {
+		return
+	}
+	for _, it := range a.txs[i:j] {
+		p.forget(it, reason)
+	}
+	n := copy(a.txs[i:], a.txs[j:])
+	clear(a.txs[i+n:])
+	a.txs = a.txs[:i+n]
+	p.settle(a, i)
+}
+
+// Remove drops a transaction, for example one that is known to be void. Later ones of the sender are queued until the
+// nonce is filled.
+func (p *Pool) Remove(hash common.Hash) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.publish()
+	it := p.all[hash]
+	if it == nil {
+		return
+	}
+	a := p.accounts[it.tx.From]
+	i, _ := a.search(it.tx.Nonce)
+	p.removeRange(a, i, i+1, removedRequested)
+}
+
+// Nonce is the account's next nonce after its executable transactions.
+func (p *Pool) Nonce(addr common.Address) uint64 {
+	p.mu.RLock()
+	a, state := p.accounts[addr], p.head.State
+	if a != nil {
+		defer p.mu.RUnlock()
+		return a.next()
+	}
+	p.mu.RUnlock()
+	return state.Nonce(addr)
+}
+
+// Get returns a pooled transaction, nil if there is none of that hash.
+func (p *Pool) Get(hash common.Hash) *abi.Transaction {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if it := p.all[hash]; it != nil {
+		return it.tx
+	}
+	return nil
+}
+
+// Content returns copies of the executable and of the queued transactions by sender, each in nonce order.
+func (p *Pool) Content() (pending, queued map[common.Address][]*abi.Transaction) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	pending, queued = make(map[common.Address][]*abi.Transaction), make(map[common.Address][]*abi.Transaction)
+	for addr, a := range p.accounts {
+		for i, it := range a.txs {
+			if i < a.executable {
+				pending[addr] = append(pending[addr], it.tx)
+			} else {
+				queued[addr] = append(queued[addr], it.tx)
+			}
+		}
+	}
+	return pending, queued
+}
+
+// Stats counts the executable and the queued transactions.
+func (p *Pool) Stats() (pending, queued int) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.pending, len(p.all) - p.pending
+}
+
+// subscriber's channel is only ever written to with room in it.
+type subscriber struct{ ch chan<- []*abi.Transaction }
+
+// SubscribeTransactions delivers transactions when they become executable for the first time since they came in. A
+// subscriber whose channel is full misses what comes meanwhile (counted in a metric): give the channel room. The slices
+// are shared and must not be modified. The subscription ends with the pool.
+func (p *Pool) SubscribeTransactions(ch chan<- []*abi.Transaction) event.Subscription {
+	s := &subscriber{ch: ch}
+	p.mu.Lock()
+	p.subs[s] = struct{}{}
+	p.mu.Unlock()
+	return event.NewSubscription(func(unsubscribed <-chan struct{}) error {
+		select {
+		case <-unsubscribed:
+		case <-p.quit:
+		}
+		p.mu.Lock()
+		delete(p.subs, s)
+		p.mu.Unlock()
+		return nil
+	})
+}
+
+// publish announces what became executable. It never blocks. Called with the lock held, so that announcements keep the
+// order of the changes.
+func (p *Pool) publish() {
+	if !p.promoted {
+		return
+	}
+	p.promoted = false
+	for _, c := range p.cursors {
+		select {
+		case c.arrived <- struct{}{}:
+		default:
+		}
+	}
+	if len(p.fresh) == 0 {
+		return
+	}
+	p.metrics.promoted.Add(float64(len(p.fresh)))
+	for s := range p.subs {
+		select {
+		case s.ch <- p.fresh:
+		default:
+			p.metrics.eventsDropped.Add(float64(len(p.fresh)))
+		}
+	}
+	if len(p.subs) > 0 {
+		p.fresh = nil
+	} else {
+		clear(p.fresh)
+		p.fresh = p.fresh[:0]
+	}
+}

@@ -1,0 +1,147 @@
+package mempool
+
+import (
+	"bytes"
+	"sort"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/agnt2/agnt2/agnt2/abi"
+)
+
+// revalidatedPerReset is how many senders each Reset looks at beyond those that the blocks touched. Balances also change
+// by what other accounts do and by sweeps, and queued transactions expire: a round through all senders in small parts
+// finds that without making a Reset cost as much as the pool is large. Add looks at the sender in any case.
+const revalidatedPerReset = 512
+
+// Reset moves the pool to a new head. included are the transactions of the blocks adopted since the last one, deposits
+// and void ones too; dropped those of the blocks abandoned, which come back into the pool where the new head allows it.
+// Both in any order; they tell which senders to look at, while the head's state alone decides what is stale: a void
+// inclusion does not use a transaction up. The new blocks must be durable already, because the journal may forget what
+// they include. The cost is proportional to the transactions given and the pooled ones of their senders.
+func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
+	back := make([]*abi.Transaction, 0, len(dropped))
+	for _, tx := range dropped {
+		if !tx.Deposit {
+			back = append(back, tx)
+		}
+	}
+	sort.Slice(back, func(i, j int) bool {
+		if back[i].Nonce != back[j].Nonce {
+			return back[i].Nonce < back[j].Nonce
+		}
+		return bytes.Compare(back[i].Hash[:], back[j].Hash[:]) < 0
+	})
+
+	p.resetMu.Lock()
+	defer p.resetMu.Unlock()
+
+	// The state is read before the lock is taken: that is most of the work, and the builder need not wait for it.
+	touched := p.touchedBy(included, dropped)
+	prefetched := make(map[common.Address]senderState, len(touched))
+	for _, addr := range touched {
+		prefetched[addr] = readSenderState(head.State, addr)
+	}
+
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.head, p.prefetched = head, prefetched
+	p.epoch++
+	p.evict = evictor{heap: p.evict.heap[:0]}
+	for _, txs := range [][]*abi.Transaction{included, dropped} {
+		for _, tx := range txs { // not just touched: more may have come in meanwhile
+			p.revisit(tx.From)
+			if tx.To != nil {
+				p.revisit(*tx.To)
+			}
+		}
+	}
+	for range min(revalidatedPerReset, len(p.order)) {
+		if len(p.order) == 0 {
+			break
+		}
+		p.round = (p.round + 1) % len(p.order)
+		p.revisit(p.order[p.round].addr)
+	}
+	var returned []*abi.Transaction
+	for _, tx := range back {
+		if err := p.insert(tx, true); err == nil {
+			returned = append(returned, tx)
+		} else {
+			p.log.Debug("Transaction of an abandoned block does not come back", "err", err)
+		}
+	}
+	p.prefetched = nil
+	p.publish()
+	p.mu.Unlock()
+
+	if p.journal != nil {
+		p.journal.append(returned)
+		p.journal.reconsider()
+	}
+}
+
+// touchedBy lists, in the order of appearance, the senders and recipients (they may have been paid) of transactions that
+// have pooled transactions, and the senders of dropped ones.
+func (p *Pool) touchedBy(included, dropped []*abi.Transaction) []common.Address {
+	seen := make(map[common.Address]struct{})
+	var touched []common.Address
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	visit := func(addr common.Address, always bool) {
+		if !always && p.accounts[addr] == nil {
+			return
+		}
+		if _, dup := seen[addr]; !dup {
+			seen[addr] = struct{}{}
+			touched = append(touched, addr)
+		}
+	}
+	for k, txs := range [][]*abi.Transaction{included, dropped} {
+		for _, tx := range txs {
+			visit(tx.From, k == 1)
+			if tx.To != nil {
+				visit(*tx.To, false)
+			}
+		}
+	}
+	return touched
+}
+
+func (p *Pool) revisit(addr common.Address) {
+	if a := p.accounts[addr]; a != nil && a.readAt != p.epoch {
+		p.refresh(a)
+	}
+}
+
+// refresh reads an account again after the head has moved and drops what can never be included: used nonces, gas
+// limits above the block's, and what has been queued for too long.
+func (p *Pool) refresh(a *account) {
+	p.readState(a)
+	for _, it := range a.txs {
+		it.cost = p.head.cost(it.tx)
+	}
+	stale := 0
+	for stale < len(a.txs) && a.txs[stale].tx.Nonce < a.nonce {
+		stale++
+	}
+	a.executable = max(0, a.executable-stale)
+	p.removeRange(a, 0, stale, removedStale)
+	for i := len(a.txs) - 1; i >= 0; i-- {
+		if a.txs[i].tx.GasLimit > p.head.GasLimit {
+			p.removeRange(a, i, i+1, removedGasLimit)
+		}
+	}
+	if len(a.txs) == 0 {
+		return
+	}
+	p.settle(a, 0)
+	for i := len(a.txs) - 1; i >= a.executable; i-- {
+		if it := a.txs[i]; p.head.Now > it.queuedSince && p.head.Now-it.queuedSince >= p.cfg.QueuedLifetime {
+			p.removeRange(a, i, i+1, removedExpired)
+		}
+	}
+}

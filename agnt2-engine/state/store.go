@@ -1,0 +1,622 @@
+// Package state keeps the records of the interaction trie: the head's on disk, flat, one lookup each; the effects of
+// blocks that are executed but not yet adopted in memory; and what older blocks need to be read or undone.
+//
+// Layout in pebble (everything of one adoption goes into one atomic batch, together with the blocks themselves):
+//
+//	r ‖ key            → the record's bytes at the head on disk
+//	c ‖ number         → reverse diff of a canonical block: the bytes that its changed records had before
+//	h ‖ key ‖ number   → empty: the block changed that record, so one seek finds the reverse diff to read
+//	m ‖ number         → hashes of the block's L2-to-L1 messages
+//	sHead              → number and hash of the head on disk
+//
+// Merkle nodes are held in memory only. They are rebuilt from the records at start and compared with the head's state
+// root, so that a damaged store is found before it answers anything (docs/internals/state.md gives the cost).
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/VictoriaMetrics/fastcache"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/trie"
+	"github.com/agnt2/agnt2/agnt2/vm"
+	"github.com/agnt2/agnt2/agnt2/withdrawal"
+)
+
+var (
+	// ErrUnknownBlock: the block was never executed here, or its effect is not kept.
+	ErrUnknownBlock = errors.New("state of that block is not known")
+	// ErrPruned: the block is canonical but older than the history window.
+	ErrPruned = errors.New("state of that block is older than the history window")
+	// ErrCorrupt: what is on disk contradicts itself.
+	ErrCorrupt = errors.New("state store is corrupt")
+)
+
+// Block is the effect of one executed block.
+type Block struct {
+	Number       uint64
+	Hash, Parent common.Hash
+	Changes      []vm.Change // in ascending order of keys
+	Messages     []common.Hash
+
+	values map[record.Key][]byte
+}
+
+// ID names a block.
+type ID struct {
+	Number uint64
+	Hash   common.Hash
+}
+
+// Chain tells the store which blocks are canonical. Numbers above the head on disk are not asked for.
+type Chain interface {
+	CanonicalHash(number uint64) common.Hash
+	// NumberOf returns the number of a known block.
+	NumberOf(hash common.Hash) (uint64, bool)
+}
+
+// Store is safe for concurrent use.
+type Store struct {
+	db    *pebble.DB
+	chain Chain
+
+	mu     sync.RWMutex // guards head, layers, and that reads see one head
+	head   ID
+	tail   uint64 // oldest block whose state can be read
+	layers map[common.Hash]*Block
+	cache  *fastcache.Cache
+
+	treeMu  sync.Mutex // guards the trees; taken before mu
+	tree    *trie.Trie
+	passer  *withdrawal.Tree
+	at      common.Hash // block after which the trees stand
+	pending *Block      // applied on top of `at`, not yet named
+}
+
+var headKey = []byte("sHead")
+
+func numbered(prefix byte, n uint64) []byte {
+	k := make([]byte, 9)
+	k[0] = prefix
+	binary.BigEndian.PutUint64(k[1:], n)
+	return k
+}
+
+func recordKey(k record.Key) []byte { return append([]byte{'r'}, k[:]...) }
+
+func historyKey(k record.Key, n uint64) []byte {
+	b := make([]byte, 0, 1+32+8)
+	b = append(append(b, 'h'), k[:]...)
+	return binary.BigEndian.AppendUint64(b, n)
+}
+
+// Record is one entry of the genesis state.
+type Record struct {
+	Key   record.Key
+	Value []byte
+}
+
+// Bootstrap writes the genesis state into batch.
+func Bootstrap(batch *pebble.Batch, genesis ID, records []Record) error {
+	for _, r := range records {
+		if err := batch.Set(recordKey(r.Key), r.Value, nil); err != nil {
+			return err
+		}
+	}
+	return batch.Set(headKey, encodeID(genesis), nil)
+}
+
+func encodeID(id ID) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, id.Number), id.Hash[:]...)
+}
+
+// Options of Open.
+type Options struct {
+	CacheBytes int // of records; at least 32 MiB
+	// Root is the head's state root, which the records on disk must hash to.
+	Root func(head ID) (common.Hash, error)
+	// Progress is called now and then while the trie is rebuilt, with the number of records read. May be nil.
+	Progress func(records int)
+}
+
+// Open reads the store and rebuilds the trees.
+func Open(db *pebble.DB, chain Chain, o Options) (*Store, error) {
+	s := &Store{db: db, chain: chain, layers: make(map[common.Hash]*Block), cache: fastcache.New(o.CacheBytes)}
+	raw, err := get(db, headKey)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) != 8+32 {
+		return nil, fmt.Errorf("%w: head", ErrCorrupt)
+	}
+	s.head = ID{binary.BigEndian.Uint64(raw), common.Hash(raw[8:])}
+	if s.tail, err = s.oldest(); err != nil {
+		return nil, err
+	}
+	if s.tree, err = buildTrie(db, o.Progress); err != nil {
+		return nil, err
+	}
+	want, err := o.Root(s.head)
+	if err != nil {
+		return nil, err
+	}
+	if got := common.Hash(s.tree.Root()); got != want {
+		return nil, fmt.Errorf("%w: records hash to %s, block %d says %s", ErrCorrupt, got, s.head.Number, want)
+	}
+	if s.passer, err = s.passerAt(s.head.Number); err != nil {
+		return nil, err
+	}
+	s.at = s.head.Hash
+	return s, nil
+}
+
+// get returns nil for an absent key.
+func get(r pebble.Reader, k []byte) ([]byte, error) {
+	v, closer, err := r.Get(k)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := bytes.Clone(v)
+	if out == nil {
+		out = []byte{}
+	}
+	return out, closer.Close()
+}
+
+// buildTrie hashes every record on disk.
+func buildTrie(db *pebble.DB, progress func(int)) (*trie.Trie, error) {
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{'r'}, UpperBound: []byte{'r' + 1}})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	type batch struct {
+		keys   []trie.Key
+		hashes []trie.Hash
+	}
+	const size = 4096
+	batches := make(chan batch, 4)
+	go func() { // read and hash ahead of the builder
+		defer close(batches)
+		ok := it.First()
+		for ok {
+			var b batch
+			values := make([][]byte, 0, size)
+			for ; ok && len(values) < size; ok = it.Next() {
+				b.keys = append(b.keys, trie.Key(it.Key()[1:]))
+				values = append(values, bytes.Clone(it.Value()))
+			}
+			b.hashes = make([]trie.Hash, len(values))
+			trie.HashMany(values, b.hashes)
+			batches <- b
+		}
+	}()
+	var b batch
+	var i, n int
+	t, err := trie.Build(func() (trie.Key, trie.Hash, bool) {
+		for i == len(b.keys) {
+			var ok bool
+			if b, ok = <-batches; !ok {
+				return trie.Key{}, trie.Hash{}, false
+			}
+			i = 0
+			if n += len(b.keys); progress != nil {
+				progress(n)
+			}
+		}
+		i++
+		return b.keys[i-1], b.hashes[i-1], true
+	})
+	for range batches { // a failed build must not leave the reader behind
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
+	}
+	return t, it.Error()
+}
+
+// oldest returns the oldest block whose state can be rebuilt: the one before the oldest reverse diff.
+func (s *Store) oldest() (uint64, error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{'c'}, UpperBound: []byte{'c' + 1}})
+	if err != nil {
+		return 0, err
+	}
+	defer it.Close()
+	if !it.First() {
+		return s.head.Number, it.Error()
+	}
+	return binary.BigEndian.Uint64(it.Key()[1:]) - 1, nil
+}
+
+// Head returns the block whose state is on disk.
+func (s *Store) Head() ID {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.head
+}
+
+// Known reports whether the state after a block can be had.
+func (s *Store) Known(hash common.Hash) bool {
+	_, err := s.View(hash)
+	return err == nil
+}
+
+// Layer returns the effect of an executed block that is not on disk, or nil.
+func (s *Store) Layer(hash common.Hash) *Block {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.layers[hash]
+}
+
+// View is the state after one block.
+type View struct {
+	s      *Store
+	hash   common.Hash
+	layers []*Block // newest first, on top of:
+	number uint64   // canonical
+}
+
+var _ vm.Base = (*View)(nil)
+
+// View returns the state after a block: ErrUnknownBlock, or ErrPruned.
+func (s *Store) View(hash common.Hash) (*View, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.view(hash)
+}
+
+func (s *Store) view(hash common.Hash) (*View, error) {
+	v := &View{s: s, hash: hash}
+	for h := hash; ; {
+		if l, ok := s.layers[h]; ok {
+			v.layers = append(v.layers, l)
+			h = l.Parent
+			continue
+		}
+		n, ok := s.chain.NumberOf(h)
+		if !ok || n > s.head.Number || s.chain.CanonicalHash(n) != h {
+			return nil, fmt.Errorf("%w: %s", ErrUnknownBlock, hash)
+		}
+		if n < s.tail {
+			return nil, fmt.Errorf("%w: block %d, oldest is %d", ErrPruned, n, s.tail)
+		}
+		v.number = n
+		return v, nil
+	}
+}
+
+// Get returns a record. It panics if the disk fails: nothing sensible can be done with half a state.
+func (v *View) Get(k record.Key) []byte {
+	for _, l := range v.layers {
+		if b, ok := l.values[k]; ok {
+			return b
+		}
+	}
+	b, err := v.s.read(v.number, k)
+	if err != nil {
+		panic(fmt.Sprintf("state store: %v", err))
+	}
+	return b
+}
+
+// read returns a record after a canonical block.
+func (s *Store) read(number uint64, k record.Key) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if number < s.head.Number {
+		b, changed, err := s.readHistory(number, k)
+		if err != nil || changed {
+			return b, err
+		}
+	}
+	return s.readHead(k)
+}
+
+// A cached value is preceded by one byte, so that absence can be cached too.
+func (s *Store) readHead(k record.Key) ([]byte, error) {
+	if b, ok := s.cache.HasGet(nil, k[:]); ok {
+		if len(b) == 0 {
+			return nil, nil
+		}
+		return b[1:], nil
+	}
+	b, err := get(s.db, recordKey(k))
+	if err == nil {
+		s.fill(k, b)
+	}
+	return b, err
+}
+
+func (s *Store) fill(k record.Key, v []byte) {
+	if v == nil {
+		s.cache.Set(k[:], nil)
+		return
+	}
+	s.cache.Set(k[:], append([]byte{1}, v...))
+}
+
+// readHistory finds what a record was before the first block above number that changed it.
+func (s *Store) readHistory(number uint64, k record.Key) (v []byte, changed bool, err error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: historyKey(k, number+1), UpperBound: historyKey(k, ^uint64(0))})
+	if err != nil {
+		return nil, false, err
+	}
+	defer it.Close()
+	if !it.First() {
+		return nil, false, it.Error()
+	}
+	n := binary.BigEndian.Uint64(it.Key()[1+32:])
+	d, err := s.diff(n)
+	if err != nil {
+		return nil, false, err
+	}
+	v, ok := d.find(k)
+	if !ok {
+		return nil, false, fmt.Errorf("%w: block %d is said to change %v", ErrCorrupt, n, k)
+	}
+	return v, true, nil
+}
+
+func (s *Store) diff(n uint64) (diff, error) {
+	raw, err := get(s.db, numbered('c', n))
+	if err != nil {
+		return diff{}, err
+	}
+	if raw == nil {
+		return diff{}, fmt.Errorf("%w: no reverse diff of block %d", ErrPruned, n)
+	}
+	return decodeDiff(raw)
+}
+
+// DeadlineAfter implements vm.Base.
+func (v *View) DeadlineAfter(after *record.Key) (record.Key, bool) {
+	v.s.treeMu.Lock()
+	defer v.s.treeMu.Unlock()
+	if err := v.s.position(v.hash); err != nil {
+		panic(fmt.Sprintf("state store: %v", err))
+	}
+	var k trie.Key
+	var ok bool
+	if after == nil {
+		k, ok = v.s.tree.First([]byte{byte(record.NSDeadline)})
+	} else {
+		k, ok = v.s.tree.Next(trie.Key(*after))
+	}
+	return record.Key(k), ok && k[0] == byte(record.NSDeadline)
+}
+
+// Apply computes the two state roots after a block with these effects on top of parent. Add must follow if the block is
+// to be kept; otherwise the next call undoes it.
+func (s *Store) Apply(b *Block) (stateRoot, passerRoot common.Hash, err error) {
+	slices.SortFunc(b.Changes, func(x, y vm.Change) int { return bytes.Compare(x.Key[:], y.Key[:]) })
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
+	if err := s.position(b.Parent); err != nil {
+		return stateRoot, passerRoot, err
+	}
+	s.forward(b)
+	s.pending = b
+	return common.Hash(s.tree.Root()), s.passer.Root(), nil
+}
+
+// Add keeps the effect of the block that was applied last, under its hash.
+func (s *Store) Add(b *Block) {
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
+	b.index()
+	if s.pending == b {
+		s.pending, s.at = nil, b.Hash
+	}
+	s.mu.Lock()
+	s.layers[b.Hash] = b
+	s.mu.Unlock()
+}
+
+func (s *Store) forward(b *Block) {
+	s.update(b.Changes, func(c *vm.Change) []byte { return c.New })
+	for _, h := range b.Messages {
+		s.passer.Insert(h)
+	}
+}
+
+func (s *Store) backward(b *Block) {
+	s.update(b.Changes, func(c *vm.Change) []byte { return c.Old })
+	for _, h := range b.Messages {
+		s.passer.Remove(h)
+	}
+}
+
+func (s *Store) update(cs []vm.Change, side func(*vm.Change) []byte) { updateTrie(s.tree, cs, side) }
+
+func updateTrie(t *trie.Trie, cs []vm.Change, side func(*vm.Change) []byte) {
+	out := make([]trie.Change, len(cs))
+	values := make([][]byte, 0, len(cs))
+	where := make([]int, 0, len(cs))
+	for i := range cs {
+		out[i].Key = trie.Key(cs[i].Key)
+		if v := side(&cs[i]); v == nil {
+			out[i].Delete = true
+		} else {
+			values = append(values, v)
+			where = append(where, i)
+		}
+	}
+	hashes := make([]trie.Hash, len(values))
+	trie.HashMany(values, hashes)
+	for j, i := range where {
+		out[i].ValueHash = hashes[j]
+	}
+	t.Update(out)
+}
+
+// position moves the trees to stand after a block. Nearly always they do already, or one block is undone.
+func (s *Store) position(hash common.Hash) error {
+	if s.pending != nil {
+		s.backward(s.pending)
+		s.pending = nil
+	}
+	if s.at == hash {
+		return nil
+	}
+	down, up, err := s.path(s.at, hash)
+	if err != nil {
+		return err
+	}
+	for _, b := range down {
+		s.backward(b)
+	}
+	for _, b := range up {
+		s.forward(b)
+	}
+	s.at = hash
+	return nil
+}
+
+// path lists the blocks to undo, newest first, and then to apply, oldest first, to get from one block to another.
+func (s *Store) path(from, to common.Hash) (down, up []*Block, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for from != to {
+		a, err := s.effect(from)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := s.effect(to)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case a.Number >= b.Number:
+			down = append(down, a)
+			from = a.Parent
+		default:
+			up = append(up, b)
+			to = b.Parent
+		}
+	}
+	slices.Reverse(up)
+	return down, up, nil
+}
+
+// effect returns what a known block did, from memory or rebuilt from the history on disk.
+func (s *Store) effect(hash common.Hash) (*Block, error) {
+	if l, ok := s.layers[hash]; ok {
+		return l, nil
+	}
+	n, ok := s.chain.NumberOf(hash)
+	if !ok || n > s.head.Number || s.chain.CanonicalHash(n) != hash {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownBlock, hash)
+	}
+	if n == 0 {
+		return &Block{Number: 0, Hash: hash}, nil
+	}
+	return s.canonicalEffect(n)
+}
+
+func (s *Store) canonicalEffect(n uint64) (*Block, error) {
+	d, err := s.diff(n)
+	if err != nil {
+		return nil, err
+	}
+	b := &Block{Number: n, Hash: s.chain.CanonicalHash(n), Parent: s.chain.CanonicalHash(n - 1), Changes: make([]vm.Change, d.len())}
+	for i := range b.Changes {
+		k, old := d.at(i)
+		now, changed, err := s.readHistory(n, k)
+		if err == nil && !changed {
+			now, err = s.readHead(k)
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.Changes[i] = vm.Change{Key: k, Old: old, New: now}
+	}
+	if b.Messages, err = s.messages(n); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (s *Store) messages(n uint64) ([]common.Hash, error) {
+	raw, err := get(s.db, numbered('m', n))
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	return decodeHashes(raw), nil
+}
+
+func decodeHashes(raw []byte) (hs []common.Hash) {
+	for ; len(raw) >= 32; raw = raw[32:] {
+		hs = append(hs, common.Hash(raw[:32]))
+	}
+	return hs
+}
+
+// passerAt rebuilds the message passer's tree after a canonical block.
+func (s *Store) passerAt(number uint64) (*withdrawal.Tree, error) {
+	t := withdrawal.NewTree()
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: numbered('m', 0), UpperBound: numbered('m', number+1)})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		for _, h := range decodeHashes(it.Value()) {
+			t.Insert(h)
+		}
+	}
+	return t, it.Error()
+}
+
+// Prove returns a record of the view and its proof against the view's state root.
+func (v *View) Prove(k record.Key) ([]byte, trie.Proof, error) {
+	s := v.s
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
+	if s.pending != nil {
+		s.backward(s.pending)
+		s.pending = nil
+	}
+	value := v.Get(k)
+	if s.at == v.hash {
+		return value, s.tree.Prove(trie.Key(k)), nil
+	}
+	down, up, err := s.path(s.at, v.hash)
+	if err != nil {
+		return nil, trie.Proof{}, err
+	}
+	fork := s.tree.Fork()
+	for _, b := range down {
+		updateTrie(fork, b.Changes, func(c *vm.Change) []byte { return c.Old })
+	}
+	for _, b := range up {
+		updateTrie(fork, b.Changes, func(c *vm.Change) []byte { return c.New })
+	}
+	return value, fork.Prove(trie.Key(k)), nil
+}
+
+// Passer returns a message passer tree of the view that the caller may keep.
+func (v *View) Passer() (*withdrawal.Tree, error) {
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	t, err := v.s.passerAt(v.number)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(v.layers) - 1; i >= 0; i-- {
+		for _, h := range v.layers[i].Messages {
+			t.Insert(h)
+		}
+	}
+	return t, nil
+}

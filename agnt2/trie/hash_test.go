@@ -1,0 +1,70 @@
+package trie
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// eachLaneKind runs a test with and without the four-lane permutation.
+func eachLaneKind(t *testing.T, f func(t *testing.T)) {
+	real := haveX4
+	defer func() { haveX4 = real }()
+	for name, on := range map[string]bool{"four lanes": true, "one lane": false} {
+		haveX4 = on
+		t.Run(name, f)
+	}
+}
+
+func TestHashMany(t *testing.T) {
+	eachLaneKind(t, func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			sizes := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]int{0, 1, 64, 135, 136, 137, 271, 272, 273}),
+				rapid.IntRange(0, 1500)), 0, 23).Draw(t, "sizes")
+			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+			inputs, out := make([][]byte, len(sizes)), make([]Hash, len(sizes))
+			for i, n := range sizes {
+				inputs[i] = make([]byte, n)
+				for j := range inputs[i] {
+					inputs[i][j] = byte(r.Uint32())
+				}
+			}
+			HashMany(inputs, out)
+			for i, in := range inputs {
+				require.Equal(t, Hash(crypto.Keccak256(in)), out[i], "%d bytes", len(in))
+				require.Equal(t, HashRecord(in), out[i])
+			}
+		})
+	})
+}
+
+func TestTagged(t *testing.T) {
+	eachLaneKind(t, func(t *testing.T) {
+		h := NewHasher()
+		for n := range 9 { // partial groups
+			in, out := make([][64]byte, n), make([]Hash, n)
+			for i := range in {
+				for j := range in[i] {
+					in[i][j] = byte(rand.Uint32())
+				}
+				h.addTagged(byte(i&1), &in[i], &out[i])
+			}
+			h.flush()
+			for i := range in {
+				require.Equal(t, Hash(crypto.Keccak256([]byte{byte(i & 1)}, in[i][:])), out[i])
+			}
+		}
+	})
+}
+
+func TestHashesDoNotAllocate(t *testing.T) {
+	var k Key
+	h, in := NewHasher(), make([][]byte, 16)
+	out := make([]Hash, 16)
+	h.HashMany(in, out)
+	require.Zero(t, testing.AllocsPerRun(100, func() { k = InnerHash(k, LeafHash(k, HashRecord(k[:]))) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { h.HashMany(in, out) }))
+}

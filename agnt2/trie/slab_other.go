@@ -1,0 +1,7 @@
+//go:build !linux
+
+package trie
+
+import "unsafe"
+
+func adviseHuge(unsafe.Pointer, uintptr) {}

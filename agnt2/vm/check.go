@@ -1,0 +1,56 @@
+package vm
+
+import (
+	"bytes"
+
+	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/gas"
+	"github.com/agnt2/agnt2/agnt2/record"
+)
+
+// CheckCall reports why a transaction is bound to fail whatever the state: nil if it names an operation and its arguments
+// decode. A mempool uses it to refuse what would only cost its sender a fee.
+func CheckCall(tx *abi.Transaction) error {
+	switch {
+	case tx.To == nil:
+		return &abi.ContractCreationUnsupported{}
+	case *tx.To == abi.MessagePasserAddress:
+		if len(tx.Data) == 0 {
+			return nil
+		}
+		if !bytes.HasPrefix(tx.Data, initiateWithdrawalSelector[:]) {
+			return unknownOperation(tx.Data)
+		}
+		if _, err := decodeMessage(tx.Data[4:]); err != nil {
+			return &abi.MalformedCalldata{}
+		}
+	case *tx.To == abi.Address:
+		if len(tx.Data) < 4 {
+			return unknownOperation(tx.Data)
+		}
+		o, ok := operations[[4]byte(tx.Data)]
+		if !ok {
+			return unknownOperation(tx.Data)
+		}
+		if _, err := o.decode(tx.Data[4:]); err != nil {
+			return &abi.MalformedCalldata{}
+		}
+		if !o.payable && !tx.Value.IsZero() {
+			return &abi.ValueNotAccepted{}
+		}
+	case len(tx.Data) > 0:
+		return &abi.NoCodeAtTarget{Target: *tx.To}
+	}
+	return nil
+}
+
+func unknownOperation(data []byte) error {
+	var selector [4]byte
+	copy(selector[:], data)
+	return &abi.UnknownOperation{Selector: selector}
+}
+
+// LeastGas is a lower bound of what a transaction uses, known without any record.
+func LeastGas(p *record.Params, tx *abi.Transaction) uint64 {
+	return gas.Add(p.GasTransfer, gas.Calldata(p, len(tx.Data)))
+}
