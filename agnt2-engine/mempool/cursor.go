@@ -184,9 +184,7 @@ func (c *Cursor) start(baseFee *uint256.Int) {
 		}
 		all[i] = lane{addr: a.addr, heapIndex: -1}
 		c.lanes[a.addr] = &all[i]
-		if a.executable > 0 {
-			c.enqueue(&all[i], a)
-		}
+		c.enqueue(&all[i], a)
 	}
 	heap.Init(&c.ready)
 }
