@@ -130,38 +130,45 @@ func (p *Pool) buildEvictor() {
 // makeRoom evicts until a newcomer fits that is worth w, or changes nothing and returns ErrPoolFull if that would take
 // a transaction that is not cheaper.
 func (p *Pool) makeRoom(tx *abi.Transaction, w *rank) error {
-	needCount := len(p.all) + 1 - p.cfg.MaxTransactions
-	needBytes := p.bytes + int64(tx.Size) - p.cfg.MaxBytes
-	if needCount <= 0 && needBytes <= 0 {
+	floor, ok := p.evictCheapest(len(p.all)+1-p.cfg.MaxTransactions, p.bytes+int64(tx.Size)-p.cfg.MaxBytes, w)
+	if ok {
 		return nil
+	}
+	r := &Rejection{Hash: tx.Hash, Reason: ErrPoolFull}
+	if floor.class == classExecutable && w.class == classExecutable {
+		r.Have = w.tip
+		r.Want.AddUint64(&floor.tip, 1)
+	}
+	return r
+}
+
+// evictCheapest evicts at least so many transactions and bytes, all of them cheaper than w (nil: whatever they are
+// worth), or none: then it returns what the first that is not cheaper is worth.
+func (p *Pool) evictCheapest(count int, size int64, w *rank) (floor rank, ok bool) {
+	if count <= 0 && size <= 0 {
+		return floor, true
 	}
 	if !p.evict.valid {
 		p.buildEvictor()
 	}
 	var plan []*account
-	for needCount > 0 || needBytes > 0 {
-		var floor *rank
+	for count > 0 || size > 0 {
 		if len(p.evict.heap) > 0 {
-			floor = &p.evict.heap[0].evictRank
+			floor = p.evict.heap[0].evictRank
 		}
-		if floor == nil || !floor.cheaper(w) {
+		if len(p.evict.heap) == 0 || w != nil && !floor.cheaper(w) {
 			for _, a := range plan {
 				a.cut = 0
 				p.rerank(a)
 			}
-			r := &Rejection{Hash: tx.Hash, Reason: ErrPoolFull}
-			if floor != nil && floor.class == classExecutable && w.class == classExecutable {
-				r.Have = w.tip
-				r.Want.AddUint64(&floor.tip, 1)
-			}
-			return r
+			return floor, false
 		}
 		a := p.evict.heap[0]
 		if a.cut == 0 {
 			plan = append(plan, a)
 		}
-		needCount--
-		needBytes -= int64(a.txs[len(a.txs)-1-a.cut].tx.Size)
+		count--
+		size -= int64(a.txs[len(a.txs)-1-a.cut].tx.Size)
 		a.cut++
 		p.rerank(a)
 	}
@@ -170,5 +177,5 @@ func (p *Pool) makeRoom(tx *abi.Transaction, w *rank) error {
 		a.cut = 0
 		p.removeRange(a, len(a.txs)-n, len(a.txs), removedEvicted)
 	}
-	return nil
+	return floor, true
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -79,7 +80,7 @@ type journal struct {
 	fs       files
 	log      log.Logger
 	metrics  *metrics
-	snapshot func() []*abi.Transaction // of the pool, in an order that can be put in again
+	snapshot func() []*abi.Transaction // of the pool, in the order of arrival
 	live     func() int64              // bytes that a rewrite would write
 
 	mu     sync.Mutex
@@ -133,7 +134,8 @@ func (p *Pool) openJournal(fs files) {
 	go j.run()
 }
 
-// restore puts accepted transactions back in.
+// restore puts accepted transactions back in. The file may hold more than the pool may (those that left it since the last
+// rewrite), and what is needed later in it may come first, so the size limits apply at the end.
 func (p *Pool) restore(records [][]byte) {
 	txs := make([]*abi.Transaction, len(records))
 	p.parallel(context.Background(), len(records), func(i int, _ error) {
@@ -148,6 +150,8 @@ func (p *Pool) restore(records [][]byte) {
 	restored := 0
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	maxTransactions, maxBytes := p.cfg.MaxTransactions, p.cfg.MaxBytes
+	p.cfg.MaxTransactions, p.cfg.MaxBytes = math.MaxInt, math.MaxInt64
 	for _, tx := range txs {
 		if tx == nil {
 			continue
@@ -158,37 +162,26 @@ func (p *Pool) restore(records [][]byte) {
 			p.log.Debug("Transaction of the journal is not needed any more", "err", err)
 		}
 	}
+	p.cfg.MaxTransactions, p.cfg.MaxBytes = maxTransactions, maxBytes
+	p.evictCheapest(len(p.all)-maxTransactions, p.bytes-maxBytes, nil)
 	p.publish()
 	if len(records) > 0 {
 		p.log.Info("Read the transaction journal", "path", p.cfg.JournalPath, "transactions", len(records), "restored", restored)
 	}
 }
 
-// snapshot lists the pool in the order of arrival, as far as it agrees with each sender's nonce order.
+// snapshot lists the pool in the order of arrival.
 func (p *Pool) snapshot() []*abi.Transaction {
-	type entry struct {
-		tx  *abi.Transaction
-		seq uint64 // highest of it and those in front of it: ties are one sender's
-	}
 	p.mu.RLock()
-	entries := make([]entry, 0, len(p.all))
+	items := make([]*item, 0, len(p.all))
 	for _, a := range p.order {
-		var seq uint64
-		for _, it := range a.txs {
-			seq = max(seq, it.seq)
-			entries = append(entries, entry{it.tx, seq})
-		}
+		items = append(items, a.txs...)
 	}
 	p.mu.RUnlock()
-	sort.Slice(entries, func(i, j int) bool {
-		if entries[i].seq != entries[j].seq {
-			return entries[i].seq < entries[j].seq
-		}
-		return entries[i].tx.Nonce < entries[j].tx.Nonce
-	})
-	txs := make([]*abi.Transaction, len(entries))
-	for i, e := range entries {
-		txs[i] = e.tx
+	sort.Slice(items, func(i, j int) bool { return items[i].seq < items[j].seq })
+	txs := make([]*abi.Transaction, len(items))
+	for i, it := range items {
+		txs[i] = it.tx
 	}
 	return txs
 }

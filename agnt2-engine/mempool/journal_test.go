@@ -168,6 +168,20 @@ func TestForeignFileIsMovedAway(t *testing.T) {
 	require.Equal(t, "somebody's notes", string(kept))
 }
 
+// TestJournalLargerThanThePool: what had been evicted does not push out what was kept, wherever it is in the file.
+func TestJournalLargerThanThePool(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	cfg := journalConfig(path)
+	cfg.MaxTransactions = 3
+	p := newPool(t, cfg, headOf(newState()))
+	mustAddSigned(t, p, signed(testKey(1), 0, 100), signed(testKey(2), 0, 90), signed(testKey(3), 0, 80))
+	mustAddSigned(t, p, signed(testKey(4), 0, 200), signed(testKey(4), 1, 200))
+	want := hashes(p.NewCursor().Take(10, baseFee10))
+	require.Len(t, want, 3)
+	again := newPool(t, cfg, headOf(newState()))
+	require.Equal(t, want, hashes(again.NewCursor().Take(10, baseFee10)))
+}
+
 func TestJournalStaysBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	cfg := journalConfig(path)
@@ -400,7 +414,6 @@ func TestUnwritableJournalRefusesEverything(t *testing.T) {
 func TestGroupCommit(t *testing.T) {
 	fs := &faultyFiles{files: map[string]*faultyFile{}}
 	p := poolOn(t, fs, newState())
-	p.journal.interval = 0
 	block := make(chan struct{})
 	fs.mu.Lock()
 	fs.blocking, fs.syncs = block, 0

@@ -59,12 +59,23 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 			}
 		}
 	}
-	for range min(revalidatedPerReset, len(p.order)) {
-		if len(p.order) == 0 {
+	// Twice the length is enough to meet everybody of a small pool even if those that go move others to places passed.
+	budget := revalidatedPerReset
+	for range 2 * min(revalidatedPerReset, len(p.order)) {
+		if len(p.order) == 0 || budget == 0 {
 			break
 		}
-		p.round = (p.round + 1) % len(p.order)
-		p.revisit(p.order[p.round].addr)
+		if p.round >= len(p.order) {
+			p.round = 0
+		}
+		a := p.order[p.round]
+		if a.readAt != p.epoch {
+			p.refresh(a)
+			budget--
+		}
+		if p.round < len(p.order) && p.order[p.round] == a { // else another one has taken its place
+			p.round++
+		}
 	}
 	var returned []*abi.Transaction
 	for _, tx := range back {
