@@ -404,22 +404,22 @@ func (c *Chain) SetLabels(head, safe, finalized common.Hash) error {
 			return err
 		}
 	}
+	var moved *Adopted
 	if head == old.Hash() {
-		if err := c.prune(batch, newFinalized.Number.Uint64()); err != nil {
-			return err
-		}
-		if err := batch.Commit(pebble.Sync); err != nil {
-			return err
-		}
-		c.setLabels(h, newSafe, newFinalized)
-		return nil
+		err = batch.Commit(pebble.Sync)
+	} else {
+		moved, err = c.adopt(batch, h)
 	}
-	moved, err := c.adopt(batch, h)
 	if err != nil {
 		return err
 	}
 	c.setLabels(h, newSafe, newFinalized)
-	c.announce(moved)
+	if moved != nil {
+		c.announce(moved)
+	}
+	if labels["finalized"] != (common.Hash{}) {
+		return c.prune(newFinalized.Number.Uint64())
+	}
 	return nil
 }
 
@@ -505,10 +505,16 @@ func (c *Chain) adopt(batch *pebble.Batch, h *types.Header) (*Adopted, error) {
 	return moved, nil
 }
 
-// prune drops what the history window no longer covers, and unadopted blocks that finality has overtaken.
-func (c *Chain) prune(batch *pebble.Batch, finalized uint64) error {
+// prune drops what the history window no longer covers, and unadopted blocks that finality has overtaken. It need not be
+// synced: what a crash leaves behind is pruned later.
+func (c *Chain) prune(finalized uint64) error {
 	if head := c.Head().Number.Uint64(); head > c.opts.HistoryBlocks {
+		batch := c.db.NewBatch()
+		defer batch.Close()
 		if err := c.store.Prune(batch, min(head-c.opts.HistoryBlocks, finalized)); err != nil {
+			return err
+		}
+		if err := batch.Commit(pebble.NoSync); err != nil {
 			return err
 		}
 	}

@@ -221,12 +221,14 @@ type faultyFiles struct {
 	torn     int   // a failing write gets so many bytes through
 	syncs    int
 	blocking chan struct{} // syncs wait for it, if set
+	blockNew bool          // only those of a rewrite
 }
 
 type faultyFile struct {
 	fs      *faultyFiles
 	written []byte
 	synced  int
+	isNew   bool // not renamed yet
 }
 
 func (fs *faultyFiles) Open(path string) (io.ReadCloser, error) {
@@ -245,7 +247,7 @@ func (fs *faultyFiles) Create(path string) (file, error) {
 	if fs.failNow != nil {
 		return nil, fs.failNow
 	}
-	f := &faultyFile{fs: fs}
+	f := &faultyFile{fs: fs, isNew: true}
 	fs.files[path] = f
 	return f, nil
 }
@@ -257,6 +259,7 @@ func (fs *faultyFiles) Rename(oldPath, newPath string) error {
 		return fs.failNow
 	}
 	fs.files[newPath] = fs.files[oldPath]
+	fs.files[newPath].isNew = false
 	delete(fs.files, oldPath)
 	return nil
 }
@@ -276,6 +279,9 @@ func (f *faultyFile) Write(b []byte) (int, error) {
 func (f *faultyFile) Sync() error {
 	f.fs.mu.Lock()
 	blocking, n := f.fs.blocking, len(f.written)
+	if f.fs.blockNew && !f.isNew {
+		blocking = nil
+	}
 	f.fs.mu.Unlock()
 	if blocking != nil {
 		<-blocking
@@ -446,6 +452,38 @@ func TestGroupCommit(t *testing.T) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	require.LessOrEqual(t, fs.syncs, 3)
+}
+
+// TestAddsDuringARewrite: they are not held up by it, and are in the new file too.
+func TestAddsDuringARewrite(t *testing.T) {
+	fs := &faultyFiles{files: map[string]*faultyFile{}}
+	p := poolOn(t, fs, newState())
+	block := make(chan struct{})
+	fs.mu.Lock()
+	fs.blocking, fs.blockNew = block, true
+	fs.mu.Unlock()
+	for i := range 6 { // garbage, more than the slack
+		tx := signed(testKey(i), 0, 100)
+		mustAddSigned(t, p, tx)
+		p.Remove(tx.Hash())
+	}
+	p.Reset(headOf(newState()), nil, nil)
+	rewriting := func() *faultyFile {
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		return fs.files["journal"+journalNewSuffix]
+	}
+	eventually(t, "a rewrite that is being synced", func() bool {
+		f := rewriting()
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		return f != nil && len(f.written) >= len(journalMagic)
+	})
+	mustAddSigned(t, p, signed(testKey(1), 0, 100), signed(testKey(2), 0, 100))
+	close(block)
+	eventually(t, "the rename", func() bool { return rewriting() == nil })
+	mustAddSigned(t, p, signed(testKey(3), 0, 100))
+	requireStats(t, newPoolFrom(t, fs), 3, 0)
 }
 
 func TestReturnedTransactionsAreJournaled(t *testing.T) {

@@ -411,6 +411,12 @@ func TestUntouchedSendersAreRevisited(t *testing.T) {
 	p.Reset(headOf(broke), nil, nil)
 	p.Reset(headOf(broke), nil, nil)
 	requireStats(t, p, 0, n)
+	// Not so senders and recipients of the new blocks: they are seen at once, wherever the round is.
+	paid, sender := addr(revalidatedPerReset+7), addr(2*revalidatedPerReset+7)
+	broke = broke.clone()
+	broke.balances[paid], broke.balances[sender] = 1e18, 1e18
+	p.Reset(headOf(broke), []*abi.Transaction{{Deposit: true, From: sender, To: &paid}}, nil)
+	requireStats(t, p, 2, n-2)
 }
 
 func TestFullPool(t *testing.T) {
@@ -476,6 +482,13 @@ func TestFullPool(t *testing.T) {
 		mustAdd(t, p, dear)
 		gone(t, p, spec{from: 1, nonce: 1, tip: 1}, true)
 		gone(t, p, staked[2], false)
+	})
+	t.Run("the latest of equals", func(t *testing.T) {
+		p := full(t, 3, spec{from: 0, tip: 1}, spec{from: 3, tip: 1}, spec{from: 4, tip: 1})
+		mustAdd(t, p, dear)
+		gone(t, p, spec{from: 4, tip: 1}, true)
+		mustAdd(t, p, mid)
+		gone(t, p, spec{from: 3, tip: 1}, true)
 	})
 	t.Run("bytes", func(t *testing.T) {
 		big := spec{from: 9, size: 9_500, tip: 3}

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"client":        {"agnt2", "da/payload"},
 	"ops":           {"agnt2"},
 	"devnet":        {"agnt2", "ops/deployer", "client"},
-	"e2e":           {"agnt2", "devnet", "ops/deployer", "client", "da/payload"},
+	"e2e":           {"agnt2", "devnet", "ops/deployer"},
 	"bench":         {"agnt2", "agnt2-engine", "client", "devnet", "ops/deployer"},
 	"docs":          {"agnt2", "agnt2-engine"},
 	"internal":      {},
