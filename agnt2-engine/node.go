@@ -52,6 +52,7 @@ type Config struct {
 	Version        string
 	Mempool        mempool.Config
 	AnyOrigin      bool
+	PublicMiner    bool // serve miner_setMaxDASize on ports that are not loopback too
 	DisableMetrics bool
 	Log            log.Logger
 }
@@ -170,7 +171,7 @@ func (n *Node) serve(registry *prometheus.Registry) error {
 	public := ethapi.DefaultServerConfig()
 	public.Name, public.AnyOrigin, public.Routes = "http", n.cfg.AnyOrigin, routes
 	if n.cfg.HTTPAddr != "" {
-		s, err := n.rpcServer(public, n.api.APIs())
+		s, err := n.rpcServer(public, n.publicAPIs(n.cfg.HTTPAddr))
 		if err != nil {
 			return err
 		}
@@ -181,7 +182,7 @@ func (n *Node) serve(registry *prometheus.Registry) error {
 	if n.cfg.WSAddr != "" {
 		ws := public
 		ws.Name = "ws"
-		s, err := n.rpcServer(ws, n.api.APIs())
+		s, err := n.rpcServer(ws, n.publicAPIs(n.cfg.WSAddr))
 		if err != nil {
 			return err
 		}
@@ -191,7 +192,7 @@ func (n *Node) serve(registry *prometheus.Registry) error {
 	}
 	if n.cfg.AuthAddr != "" {
 		auth := public
-		auth.Name, auth.MaxBodyBytes, auth.AnyOrigin, auth.Routes = "auth", maxEngineBody, false, nil
+		auth.Name, auth.MaxBodyBytes, auth.AnyOrigin, auth.Routes, auth.Trusted = "auth", maxEngineBody, false, nil, true
 		auth.MaxBatchResponseBytes = maxEngineBody
 		services := append(n.api.APIs("eth", "net", "web3", "agnt2"), rpc.API{Namespace: "engine", Service: n.Engine()})
 		s, err := n.rpcServer(auth, services)
@@ -221,6 +222,16 @@ func (n *Node) serve(registry *prometheus.Registry) error {
 		}
 	}
 	return nil
+}
+
+// publicAPIs leaves out "miner", whose one method throttles the sequencer, on a port that strangers can reach, unless the
+// operator wants it there: OP's batcher calls it on the plain endpoint.
+func (n *Node) publicAPIs(addr string) []rpc.API {
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "localhost" || (ip != nil && ip.IsLoopback())) || n.cfg.PublicMiner {
+		return n.api.APIs()
+	}
+	return n.api.APIs("eth", "net", "web3", "txpool", "agnt2")
 }
 
 func (n *Node) rpcServer(cfg ethapi.ServerConfig, services []rpc.API) (*rpc.Server, error) {

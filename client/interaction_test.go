@@ -294,3 +294,36 @@ func TestFindByCapabilityAsksTheChainAboutEachAgent(t *testing.T) {
 	require.EqualValues(t, 77, ps[0].Capability.PriceWei.Uint64())
 	require.EqualValues(t, 4, ps[0].Reputation.Completed)
 }
+
+// A restarted callee replays what it answered before, and leaves it alone.
+func TestServeLeavesSettledCallsAlone(t *testing.T) {
+	node := newFakeNode(t)
+	_, da := newFakePayloads(t)
+	c := dialFake(t, node.httpURL(), da)
+	caller, callee := c.Account(testKey(t, "caller")), c.Account(testKey(t, "callee"))
+	ctx, stop := context.WithCancel(testContext(t))
+	defer stop()
+	var ids []common.Hash
+	for range 2 {
+		i, err := caller.Invoke(ctx, InvokeRequest{Callee: callee.Address(), Capability: "x", TTL: time.Minute})
+		require.NoError(t, err)
+		ids = append(ids, i.ID)
+	}
+	node.view = func(data []byte) ([]byte, error) {
+		call, err := abi.DecodeGetInteractionCall(data[4:])
+		status := InteractionPending
+		if call.Id == ids[0] {
+			status = InteractionCompleted
+		}
+		return (&abi.GetInteractionReturn{Ret0: abi.InteractionView{Status: uint8(status)}}).Encode(), err
+	}
+	settled := make(chan common.Hash, 4)
+	go func() {
+		_ = callee.Serve(ctx, "x", func(context.Context, []byte) ([]byte, error) { return []byte("r"), nil }, ServeOptions{
+			Concurrency: 1, // in order, so the settled one is first
+			OnSettled:   func(call abi.InvokedEvent, _ ResponseStatus, _ *types.Receipt, err error) { settled <- call.Id },
+		})
+	}()
+	require.Equal(t, ids[1], <-settled)
+	require.Len(t, node.order, 3, "two INVOKEs, one RESPOND")
+}

@@ -24,6 +24,9 @@ var (
 	ErrParams = errors.New("params cannot be parsed")
 	// ErrReject is what a Handler wraps when it will not do this call.
 	ErrReject = errors.New("call rejected")
+
+	// errSettledBefore: replay found a call that an earlier run answered. Nothing to do, nothing to report.
+	errSettledBefore = errors.New("settled before")
 )
 
 // ServeOptions of Account.Serve. The zero value works.
@@ -54,7 +57,8 @@ const (
 
 // Serve answers INVOKEs of one capability of this agent until ctx ends, and returns ctx's error. It picks up calls that
 // were pending before it started, works on at most Concurrency of them at once, checks every payload's hash, and answers
-// each call once: a call that is settled or past its deadline is left alone. Transient failures are retried and logged.
+// each call once: a call that is settled or past its deadline is left alone. Transient failures are retried and logged. A
+// handler whose process dies before it responds runs again after a restart, if there is time.
 func (a *Account) Serve(ctx context.Context, capability string, handler Handler, opts ServeOptions) error {
 	if a.c.payloads == nil {
 		return fmt.Errorf("serve %q: %w", capability, ErrNoPayloadStore)
@@ -125,6 +129,9 @@ func (s *server) accept(ctx context.Context, l *types.Log) (bool, error) {
 	s.working.Go(func() {
 		defer func() { <-s.slots }()
 		status, receipt, err := s.answer(ctx, call)
+		if errors.Is(err, errSettledBefore) {
+			return
+		}
 		if err != nil {
 			log.Warn("call not answered", "id", call.Id, "status", status, "err", err)
 		}
@@ -145,7 +152,7 @@ func (s *server) answer(ctx context.Context, call abi.InvokedEvent) (ResponseSta
 		return StatusError, nil, err
 	}
 	if st := InteractionStatus(record.Status); st.Final() {
-		return StatusError, nil, fmt.Errorf("call %v: %w", call.Id, &abi.InteractionSettled{Id: call.Id, Status: record.Status})
+		return StatusError, nil, errSettledBefore
 	}
 	left := time.Until(deadline)
 	workUntil := deadline.Add(-min(s.opts.Margin, left/3))

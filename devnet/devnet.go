@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -51,6 +52,7 @@ type Devnet struct {
 	cfg      Config
 	deployed *deployer.Result
 	table    *processTable
+	saying   sync.Mutex // guards cfg.Progress
 
 	// Steps that tests replace.
 	specs  func() []spec
@@ -92,9 +94,17 @@ func Open(dir string) (*Devnet, error) {
 }
 
 // SetProgress sends the lines that Up and Down print to w.
-func (d *Devnet) SetProgress(w interface{ Write([]byte) (int, error) }) { d.cfg.Progress = w }
+func (d *Devnet) SetProgress(w io.Writer) {
+	d.saying.Lock()
+	defer d.saying.Unlock()
+	d.cfg.Progress = w
+}
 
-func (d *Devnet) say(format string, args ...any) { fmt.Fprintf(d.cfg.Progress, format+"\n", args...) }
+func (d *Devnet) say(format string, args ...any) {
+	d.saying.Lock()
+	defer d.saying.Unlock()
+	fmt.Fprintf(d.cfg.Progress, format+"\n", args...)
+}
 
 func (d *Devnet) defaultSpecs() []spec {
 	d.mu.Lock()

@@ -158,7 +158,7 @@ func (c *Config) nodeSpec(r, engine Role, p enginePorts, deployed *deployer.Resu
 	}
 	if c.L1 == L1Anvil {
 		// Anvil has no beacon endpoint, and its transactions root is wrong for blocks with blobs.
-		args = append(args, "--l1.trustrpc", "--l1.beacon.ignore", "--l1.beacon", e.L1, "--l1.beacon.slot-duration-override", strconv.FormatUint(c.L1BlockTimeSeconds, 10))
+		args = append(args, "--l1.trustrpc", "--l1.beacon.ignore", "--l1.beacon.slot-duration-override", strconv.FormatUint(c.L1BlockTimeSeconds, 10))
 	} else {
 		args = append(args, "--l1.beacon", e.L1Beacon)
 	}

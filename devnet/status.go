@@ -125,19 +125,29 @@ func (d *Devnet) Status(ctx context.Context) *Status {
 		}
 	}
 	look := func(name, node, engine string) *NodeStatus {
-		n, err := nodeStatus(ctx, name, node)
-		if err != nil {
-			problem("%s: %v", name, err)
-			return nil
-		}
-		if engine != "" && running[RoleEngine] {
-			if n.Agreement, err = compare(ctx, n.Safe.Number, engine, e.Engine); err != nil {
+		// The answers come from different moments: a difference counts only if it stays.
+		for attempt := 1; ; attempt++ {
+			n, err := nodeStatus(ctx, name, node)
+			if err != nil {
+				problem("%s: %v", name, err)
+				return nil
+			}
+			if engine == "" || !running[RoleEngine] {
+				return n
+			}
+			if n.Agreement, err = compare(ctx, n.Safe.Number, engine, e.Engine); err == nil && n.Agreement.Equal {
+				return n
+			}
+			if attempt < 3 && sleep(ctx, 500*time.Millisecond) == nil {
+				continue
+			}
+			if err != nil {
 				problem("%s's safe block: %v", name, err)
-			} else if !n.Agreement.Equal {
+			} else {
 				problem("%s disagrees with the sequencer on block %d", name, n.Safe.Number)
 			}
+			return n
 		}
-		return n
 	}
 	if running[RoleNode] {
 		s.Sequencer = look("sequencer", e.Node, "")

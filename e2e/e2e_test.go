@@ -262,13 +262,13 @@ func TestDevnet(t *testing.T) {
 	engine, verifier := dial(t, e.Engine), dial(t, e.VerifierEngine)
 
 	t.Run("agents pay each other", func(t *testing.T) {
-		out, err := run(t, 3*time.Minute, filepath.Join(root, "bin", "demo"), "--devnet", d.Config().Dir)
+		out, err := run(t, 3*time.Minute, filepath.Join(root, "bin", "demo"), "--rpc", e.EngineWS, "--da", e.DA, "--l1", e.L1, "--data", d.Config().Dir)
 		t.Logf("%s", out)
 		require.NoError(t, err)
 	})
 	t.Run("viem example", func(t *testing.T) {
 		out, err := run(t, 2*time.Minute, "npx", "--no-install", "tsx", "client/ts/example.ts", "--rpc", e.Engine, "--da", e.DA,
-			"--callee-key", devnet.AccountOf(devnet.Agent3).PrivateKey, "--caller-key", devnet.AccountOf(devnet.Agent4).PrivateKey)
+			"--key", devnet.AccountOf(devnet.Agent3).PrivateKey, "--caller-key", devnet.AccountOf(devnet.Agent4).PrivateKey)
 		t.Logf("%s", out)
 		require.NoError(t, err)
 	})

@@ -36,6 +36,7 @@ var flags = []cli.Flag{
 	&cli.StringFlag{Name: "ws.addr", Usage: "public WebSocket host", Value: "127.0.0.1"},
 	&cli.IntFlag{Name: "ws.port", Usage: "public WebSocket port, 0 for none", Value: 9546},
 	&cli.BoolFlag{Name: "http.any-origin", Usage: "let web pages of any origin call the public ports", Value: true},
+	&cli.BoolFlag{Name: "http.miner", Usage: "serve miner_setMaxDASize, which throttles block building, on public ports that are not loopback too"},
 	&cli.StringFlag{Name: "authrpc.addr", Usage: "Engine API host", Value: "127.0.0.1"},
 	&cli.IntFlag{Name: "authrpc.port", Usage: "Engine API port", Value: 9551},
 	&cli.StringFlag{Name: "authrpc.jwtsecret", Usage: "`FILE` with the 32-byte hex secret shared with the rollup node; made if missing (default: DATADIR/jwt.hex)"},
@@ -90,7 +91,7 @@ func run(c *cli.Context) error {
 	n, err := engine.New(engine.Config{
 		Genesis: g, DataDir: c.String("datadir"), JWTSecret: secret, Version: version,
 		HTTPAddr: address(c, "http"), WSAddr: address(c, "ws"), AuthAddr: address(c, "authrpc"), MetricsAddr: address(c, "metrics"),
-		AnyOrigin: c.Bool("http.any-origin"), CacheBytes: c.Int("cache.mb") << 20, HistoryBlocks: c.Uint64("history.blocks"),
+		AnyOrigin: c.Bool("http.any-origin"), PublicMiner: c.Bool("http.miner"), CacheBytes: c.Int("cache.mb") << 20, HistoryBlocks: c.Uint64("history.blocks"),
 		MaxBlockBytes: c.Uint64("builder.max-bytes"), Journal: c.Bool("mempool.journal"), DAURL: c.String("da.url"), Mempool: pool,
 	})
 	if err != nil {

@@ -39,7 +39,7 @@ type Config struct {
 	MaxSyncWaiters int
 
 	CallTimeout  time.Duration // one dry run, log query or fee history
-	MaxReads     int           // of those running at the same time; further ones wait
+	MaxReads     int           // of those, and of full blocks, running at the same time; further ones wait
 	MaxReadQueue int           // of those waiting; further ones are refused
 
 	MaxPoolContent int // transactions in one txpool_content or txpool_inspect
@@ -128,7 +128,7 @@ func New(b Backend, cfg Config) *API {
 	a := &API{
 		b:      b,
 		cfg:    cfg,
-		signer: types.LatestSigner(b.ChainConfig()),
+		signer: types.LatestSignerForChainID(b.ChainConfig().ChainID), // as agnt2/abi, so that cached senders are shared
 		reads:  newGate(cfg.MaxReads, cfg.MaxReadQueue),
 		syncs:  newGate(cfg.MaxSyncWaiters, 0),
 		fees:   newFeeCache(),
@@ -145,7 +145,7 @@ func (a *API) Close() { a.hub.close() }
 // reach should leave out "miner", whose one method throttles the sequencer.
 func (a *API) APIs(namespaces ...string) []rpc.API {
 	all := []rpc.API{
-		{Namespace: "eth", Service: &ethAPI{a}},
+		{Namespace: "eth", Service: &ethAPI{a: a}},
 		{Namespace: "net", Service: &netAPI{a}},
 		{Namespace: "web3", Service: &web3API{a}},
 		{Namespace: "txpool", Service: &txPoolAPI{a}},
@@ -160,7 +160,10 @@ func (a *API) APIs(namespaces ...string) []rpc.API {
 
 // The services keep the API in a field, not embedded: every exported method of a service becomes a JSON-RPC method.
 type (
-	ethAPI    struct{ a *API }
+	ethAPI struct {
+		a       *API
+		trusted bool // full blocks do not queue behind other clients' reads
+	}
 	netAPI    struct{ a *API }
 	web3API   struct{ a *API }
 	txPoolAPI struct{ a *API }

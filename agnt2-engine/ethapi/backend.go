@@ -85,7 +85,8 @@ type Backend interface {
 	HeaderByNumber(number rpc.BlockNumber) *types.Header
 	HeaderByHash(hash common.Hash) *types.Header
 	BlockByHash(hash common.Hash) *types.Block
-	// Receipts of a block in order, all derived fields set; nil if unknown.
+	// Receipts of a block in order, all derived fields set; nil if unknown. Blocks that a reorg removes keep theirs: their
+	// logs are announced as removed.
 	Receipts(hash common.Hash) types.Receipts
 	// CanonicalHash of a height; zero hash if above the head.
 	CanonicalHash(number uint64) common.Hash

@@ -47,21 +47,34 @@ func (a *API) noLabel(number rpc.BlockNumber) (*types.Block, error) {
 }
 
 // GetBlockByNumber implements eth_getBlockByNumber: null for an unknown height.
-func (e *ethAPI) GetBlockByNumber(number rpc.BlockNumber, full bool) (json.RawMessage, error) {
+func (e *ethAPI) GetBlockByNumber(ctx context.Context, number rpc.BlockNumber, full bool) (json.RawMessage, error) {
 	block, err := e.a.blockByNumber(number)
 	if block == nil {
 		return nil, err
 	}
-	return e.a.blockJSON(block, full), nil
+	return e.block(ctx, block, full)
 }
 
 // GetBlockByHash implements eth_getBlockByHash: null for an unknown hash.
-func (e *ethAPI) GetBlockByHash(hash common.Hash, full bool) json.RawMessage {
+func (e *ethAPI) GetBlockByHash(ctx context.Context, hash common.Hash, full bool) (json.RawMessage, error) {
 	block := e.a.b.BlockByHash(hash)
 	if block == nil {
-		return nil
+		return nil, nil
 	}
-	return e.a.blockJSON(block, full)
+	return e.block(ctx, block, full)
+}
+
+// block renders a block. A full one takes megabytes, so strangers queue for it; the rollup node, whose derivation waits
+// for the answer, does not.
+func (e *ethAPI) block(ctx context.Context, block *types.Block, full bool) (json.RawMessage, error) {
+	if full && !e.trusted {
+		_, done, err := e.a.bounded(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+	}
+	return e.a.blockJSON(block, full), nil
 }
 
 // GetHeaderByNumber implements eth_getHeaderByNumber.

@@ -242,7 +242,7 @@ func TestLongJump(t *testing.T) {
 	}
 }
 
-// A WebSocket client that does not read is cut off; it delays nobody.
+// A queue that overflows delays nobody: its subscriber is cut off, and nothing reaches it after the gap.
 func TestSlowSubscriber(t *testing.T) {
 	x := newTestAPI(t, func(c *Config) { c.SubscriptionQueue = 2 })
 	server := httptest.NewServer(x.NewWSHandler(x.server, ServerConfig{Name: "ws"}))
@@ -258,7 +258,7 @@ func TestSlowSubscriber(t *testing.T) {
 	require.Nil(t, (<-l.ch).heads)
 	require.Empty(t, l.ch, "nothing follows a gap")
 
-	// Over a socket: the server's goroutine is held up in a notification, the queue overflows, the connection closes.
+	// Over a socket: the loss closes the connection.
 	ws, err := rpc.Dial("ws" + strings.TrimPrefix(server.URL, "http"))
 	require.NoError(t, err)
 	defer ws.Close()

@@ -1,6 +1,8 @@
 package ethapi
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -8,8 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
-
-	"encoding/json"
 )
 
 // Version implements net_version: the chain id in decimal.
@@ -52,11 +52,16 @@ func byNonce[T any](txs []*types.Transaction, show func(*types.Transaction) T) m
 	return out
 }
 
-func poolContent[T any](t *txPoolAPI, show func(*types.Transaction) T) (map[string]map[string]map[string]T, error) {
+func poolContent[T any](ctx context.Context, t *txPoolAPI, show func(*types.Transaction) T) (map[string]map[string]map[string]T, error) {
 	if p, q := t.a.b.PoolStats(); p+q > t.a.cfg.MaxPoolContent {
 		return nil, limitExceeded("the pool holds %d transactions, more than the %d that one answer may: use txpool_contentFrom",
 			p+q, t.a.cfg.MaxPoolContent)
 	}
+	_, done, err := t.a.bounded(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	pending, queued := t.a.b.PoolContent()
 	out := map[string]map[string]map[string]T{"pending": {}, "queued": {}}
 	for kind, senders := range map[string]map[common.Address][]*types.Transaction{"pending": pending, "queued": queued} {
@@ -72,21 +77,26 @@ func (t *txPoolAPI) show(tx *types.Transaction) json.RawMessage {
 }
 
 // Content implements txpool_content.
-func (t *txPoolAPI) Content() (map[string]map[string]map[string]json.RawMessage, error) {
-	return poolContent(t, t.show)
+func (t *txPoolAPI) Content(ctx context.Context) (map[string]map[string]map[string]json.RawMessage, error) {
+	return poolContent(ctx, t, t.show)
 }
 
 // ContentFrom implements txpool_contentFrom.
-func (t *txPoolAPI) ContentFrom(who common.Address) map[string]map[string]json.RawMessage {
+func (t *txPoolAPI) ContentFrom(ctx context.Context, who common.Address) (map[string]map[string]json.RawMessage, error) {
+	_, done, err := t.a.bounded(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	pending, queued := t.a.b.PoolContent()
 	return map[string]map[string]json.RawMessage{
 		"pending": byNonce(pending[who], t.show), "queued": byNonce(queued[who], t.show),
-	}
+	}, nil
 }
 
 // Inspect implements txpool_inspect: a line for each transaction.
-func (t *txPoolAPI) Inspect() (map[string]map[string]map[string]string, error) {
-	return poolContent(t, func(tx *types.Transaction) string {
+func (t *txPoolAPI) Inspect(ctx context.Context) (map[string]map[string]map[string]string, error) {
+	return poolContent(ctx, t, func(tx *types.Transaction) string {
 		to := "contract creation"
 		if tx.To() != nil {
 			to = tx.To().Hex()

@@ -22,6 +22,9 @@ type ServerConfig struct {
 	MaxConnections int           // WebSocket connections; further ones get 503
 	RequestTimeout time.Duration // of one HTTP request
 
+	// Trusted marks the authenticated port: full blocks are served at once, however many strangers queue for theirs.
+	Trusted bool
+
 	// AnyOrigin lets web pages of any origin call the port: right for a public port, which holds no secrets and no
 	// keys; never for one that trusts its callers.
 	AnyOrigin bool
@@ -64,6 +67,9 @@ func (a *API) NewServer(cfg ServerConfig, services []rpc.API) (*rpc.Server, erro
 	s.SetWebsocketReadLimit(int64(cfg.MaxBodyBytes))
 	s.SetRecorder(a.Recorder(cfg.Name))
 	for _, x := range services {
+		if e, ok := x.Service.(*ethAPI); ok {
+			x.Service = &ethAPI{a: e.a, trusted: cfg.Trusted}
+		}
 		if err := s.RegisterName(x.Namespace, x.Service); err != nil {
 			s.Stop()
 			return nil, fmt.Errorf("rpc namespace %s: %w", x.Namespace, err)

@@ -36,7 +36,7 @@ func (a *API) subscribe(ctx context.Context, t topic, send func(ev change, notif
 				}
 			case <-l.lost:
 				a.cfg.Log.Warn("Closing connection of a subscriber that missed events", "subscription", sub.ID)
-				
+				client.Close()
 				return
 			case <-sub.Err():
 				return

@@ -488,19 +488,28 @@ func (s *Store) path(from, to common.Hash) (down, up []*Block, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for from != to {
-		a, err := s.effect(from)
+		low, err := s.number(from)
 		if err != nil {
 			return nil, nil, err
 		}
-		b, err := s.effect(to)
+		high, err := s.number(to)
 		if err != nil {
 			return nil, nil, err
 		}
-		switch {
-		case a.Number >= b.Number:
+		// Only what has to be undone or applied is fetched: rebuilding an effect from the history is dear, and the usual
+		// path is one block up from the head on disk.
+		if low >= high {
+			a, err := s.effect(from)
+			if err != nil {
+				return nil, nil, err
+			}
 			down = append(down, a)
 			from = a.Parent
-		default:
+		} else {
+			b, err := s.effect(to)
+			if err != nil {
+				return nil, nil, err
+			}
 			up = append(up, b)
 			to = b.Parent
 		}
@@ -509,14 +518,26 @@ func (s *Store) path(from, to common.Hash) (down, up []*Block, err error) {
 	return down, up, nil
 }
 
+// number returns the height of a block whose effect can be had.
+func (s *Store) number(hash common.Hash) (uint64, error) {
+	if l, ok := s.layers[hash]; ok {
+		return l.Number, nil
+	}
+	n, ok := s.chain.NumberOf(hash)
+	if !ok || n > s.head.Number || s.chain.CanonicalHash(n) != hash {
+		return 0, fmt.Errorf("%w: %s", ErrUnknownBlock, hash)
+	}
+	return n, nil
+}
+
 // effect returns what a known block did, from memory or rebuilt from the history on disk.
 func (s *Store) effect(hash common.Hash) (*Block, error) {
 	if l, ok := s.layers[hash]; ok {
 		return l, nil
 	}
-	n, ok := s.chain.NumberOf(hash)
-	if !ok || n > s.head.Number || s.chain.CanonicalHash(n) != hash {
-		return nil, fmt.Errorf("%w: %s", ErrUnknownBlock, hash)
+	n, err := s.number(hash)
+	if err != nil {
+		return nil, err
 	}
 	if n == 0 {
 		return &Block{Number: 0, Hash: hash}, nil

@@ -122,8 +122,18 @@ func FromInner(inner *types.Transaction, chainID *big.Int, size int) (*Transacti
 		return nil, err
 	}
 	t.From = from
+	// Whoever asks go-ethereum for the sender later (the JSON-RPC surface does, for whole blocks) need not recover it again.
+	_, _ = types.Sender(knownSender{types.LatestSignerForChainID(chainID), from}, inner)
 	return t, nil
 }
+
+// knownSender fills the sender cache of a go-ethereum transaction with what has been recovered already.
+type knownSender struct {
+	types.Signer
+	from common.Address
+}
+
+func (s knownSender) Sender(*types.Transaction) (common.Address, error) { return s.from, nil }
 
 // recoverSender is the secp256k1 recovery of EIP-1559 transactions, with the low-s rule of EIP-2.
 func recoverSender(inner *types.Transaction) (a common.Address, err error) {

@@ -17,6 +17,7 @@ var (
 	ErrFeeCap     = errors.New("maxFeePerGas is below the base fee")
 	ErrBlockGas   = errors.New("not enough gas left in the block")
 	ErrFeeBalance = errors.New("balance does not cover the fee")
+	ErrNoGas      = errors.New("gas limit is 0: nothing could be charged")
 )
 
 // operation is one typed operation: how its calldata decodes and where its micro-steps start.
@@ -77,6 +78,9 @@ func (m *Machine) result() *Result {
 
 // voidBeforeState reports why a transaction is void whatever its sender holds, and sets the fee registers.
 func (m *Machine) voidBeforeState() error {
+	if m.tx.GasLimit == 0 { // so that in receipts "no gas used" means void
+		return ErrNoGas
+	}
 	tip, ok := m.tx.EffectiveTip(&m.Block.BaseFee)
 	if !ok {
 		return fmt.Errorf("%w: %s wei per gas offered, base fee is %s", ErrFeeCap, m.tx.FeeCap.Dec(), m.Block.BaseFee.Dec())

@@ -8,7 +8,6 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/abi/codec"
-	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/withdrawal"
 )
 
@@ -63,7 +62,7 @@ func (m *Machine) dispatchMessage(s State) step {
 		}
 		m.args = msg
 	}
-	if !m.use(gas.Add(m.Params.GasWithdrawal, gas.Calldata(&m.Params, len(data)))) {
+	if !m.use(m.Params.GasWithdrawal) {
 		return m.outOfGas(s)
 	}
 	return sendMessage

@@ -24,6 +24,7 @@ import (
 	"github.com/ethereum-optimism/optimism/op-service/clock"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/txpool/legacypool"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/eth/ethconfig"
 	"github.com/ethereum/go-ethereum/log"
@@ -85,6 +86,9 @@ func run(c *cli.Context) error {
 		e.NoPruning = true // every state on disk with its block, so that SIGKILL loses none
 		e.DatabaseCache, e.DatabaseHandles = 32, 256
 		e.SlowBlockThreshold = -1 // no report per block
+		// Waiting transactions survive a crash too: the batcher's and the proposer's nonces would have a gap otherwise.
+		e.TxPool = legacypool.DefaultConfig
+		e.TxPool.Journal, e.TxPool.Rejournal = filepath.Join(dir, "transactions.rlp"), time.Minute
 		modules := []string{"debug", "admin", "eth", "txpool", "net", "web3", "miner"}
 		n.HTTPModules, n.WSModules = modules, modules
 		return nil

@@ -311,6 +311,17 @@ func (d *deployment) verify(ctx context.Context, p *plan, genesisRoot eth.Bytes3
 			return fmt.Errorf("%w: %s.%s is %v and should be %v", ErrVerify, q.at, q.method, got[0], q.want)
 		}
 	}
+	layerRoot, err := d.opt.Artifacts.Own("LayerRoot")
+	if err != nil {
+		return err
+	}
+	system, err := callView(ctx, d.c, layerRoot, a["LayerRoot"], "systemConfig")
+	if err != nil {
+		return err
+	}
+	if system[0] != a["SystemConfigProxy"] {
+		return fmt.Errorf("%w: LayerRoot reads SystemConfig %v and should read %s", ErrVerify, system[0], a["SystemConfigProxy"])
+	}
 	// The anchor moves on with the games; only a registry at genesis can be compared.
 	got, err := d.ask(ctx, "AnchorStateRegistry", a["AnchorStateRegistryProxy"], "anchors", d.in.Game.Type)
 	if err != nil {

@@ -71,7 +71,7 @@ func testIntent() Intent {
 
 // repository returns the checkout, or skips the test if npm's packages or the compiled contracts are missing.
 func repository(t *testing.T) string {
-	root, err := filepath.Abs("/tmp/dep/root")
+	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	a := ArtifactsIn(root)
 	if _, err := a.OP("SystemConfig"); err != nil {
@@ -125,10 +125,14 @@ func nonceOf(t *testing.T, endpoint, key string) uint64 {
 
 // A deployer that is killed in the middle continues where it stopped: no step is sent twice, and a third run sends nothing.
 func TestKilledDeploymentContinues(t *testing.T) {
+	t.Parallel()
 	for name, kill := range map[string]func(t *testing.T, l1, root, out string){
 		"with transactions in flight": killInFlight, "after the first confirmations": killAfterFirstStep,
 	} {
-		t.Run(name, func(t *testing.T) { testKilledDeployment(t, kill) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testKilledDeployment(t, kill)
+		})
 	}
 }
 
@@ -215,6 +219,7 @@ func testKilledDeployment(t *testing.T, killChild func(t *testing.T, l1, root, o
 }
 
 func TestRunFailsClearly(t *testing.T) {
+	t.Parallel()
 	root := repository(t)
 	l1, _ := anvil(t, root)
 
@@ -246,6 +251,7 @@ func TestRunFailsClearly(t *testing.T) {
 
 // Somebody who sends from the deployer's account in the middle makes the planned addresses impossible.
 func TestTakenNonceIsNoticed(t *testing.T) {
+	t.Parallel()
 	root := repository(t)
 	l1, _ := anvil(t, root)
 	out := t.TempDir()

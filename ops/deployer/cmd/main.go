@@ -137,7 +137,7 @@ func run(c *cli.Context) error {
 	fmt.Printf("deployed and verified: %d contracts, %d gas; L2 chain %d starts after L1 block %d; files in %s\n",
 		len(res.Addresses), res.GasUsed, in.L2ChainID, res.Rollup.Genesis.L1.Number, opt.OutDir)
 	if opt.BatcherKey == nil {
-		fmt.Printf("the batcher's bond is not posted: repeat with --batcher-key, or send %s wei to LayerRoot %s\n",
+		fmt.Printf("the batcher's bond is not posted: repeat with --batcher-key, or call depositBond() with %s wei on LayerRoot %s from the batcher\n",
 			in.BatcherBondWei.ToInt(), res.Addresses["LayerRoot"])
 	}
 	return nil

@@ -103,7 +103,9 @@ interface IAGNT2 {
         bytes32 imageDigest,
         Capability[] calldata capabilities,
         MetadataEntry[] calldata metadata
-    ) external payable;
+    )
+        external
+        payable;
 
     /// @notice New name, version, image digest; reputation survives.
     function updateAgent(string calldata name, string calldata version, bytes32 imageDigest) external;
@@ -148,7 +150,10 @@ interface IAGNT2 {
         bytes32 sessionId,
         bytes32 compositionId,
         DAPointer calldata da
-    ) external payable returns (bytes32 id);
+    )
+        external
+        payable
+        returns (bytes32 id);
 
     /// @notice RESPOND: settles a pending INVOKE. OK pays the callee and scores it; every other status refunds the
     ///         caller, with the penalty of docs/spec/respond.md. Only the first response has an effect.
@@ -171,7 +176,8 @@ interface IAGNT2 {
         uint64 timestampMs,
         DAPointer calldata da,
         bytes calldata attestation
-    ) external;
+    )
+        external;
 
     // --------------------------------------------------------------------------------------------------------- views
     // Answered by eth_call from the records of the block asked for; never part of a transaction.
@@ -246,10 +252,17 @@ interface IAGNT2 {
     );
     event AgentUpdated(address indexed agent, bytes32 imageDigest, string name, string version);
     event CapabilityUpdated(
-        address indexed agent, bytes32 indexed capability, uint256 priceWei, uint32 latencyMsP99, CapabilityClass class, string name
+        address indexed agent,
+        bytes32 indexed capability,
+        uint256 priceWei,
+        uint32 latencyMsP99,
+        CapabilityClass class,
+        string name
     );
     event CapabilityRemoved(address indexed agent, bytes32 indexed capability);
-    event MetadataSet(address indexed agent, string indexed indexedMetadataKey, string metadataKey, bytes metadataValue);
+    event MetadataSet(
+        address indexed agent, string indexed indexedMetadataKey, string metadataKey, bytes metadataValue
+    );
     event StakeAdded(address indexed agent, uint256 amountWei, uint256 stakeWei);
     event AgentDeregistered(address indexed agent, uint64 withdrawableAt);
     event StakeWithdrawn(address indexed agent, uint256 amountWei);

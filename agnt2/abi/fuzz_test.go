@@ -1,0 +1,74 @@
+package abi_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/agnt2/agnt2/agnt2/abi"
+)
+
+// fuzzDecode: what decodes encodes to the same bytes; nothing panics.
+func fuzzDecode(f *testing.F, name string, seeds ...encoder) {
+	d := calls[name]
+	f.Add([]byte{})
+	f.Add(d.zero.Encode()[4:])
+	for _, s := range seeds {
+		f.Add(s.Encode()[4:])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		v, err := d.decode(b)
+		if err == nil && !bytes.Equal(v.Encode()[4:], b) {
+			t.Fatalf("%x decodes and encodes to %x", b, v.Encode()[4:])
+		}
+	})
+}
+
+var (
+	seedCapability = abi.Capability{Name: "text.summarize", Endpoint: "https://agent.example/very/long/path/that/needs/two/words", Class: 2}
+	seedRegister   = &abi.RegisterCall{
+		Name: "agent", Version: "1", AgentURI: "ipfs://agent", Capabilities: []abi.Capability{seedCapability, {Name: "b"}},
+		Metadata: []abi.MetadataEntry{{Key: "k", Value: []byte("v")}},
+	}
+)
+
+func FuzzDecodeDeregister(f *testing.F)     { fuzzDecode(f, "deregister") }
+func FuzzDecodeGetAgent(f *testing.F)       { fuzzDecode(f, "getAgent") }
+func FuzzDecodeGetCapability(f *testing.F)  { fuzzDecode(f, "getCapability") }
+func FuzzDecodeGetInteraction(f *testing.F) { fuzzDecode(f, "getInteraction") }
+func FuzzDecodeGetReputation(f *testing.F)  { fuzzDecode(f, "getReputation") }
+func FuzzDecodeHeartbeat(f *testing.F)      { fuzzDecode(f, "heartbeat") }
+func FuzzDecodeInteractionId(f *testing.F)  { fuzzDecode(f, "interactionId") }
+func FuzzDecodeTopUpStake(f *testing.F)     { fuzzDecode(f, "topUpStake") }
+func FuzzDecodeWithdrawStake(f *testing.F)  { fuzzDecode(f, "withdrawStake") }
+func FuzzDecodeRegister(f *testing.F)       { fuzzDecode(f, "register", seedRegister) }
+
+func FuzzDecodeInvoke(f *testing.F) {
+	fuzzDecode(f, "invoke", &abi.InvokeCall{Callee: common.Address{1}, TtlSeconds: 9, Da: abi.DAPointer{Backend: 1}})
+}
+
+func FuzzDecodeRespond(f *testing.F) {
+	fuzzDecode(f, "respond", &abi.RespondCall{Status: 4, Attestation: make([]byte, 65)})
+}
+
+func FuzzDecodeUpdateAgent(f *testing.F) {
+	fuzzDecode(f, "updateAgent", &abi.UpdateAgentCall{Name: "n", Version: "v"})
+}
+
+func FuzzDecodeUpdateCapabilities(f *testing.F) {
+	fuzzDecode(f, "updateCapabilities", &abi.UpdateCapabilitiesCall{Upserts: []abi.Capability{seedCapability}, Removals: []common.Hash{{1}, {2}}})
+}
+
+// FuzzDecodeRevert: what decodes as an error encodes to the same bytes.
+func FuzzDecodeRevert(f *testing.F) {
+	for _, r := range revertTypes {
+		f.Add(r.Encode())
+	}
+	f.Add((&abi.FieldOutOfRange{Field: "name"}).Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if r := abi.DecodeRevert(b); r != nil && !bytes.Equal(r.Encode(), b) {
+			t.Fatalf("%x decodes and encodes to %x", b, r.Encode())
+		}
+	})
+}

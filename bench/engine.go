@@ -1,0 +1,211 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/agnt2/agnt2/agnt2/abi"
+)
+
+const (
+	// submitters add transactions concurrently, batch by batch, as that many busy connections would.
+	submitters = 4
+	batchSize  = 256
+	// poolBound is where submitters wait, counting what the open block has taken: a backlog that keeps the builder busy,
+	// without letting admission take all processors from it.
+	poolBound = 50_000
+	// warmBlocks are not measured.
+	warmBlocks = 2
+	// decodedRate is above what one builder can execute per second.
+	decodedRate = 120_000
+)
+
+// blockMark is a block that has been committed.
+type blockMark struct {
+	at           time.Time
+	cpu          time.Duration
+	txs          int
+	seal, commit time.Duration
+}
+
+// engineRow measures the whole pipeline: mempool.Add or AddDecoded, journal included → builder → getPayload → newPayload →
+// forkchoiceUpdated, which commits with fsync.
+func (r *runner) engineRow(ctx context.Context, w *world, m mode) error {
+	agents := len(w.stream.nonce)
+	n := decodedRate
+	if m != decoded {
+		n = int(r.report.Bound.All)
+	}
+	ramp := max(0, w.stream.lag-(len(w.stream.opened)-w.stream.responded))
+	n = ramp + int(float64(n)*(r.cfg.Window.Seconds()+float64(warmBlocks+1)*r.cfg.BlockTime.Seconds()))
+	r.progress("%d agents, %s: preparing %d transactions", agents, m, n)
+	plans := w.stream.plan(n)
+	items := w.stream.encode(plans, m)
+
+	before := r.bound.measure(boundWindow)
+	r.progress("%d agents, %s: measuring", agents, m)
+	stop, err := r.profile(m.file())
+	if err != nil {
+		return err
+	}
+	marks, submitted, err := w.drive(ctx, items, r.cfg.Window, r.cfg.BlockTime, ramp)
+	stop()
+	if err != nil {
+		return err
+	}
+	w.stream.takeBack(plans[submitted:])
+	clear(items)
+	after := r.bound.measure(boundWindow)
+
+	first, last := marks[0], marks[len(marks)-1]
+	txs, seal, commit := 0, time.Duration(0), time.Duration(0)
+	for _, b := range marks[1:] {
+		txs, seal, commit = txs+b.txs, seal+b.seal, commit+b.commit
+	}
+	elapsed := last.at.Sub(first.at).Seconds()
+	blocks := float64(len(marks) - 1)
+	row := &EngineRow{
+		Agents: agents, Mode: m.String(), TxPerSecond: float64(txs) / elapsed, TxPerBlock: float64(txs) / blocks, Blocks: len(marks) - 1,
+		Seconds: elapsed, CPUMicrosPerTx: micros(last.cpu-first.cpu) / float64(txs),
+		SealMillis: seal.Seconds() * 1e3 / blocks, CommitMillis: commit.Seconds() * 1e3 / blocks,
+		Before: before, After: after, RSSMiB: rss(),
+	}
+	row.OfBound = row.TxPerSecond * max(1, m.recoveries()) / ((before.All + after.All) / 2)
+	if m == signed {
+		row.Reach = reach(row.OfBound >= reachOfBound)
+	}
+	r.report.Engine = append(r.report.Engine, row)
+	r.progress("%d agents, %s: %.0f tx/s, %.0f %% of the bound", agents, m, row.TxPerSecond, 100*row.OfBound)
+	return nil
+}
+
+// drive submits the items in order and makes blocks beside it. It returns the measured blocks, of which the first only
+// marks where the measurement begins, and how many items were submitted; all of them are in blocks by then. Without a
+// window, it submits everything.
+func (w *world) drive(ctx context.Context, items []item, window, blockTime time.Duration, ramp int) (marks []blockMark, submitted int, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next, done atomic.Int64
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range submitters {
+		wg.Go(func() {
+			for !stop.Load() && ctx.Err() == nil {
+				if pending, queued := w.node.Pool().Stats(); pending+queued > poolBound {
+					time.Sleep(2 * time.Millisecond)
+					continue
+				}
+				from := int(next.Add(batchSize)) - batchSize
+				if from >= len(items) {
+					return
+				}
+				to := min(from+batchSize, len(items))
+				if err := w.submit(ctx, items[from:to]); err != nil {
+					cancel(fmt.Errorf("submit: %w", err))
+					return
+				}
+				done.Add(int64(to - from))
+			}
+		})
+	}
+	defer wg.Wait()
+	defer stop.Store(true)
+
+	included, block := 0, 0
+	var all []blockMark
+	for {
+		b, err := w.block(ctx, blockTime)
+		if err != nil {
+			return nil, 0, err
+		}
+		included += b.txs
+		block++
+		if block >= warmBlocks && included >= ramp {
+			all = append(all, b)
+		}
+		exhausted := int(done.Load()) == len(items)
+		if window > 0 && len(all) > 1 && (exhausted || b.at.Sub(all[0].at) >= window) {
+			if exhausted && len(all) > 2 {
+				all = all[:len(all)-1] // the submitters were done before this block was
+			}
+			break
+		}
+		if exhausted {
+			if window > 0 {
+				return nil, 0, errors.New("the workload ended before the measurement began")
+			}
+			break
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, 0, context.Cause(ctx)
+	}
+	submitted = int(done.Load())
+	for included < submitted {
+		b, err := w.block(ctx, min(blockTime, 200*time.Millisecond))
+		if err != nil {
+			return nil, 0, err
+		}
+		if b.txs == 0 {
+			return nil, 0, fmt.Errorf("%d of %d submitted transactions never got into a block", submitted-included, submitted)
+		}
+		included += b.txs
+	}
+	return all, submitted, nil
+}
+
+func (w *world) submit(ctx context.Context, items []item) error {
+	var errs []error
+	if items[0].tx != nil {
+		txs := make([]*abi.Transaction, len(items))
+		for i := range items {
+			txs[i] = items[i].tx
+		}
+		errs = w.node.Pool().AddDecoded(txs)
+	} else {
+		txs := make([]*types.Transaction, len(items))
+		for i := range items {
+			txs[i] = items[i].raw
+		}
+		errs = w.node.Pool().Add(ctx, txs)
+	}
+	return errors.Join(errs...)
+}
+
+// block opens a block for a time, commits it and checks that everything in it succeeded.
+func (w *world) block(ctx context.Context, open time.Duration) (b blockMark, err error) {
+	id, err := w.driver.Start(w.driver.Attributes(w.driver.Head(), false))
+	if err != nil {
+		return b, err
+	}
+	select {
+	case <-ctx.Done():
+		return b, context.Cause(ctx)
+	case <-time.After(open):
+	}
+	began := time.Now()
+	p, err := w.driver.Get(id)
+	if err != nil {
+		return b, err
+	}
+	b.seal = time.Since(began)
+	if p, err = w.driver.Finish(id); err != nil {
+		return b, err
+	}
+	b.at, b.cpu, b.txs = time.Now(), cpuTime(), len(p.Transactions)-1
+	b.commit = b.at.Sub(began) - b.seal
+	for i, rc := range w.node.Chain().Receipts(p.BlockHash) {
+		if rc.Status != types.ReceiptStatusSuccessful {
+			return b, fmt.Errorf("transaction %d of block %d failed", i, p.Number)
+		}
+	}
+	return b, nil
+}
