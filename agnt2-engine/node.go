@@ -82,11 +82,11 @@ func New(cfg Config) (n *Node, err error) {
 		cfg.Log = log.Root()
 	}
 	n = &Node{cfg: cfg, log: cfg.Log, addrs: map[string]string{}, failed: make(chan error, 4)}
-	defer func() {
+	defer func(opened *Node) { // not n, which an error return sets to nil
 		if err != nil {
-			n.Close()
+			opened.Close()
 		}
-	}()
+	}(n)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	n.metrics = newMetrics(registry)

@@ -23,7 +23,7 @@ const (
 	// warmBlocks are not measured.
 	warmBlocks = 2
 	// decodedRate is above what one builder can execute per second.
-	decodedRate = 120_000
+	decodedRate = 60_000
 )
 
 // blockMark is a block that has been committed.

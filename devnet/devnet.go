@@ -136,12 +136,40 @@ func (d *Devnet) lock() (unlock func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("%w in %s", ErrLocked, d.cfg.Dir)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		// Explicitly: a process that another goroutine is just starting may hold a copy of the descriptor.
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+		f.Close()
+	}, nil
 }
 
 // Up starts a fresh chain and returns when the first transaction can be submitted. What an earlier devnet left in the
 // directory is removed first. If anything fails or ctx ends, all that was started is stopped again; the logs stay.
-func (d *Devnet) Up(ctx context.Context) (err error) {
+func (d *Devnet) Up(ctx context.Context) error {
+	return d.start(ctx, func() error {
+		if err := d.wipe(); err != nil {
+			return err
+		}
+		return d.prepare()
+	}, d.deploy, d.settle)
+}
+
+// Resume starts the chain that Down stopped, from where it was. L1 produces the blocks that it missed at once, and L2 catches
+// up with them.
+func (d *Devnet) Resume(ctx context.Context) error {
+	first := d.specs()[0]
+	if first.volatile != "" {
+		return fmt.Errorf("%w: %s: %s", ErrVolatile, first.role, first.volatile)
+	}
+	if _, err := os.Stat(d.cfg.path(keysFile)); err != nil {
+		return fmt.Errorf("%w: %s has no chain to resume", ErrNoDevnet, d.cfg.Dir)
+	}
+	nothing := func(context.Context) error { return nil }
+	return d.start(ctx, func() error { return nil }, nothing, nothing)
+}
+
+// start checks that the directory, the programs and the ports are to be had, prepares, and starts every process in order.
+func (d *Devnet) start(ctx context.Context, prepare func() error, afterL1, afterAll func(context.Context) error) (err error) {
 	if err := d.ownDirectory(); err != nil {
 		return err
 	}
@@ -165,10 +193,7 @@ func (d *Devnet) Up(ctx context.Context) (err error) {
 	if err := freePorts(specs); err != nil {
 		return err
 	}
-	if err := d.wipe(); err != nil {
-		return err
-	}
-	if err := d.prepare(); err != nil {
+	if err := prepare(); err != nil {
 		return err
 	}
 	defer func() {
@@ -183,7 +208,7 @@ func (d *Devnet) Up(ctx context.Context) (err error) {
 	if err := d.launch(ctx, specs[0]); err != nil {
 		return err
 	}
-	if err := d.deploy(ctx); err != nil {
+	if err := afterL1(ctx); err != nil {
 		return fmt.Errorf("deployment: %w", err)
 	}
 	for _, s := range d.specs()[1:] { // again: addresses are known now
@@ -191,7 +216,7 @@ func (d *Devnet) Up(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := d.settle(ctx); err != nil {
+	if err := afterAll(ctx); err != nil {
 		return err
 	}
 	d.say("devnet is up after %.0f s", time.Since(begin).Seconds())

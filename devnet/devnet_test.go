@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,14 +76,23 @@ type fakeNet struct {
 	out     *bytes.Buffer
 }
 
+var lastPort atomic.Int32
+
+// freePort never returns the same port twice, so that parallel tests do not meet.
 func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for range 1000 {
+		port := 21000 + int(lastPort.Add(1))
+		if l, err := net.Listen("tcp", loopback(port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
 }
 
 func newFakeNet(t *testing.T) *fakeNet {
+	t.Parallel()
 	f := &fakeNet{journal: filepath.Join(t.TempDir(), "journal"), modes: map[Role]string{}, out: new(bytes.Buffer)}
 	d, err := New(Config{Dir: filepath.Join(t.TempDir(), "data"), Root: t.TempDir(), Progress: f.out, StartTimeout: 3 * time.Second, StopTimeout: 500 * time.Millisecond})
 	require.NoError(t, err)
@@ -152,6 +162,27 @@ func TestUpStartsInOrderAndDownStopsDependantsFirst(t *testing.T) {
 	require.Equal(t, []string{"batcher stop", "node stop", "engine stop", "da stop", "l1 stop"}, f.lines(t)[before:])
 	require.Empty(t, other.table.roles())
 	require.NoError(t, other.Down(), "down twice is no error")
+}
+
+func TestResumeKeepsTheChain(t *testing.T) {
+	f := newFakeNet(t)
+	require.ErrorIs(t, f.Resume(t.Context()), ErrNoDevnet)
+	require.NoError(t, f.Up(t.Context()))
+	secret, err := os.ReadFile(f.JWTPath())
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(f.cfg.path(string(RoleEngine)), 0o755))
+	require.NoError(t, f.Down())
+	before := len(f.lines(t))
+	require.NoError(t, f.Resume(t.Context()))
+	require.Equal(t, []string{"l1 start", "da start", "engine start", "node start", "batcher start"}, f.lines(t)[before:], "nothing is deployed or funded again")
+	require.DirExists(t, f.cfg.path(string(RoleEngine)))
+	again, err := os.ReadFile(f.JWTPath())
+	require.NoError(t, err)
+	require.Equal(t, secret, again)
+
+	require.NoError(t, f.Down())
+	require.NoError(t, f.Up(t.Context()))
+	require.NoDirExists(t, f.cfg.path(string(RoleEngine)), "up starts a fresh chain")
 }
 
 func TestHalfStartedUpCleansUpAndSaysWhy(t *testing.T) {

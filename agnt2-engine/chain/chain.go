@@ -62,6 +62,10 @@ type Options struct {
 // blocksInMemory bounds the cache of recent blocks and receipts.
 const blocksInMemory = 256
 
+// batchBytesPerTx is about what adopting a block writes for each transaction: body, receipt, indices, records, history.
+// A large batch that grows to its size is copied twice on the way.
+const batchBytesPerTx = 3 << 10
+
 // Executed is a block with everything that executing it gave.
 type Executed struct {
 	Block    *types.Block
@@ -397,7 +401,11 @@ func (c *Chain) SetLabels(head, safe, finalized common.Hash) error {
 		return nil
 	}
 	labels["head"] = head
-	batch := c.db.NewBatch()
+	size := 0
+	if x := c.pending(head); x != nil { // else it is on disk or moves by more than a block: the batch grows as it must
+		size = batchBytesPerTx * len(x.Block.Transactions())
+	}
+	batch := c.db.NewBatchWithSize(size)
 	defer batch.Close()
 	for l, hash := range labels {
 		if err := batch.Set(labelKey(l), hash[:], nil); err != nil {
@@ -489,9 +497,9 @@ func (c *Chain) adopt(batch *pebble.Batch, h *types.Header) (*Adopted, error) {
 		if err := c.writeBlock(batch, x); err != nil {
 			return fail(err)
 		}
-		if err := c.index(batch, x); err != nil {
-			return fail(err)
-		}
+	}
+	if err := c.index(batch, moved.Applied, h.Number.Uint64()-uint64(len(moved.Applied))); err != nil {
+		return fail(err)
 	}
 	if err := batch.Commit(pebble.Sync); err != nil {
 		return fail(err)

@@ -79,33 +79,50 @@ func (c *Chain) writeBlock(batch *pebble.Batch, x *Executed) error {
 
 func isVoid(r *types.Receipt) bool { return r.Type != types.DepositTxType && r.GasUsed == 0 }
 
-// index makes transactions and interactions of a block findable.
-func (c *Chain) index(batch *pebble.Batch, x *Executed) error {
-	n := be64(x.Block.NumberU64())
+// index makes transactions and interactions of newly canonical blocks, oldest first, findable. What is on disk counts up
+// to their common ancestor with the old chain. Void copies are entered first, so they never hide the real inclusion.
+func (c *Chain) index(batch *pebble.Batch, blocks []*Executed, ancestor uint64) error {
+	for _, void := range []bool{true, false} {
+		for _, x := range blocks {
+			if err := c.indexTransactions(batch, x, void, ancestor); err != nil {
+				return err
+			}
+		}
+	}
+	for _, x := range blocks {
+		n := be64(x.Block.NumberU64())
+		if err := eachInteraction(x, func(prefix byte, id, tx common.Hash) error {
+			return batch.Set(hashKey(prefix, id), append(bytes.Clone(tx[:]), n...), nil)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Chain) indexTransactions(batch *pebble.Batch, x *Executed, void bool, ancestor uint64) error {
 	for i, tx := range x.Block.Transactions() {
+		if isVoid(x.Receipts[i]) != void {
+			continue
+		}
 		k := hashKey('t', tx.Hash())
-		if isVoid(x.Receipts[i]) {
+		flag := byte(0)
+		if void {
+			flag = 1
 			known, err := get(c.db, k)
 			if err != nil {
 				return err
 			}
-			if known != nil && known[16] == 0 {
-				continue // a void copy never hides the real inclusion
+			if known != nil && known[16] == 0 && binary.BigEndian.Uint64(known) <= ancestor {
+				continue
 			}
 		}
-		v := append(bytes.Clone(n), be64(uint64(i))...)
-		if isVoid(x.Receipts[i]) {
-			v = append(v, 1)
-		} else {
-			v = append(v, 0)
-		}
+		v := append(append(be64(x.Block.NumberU64()), be64(uint64(i))...), flag)
 		if err := batch.Set(k, v, nil); err != nil {
 			return err
 		}
 	}
-	return eachInteraction(x, func(prefix byte, id, tx common.Hash) error {
-		return batch.Set(hashKey(prefix, id), append(bytes.Clone(tx[:]), n...), nil)
-	})
+	return nil
 }
 
 func (c *Chain) unindex(batch *pebble.Batch, x *Executed) error {

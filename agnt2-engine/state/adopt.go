@@ -107,6 +107,9 @@ func (a *Adoption) Done() {
 	for _, b := range a.up {
 		delete(a.s.layers, b.Hash)
 	}
+	if len(a.down) > 0 {
+		a.s.undone++
+	}
 	a.s.head = a.to
 	a.s.tail = min(a.s.tail, a.s.head.Number)
 	a.Abort()

@@ -436,12 +436,12 @@ func (x *AgentDeregisteredEvent) Log(address common.Address) *types.Log {
 // DecodeAgentDeregisteredEvent reads a log of this event.
 func DecodeAgentDeregisteredEvent(l *types.Log) (x AgentDeregisteredEvent, err error) {
 	if len(l.Topics) != 2 || l.Topics[0] != AgentDeregisteredTopic {
-		return x, fmt.Errorf("AgentDeregistered: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event AgentDeregistered: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventAgentDeregisteredData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("AgentDeregistered: %w", err)
+		return x, fmt.Errorf("event AgentDeregistered: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -483,12 +483,12 @@ func (x *AgentRegisteredEvent) Log(address common.Address) *types.Log {
 // DecodeAgentRegisteredEvent reads a log of this event.
 func DecodeAgentRegisteredEvent(l *types.Log) (x AgentRegisteredEvent, err error) {
 	if len(l.Topics) != 2 || l.Topics[0] != AgentRegisteredTopic {
-		return x, fmt.Errorf("AgentRegistered: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event AgentRegistered: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventAgentRegisteredData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("AgentRegistered: %w", err)
+		return x, fmt.Errorf("event AgentRegistered: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -530,12 +530,12 @@ func (x *AgentUpdatedEvent) Log(address common.Address) *types.Log {
 // DecodeAgentUpdatedEvent reads a log of this event.
 func DecodeAgentUpdatedEvent(l *types.Log) (x AgentUpdatedEvent, err error) {
 	if len(l.Topics) != 2 || l.Topics[0] != AgentUpdatedTopic {
-		return x, fmt.Errorf("AgentUpdated: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event AgentUpdated: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventAgentUpdatedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("AgentUpdated: %w", err)
+		return x, fmt.Errorf("event AgentUpdated: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -570,12 +570,12 @@ func (x *CapabilityRemovedEvent) Log(address common.Address) *types.Log {
 // DecodeCapabilityRemovedEvent reads a log of this event.
 func DecodeCapabilityRemovedEvent(l *types.Log) (x CapabilityRemovedEvent, err error) {
 	if len(l.Topics) != 3 || l.Topics[0] != CapabilityRemovedTopic {
-		return x, fmt.Errorf("CapabilityRemoved: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event CapabilityRemoved: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventCapabilityRemovedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("CapabilityRemoved: %w", err)
+		return x, fmt.Errorf("event CapabilityRemoved: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -617,12 +617,12 @@ func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 // DecodeCapabilityUpdatedEvent reads a log of this event.
 func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err error) {
 	if len(l.Topics) != 3 || l.Topics[0] != CapabilityUpdatedTopic {
-		return x, fmt.Errorf("CapabilityUpdated: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event CapabilityUpdated: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventCapabilityUpdatedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("CapabilityUpdated: %w", err)
+		return x, fmt.Errorf("event CapabilityUpdated: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -660,12 +660,12 @@ func (x *HeartbeatEvent) Log(address common.Address) *types.Log {
 // DecodeHeartbeatEvent reads a log of this event.
 func DecodeHeartbeatEvent(l *types.Log) (x HeartbeatEvent, err error) {
 	if len(l.Topics) != 2 || l.Topics[0] != HeartbeatTopic {
-		return x, fmt.Errorf("Heartbeat: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event Heartbeat: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventHeartbeatData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("Heartbeat: %w", err)
+		return x, fmt.Errorf("event Heartbeat: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -715,12 +715,12 @@ func (x *InvokedEvent) Log(address common.Address) *types.Log {
 // DecodeInvokedEvent reads a log of this event.
 func DecodeInvokedEvent(l *types.Log) (x InvokedEvent, err error) {
 	if len(l.Topics) != 4 || l.Topics[0] != InvokedTopic {
-		return x, fmt.Errorf("Invoked: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event Invoked: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventInvokedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("Invoked: %w", err)
+		return x, fmt.Errorf("event Invoked: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -766,12 +766,12 @@ func (x *MetadataSetEvent) Log(address common.Address) *types.Log {
 // DecodeMetadataSetEvent reads a log of this event.
 func DecodeMetadataSetEvent(l *types.Log) (x MetadataSetEvent, err error) {
 	if len(l.Topics) != 3 || l.Topics[0] != MetadataSetTopic {
-		return x, fmt.Errorf("MetadataSet: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event MetadataSet: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventMetadataSetData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("MetadataSet: %w", err)
+		return x, fmt.Errorf("event MetadataSet: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -824,12 +824,12 @@ func (x *RespondedEvent) Log(address common.Address) *types.Log {
 // DecodeRespondedEvent reads a log of this event.
 func DecodeRespondedEvent(l *types.Log) (x RespondedEvent, err error) {
 	if len(l.Topics) != 4 || l.Topics[0] != RespondedTopic {
-		return x, fmt.Errorf("Responded: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event Responded: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventRespondedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("Responded: %w", err)
+		return x, fmt.Errorf("event Responded: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -874,12 +874,12 @@ func (x *StakeAddedEvent) Log(address common.Address) *types.Log {
 // DecodeStakeAddedEvent reads a log of this event.
 func DecodeStakeAddedEvent(l *types.Log) (x StakeAddedEvent, err error) {
 	if len(l.Topics) != 2 || l.Topics[0] != StakeAddedTopic {
-		return x, fmt.Errorf("StakeAdded: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event StakeAdded: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventStakeAddedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("StakeAdded: %w", err)
+		return x, fmt.Errorf("event StakeAdded: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -914,12 +914,12 @@ func (x *StakeWithdrawnEvent) Log(address common.Address) *types.Log {
 // DecodeStakeWithdrawnEvent reads a log of this event.
 func DecodeStakeWithdrawnEvent(l *types.Log) (x StakeWithdrawnEvent, err error) {
 	if len(l.Topics) != 2 || l.Topics[0] != StakeWithdrawnTopic {
-		return x, fmt.Errorf("StakeWithdrawn: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event StakeWithdrawn: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventStakeWithdrawnData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("StakeWithdrawn: %w", err)
+		return x, fmt.Errorf("event StakeWithdrawn: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -957,12 +957,12 @@ func (x *TimedOutEvent) Log(address common.Address) *types.Log {
 // DecodeTimedOutEvent reads a log of this event.
 func DecodeTimedOutEvent(l *types.Log) (x TimedOutEvent, err error) {
 	if len(l.Topics) != 4 || l.Topics[0] != TimedOutTopic {
-		return x, fmt.Errorf("TimedOut: %w: topics", codec.ErrNotCanonical)
+		return x, fmt.Errorf("event TimedOut: %w: topics", codec.ErrNotCanonical)
 	}
 	var d eventTimedOutData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("TimedOut: %w", err)
+		return x, fmt.Errorf("event TimedOut: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
@@ -1632,6 +1632,7 @@ func (x *GetAgentReturn) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(tail))
 	x.Ret0.put(b[tail:])
 	tail += x.Ret0.size()
+	_ = tail
 }
 
 func (x *GetAgentReturn) get(b []byte) (used int, err error) {
@@ -1698,6 +1699,7 @@ func (x *GetCapabilityReturn) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(tail))
 	x.Ret0.put(b[tail:])
 	tail += x.Ret0.size()
+	_ = tail
 }
 
 func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
@@ -2046,6 +2048,7 @@ func (x *RegisterCall) put(b []byte) {
 		}
 		tail = base + next
 	}
+	_ = tail
 }
 
 func (x *RegisterCall) get(b []byte) (used int, err error) {
@@ -2171,6 +2174,7 @@ func (x *RespondCall) put(b []byte) {
 	x.Da.put(b[192:])
 	codec.PutUint64(b[320:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Attestation)
+	_ = tail
 }
 
 func (x *RespondCall) get(b []byte) (used int, err error) {
@@ -2262,6 +2266,7 @@ func (x *UpdateAgentCall) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
 	copy(b[64:], x.ImageDigest[:])
+	_ = tail
 }
 
 func (x *UpdateAgentCall) get(b []byte) (used int, err error) {
@@ -2334,6 +2339,7 @@ func (x *UpdateCapabilitiesCall) put(b []byte) {
 		copy(b[tail:], x.Removals[i][:])
 		tail += 32
 	}
+	_ = tail
 }
 
 func (x *UpdateCapabilitiesCall) get(b []byte) (used int, err error) {
@@ -2460,6 +2466,7 @@ func (x *eventAgentRegisteredData) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Version)
 	codec.PutUint64(b[128:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	_ = tail
 }
 
 func (x *eventAgentRegisteredData) get(b []byte) (used int, err error) {
@@ -2530,6 +2537,7 @@ func (x *eventAgentUpdatedData) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
+	_ = tail
 }
 
 func (x *eventAgentUpdatedData) get(b []byte) (used int, err error) {
@@ -2606,6 +2614,7 @@ func (x *eventCapabilityUpdatedData) put(b []byte) {
 	codec.PutUint64(b[64:], uint64(x.Class))
 	codec.PutUint64(b[96:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
+	_ = tail
 }
 
 func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
@@ -2791,6 +2800,7 @@ func (x *eventMetadataSetData) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.MetadataKey)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.MetadataValue)
+	_ = tail
 }
 
 func (x *eventMetadataSetData) get(b []byte) (used int, err error) {
@@ -3221,6 +3231,7 @@ func (x *FieldOutOfRange) put(b []byte) {
 	tail := 32
 	codec.PutUint64(b[0:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Field)
+	_ = tail
 }
 
 func (x *FieldOutOfRange) get(b []byte) (used int, err error) {
@@ -3869,6 +3880,7 @@ func (x *AgentView) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Version)
 	codec.PutUint64(b[384:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	_ = tail
 }
 
 func (x *AgentView) get(b []byte) (used int, err error) {
@@ -3983,6 +3995,7 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
+	_ = tail
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
@@ -4235,6 +4248,7 @@ func (x *MetadataEntry) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Key)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Value)
+	_ = tail
 }
 
 func (x *MetadataEntry) get(b []byte) (used int, err error) {

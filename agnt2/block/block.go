@@ -19,6 +19,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
@@ -29,6 +30,9 @@ var (
 	ErrHeader         = errors.New("invalid header")
 	ErrAttributes     = errors.New("invalid payload attributes")
 )
+
+// maxTimestamp keeps deadlines, a timestamp and a TTL of 32 bits, within the 5 bytes that their keys have for them.
+const maxTimestamp = 1<<40 - 1<<32 - 1
 
 // Attributes are what the rollup node fixes about the next block.
 type Attributes struct {
@@ -45,6 +49,9 @@ type Attributes struct {
 func NextHeader(cfg *gethparams.ChainConfig, parent *types.Header, a *Attributes) (*types.Header, error) {
 	if a.Timestamp <= parent.Time {
 		return nil, fmt.Errorf("%w: timestamp %d is not after the parent's %d", ErrAttributes, a.Timestamp, parent.Time)
+	}
+	if a.Timestamp > maxTimestamp {
+		return nil, fmt.Errorf("%w: timestamp %d is out of range", ErrAttributes, a.Timestamp)
 	}
 	if a.GasLimit == 0 {
 		return nil, fmt.Errorf("%w: gasLimit is missing", ErrAttributes)
@@ -90,6 +97,8 @@ func CheckHeader(cfg *gethparams.ChainConfig, parent, h *types.Header) error {
 		return bad("number %v after %v", h.Number, parent.Number)
 	case h.Time <= parent.Time:
 		return bad("timestamp %d is not after the parent's %d", h.Time, parent.Time)
+	case h.Time > maxTimestamp:
+		return bad("timestamp %d is out of range", h.Time)
 	case h.GasUsed > h.GasLimit:
 		return bad("gas used %d exceeds the limit %d", h.GasUsed, h.GasLimit)
 	case h.Difficulty != nil && h.Difficulty.Sign() != 0:
@@ -141,6 +150,20 @@ type Execution struct {
 	Bytes    uint64 // sum of the transactions' sizes
 
 	logs uint
+	l1   *l1Fields
+}
+
+// l1Fields are what all receipts of a block share; nobody may modify them.
+type l1Fields struct {
+	gasPrice, blobBaseFee            *big.Int
+	baseFeeScalar, blobBaseFeeScalar uint64
+}
+
+func newL1Fields(l1 *record.L1Info) *l1Fields {
+	return &l1Fields{
+		gasPrice: l1.BaseFee.ToBig(), blobBaseFee: l1.BlobBaseFee.ToBig(),
+		baseFeeScalar: uint64(l1.BaseFeeScalar), blobBaseFeeScalar: uint64(l1.BlobBaseFeeScalar),
+	}
 }
 
 // NewExecution starts a block on its parent's state.
@@ -212,19 +235,19 @@ func (e *Execution) receipt(tx *abi.Transaction, r *vm.Result) *types.Receipt {
 		l.Index = e.logs
 		e.logs++
 	}
-	rc.Bloom = types.CreateBloom(rc)
+	rc.Bloom = bloomOf(rc.Logs)
 	if tx.Deposit {
 		// A deposit uses no nonce of the sender's; the field keeps Canyon's receipt encoding.
 		nonce, version := uint64(0), types.CanyonDepositReceiptVersion
 		rc.DepositNonce, rc.DepositReceiptVersion = &nonce, &version
 	} else {
-		l1 := &e.Machine.L1
-		rc.L1GasPrice = l1.BaseFee.ToBig()
-		rc.L1BlobBaseFee = l1.BlobBaseFee.ToBig()
+		if e.l1 == nil { // deposits come first: from here on L1 information stays as it is
+			e.l1 = newL1Fields(&e.Machine.L1)
+		}
+		rc.L1GasPrice, rc.L1BlobBaseFee = e.l1.gasPrice, e.l1.blobBaseFee
+		rc.L1BaseFeeScalar, rc.L1BlobBaseFeeScalar = &e.l1.baseFeeScalar, &e.l1.blobBaseFeeScalar
 		rc.L1GasUsed = new(big.Int).SetUint64(16 * uint64(tx.Size))
 		rc.L1Fee = r.L1Fee.ToBig()
-		scalar, blobScalar := uint64(l1.BaseFeeScalar), uint64(l1.BlobBaseFeeScalar)
-		rc.L1BaseFeeScalar, rc.L1BlobBaseFeeScalar = &scalar, &blobScalar
 	}
 	return rc
 }

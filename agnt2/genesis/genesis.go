@@ -118,6 +118,14 @@ func (g *Genesis) Check() error {
 		return fmt.Errorf("params: minTtlSeconds %d, maxTtlSeconds %d", g.Params.MinTtlSeconds, g.Params.MaxTtlSeconds)
 	case g.Params.SweepsPerBlock == 0:
 		return fmt.Errorf("params: sweepsPerBlock is 0, nothing would ever time out")
+	case g.Params.GasTransfer == 0 || g.Params.GasAgentOperation == 0 || g.Params.GasInvokeBase == 0 || g.Params.GasRespond == 0 ||
+		g.Params.GasWithdrawal == 0:
+		return fmt.Errorf("params: a gas price of an operation is 0, but a receipt without gas stands for a void transaction")
+	}
+	for a, b := range g.Alloc {
+		if b == nil || b.ToInt().Sign() < 0 || b.ToInt().BitLen() > 256 {
+			return fmt.Errorf("alloc: balance of %s is out of range", a)
+		}
 	}
 	return nil
 }

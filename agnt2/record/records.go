@@ -332,6 +332,7 @@ func (x *Agent) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[288:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
+	_ = tail
 }
 
 func (x *Agent) get(b []byte) (used int, err error) {
@@ -415,6 +416,7 @@ func (x *AgentURI) put(b []byte) {
 	tail := 32
 	codec.PutUint64(b[0:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Uri)
+	_ = tail
 }
 
 func (x *AgentURI) get(b []byte) (used int, err error) {
@@ -511,6 +513,7 @@ func (x *CapabilityDetail) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[96:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Endpoint)
+	_ = tail
 }
 
 func (x *CapabilityDetail) get(b []byte) (used int, err error) {
@@ -768,6 +771,7 @@ func (x *Metadata) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Key)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Value)
+	_ = tail
 }
 
 func (x *Metadata) get(b []byte) (used int, err error) {

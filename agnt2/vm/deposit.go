@@ -12,6 +12,7 @@ import (
 // the mint stays (OP specs, "Deposits").
 func stepDepositBegin(m *Machine, s State) step {
 	k := record.AccountKey(m.tx.From)
+	m.r.senderKey = k
 	a := account(m.get(s, k))
 	a.Balance.Add(&a.Balance, &m.tx.Mint)
 	return m.takeValue(s, k, &a)

@@ -101,6 +101,8 @@ type registers struct {
 	valueTaken               bool
 	ret                      []byte
 
+	senderKey record.Key // of the sender's account: read at the start and at the end
+
 	// What the sender's account held after the fee was reserved.
 	stake      uint256.Int
 	pending    uint32
@@ -118,7 +120,6 @@ type registers struct {
 	index   int // position in a list argument
 	epoch   uint32
 	count   uint32
-	agent   record.Agent
 	inter   record.Interaction
 	id      common.Hash
 	counted bool

@@ -26,16 +26,23 @@ type Overlay struct {
 	index   map[record.Key]int32
 	entries []Change
 	swept   *record.Key // last deadline key that NextDeadline found deleted
+
+	// The record that was asked for last: a micro-step reads one and then writes it.
+	lastKey record.Key
+	last    int32 // -1: none
 }
 
 var _ State = (*Overlay)(nil)
 
 // NewOverlay returns an empty overlay on base.
 func NewOverlay(base Base) *Overlay {
-	return &Overlay{base: base, index: make(map[record.Key]int32)}
+	return &Overlay{base: base, index: make(map[record.Key]int32), last: -1}
 }
 
 func (o *Overlay) entry(k record.Key) *Change {
+	if o.last >= 0 && o.lastKey == k {
+		return &o.entries[o.last]
+	}
 	i, ok := o.index[k]
 	if !ok {
 		v := o.base.Get(k)
@@ -43,6 +50,7 @@ func (o *Overlay) entry(k record.Key) *Change {
 		o.entries = append(o.entries, Change{k, v, v})
 		o.index[k] = i
 	}
+	o.lastKey, o.last = k, i
 	return &o.entries[i]
 }
 

@@ -112,6 +112,7 @@ func (m *Machine) voidByAccount(a *record.Account) error {
 // stepTxBegin reserves the fee, uses the nonce and takes the value; or finds the transaction void and changes nothing.
 func stepTxBegin(m *Machine, s State) step {
 	k := record.AccountKey(m.tx.From)
+	m.r.senderKey = k
 	a := account(m.get(s, k))
 	if m.r.void = m.voidBeforeState(); m.r.void != nil {
 		return halt
@@ -194,7 +195,7 @@ func (m *Machine) dispatchOperation(s State) step {
 // failed, the value.
 func stepTxEnd(m *Machine, s State) step {
 	r := &m.r
-	k := record.AccountKey(m.tx.From)
+	k := m.r.senderKey
 	a := account(m.get(s, k))
 	if r.failure != nil {
 		if r.valueTaken {

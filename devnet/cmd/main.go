@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -62,6 +63,10 @@ func app() *cli.App {
 					&cli.DurationFlag{Name: "timeout", Usage: "for the whole start", Value: 5 * time.Minute},
 				},
 				Action: up,
+			},
+			{
+				Name: "resume", Usage: "start the chain that down stopped, from where it was",
+				Action: existing(func(c *cli.Context, d *devnet.Devnet) error { return d.Resume(c.Context) }),
 			},
 			{
 				Name: "down", Usage: "stop everything that up started",
@@ -182,11 +187,7 @@ func status(c *cli.Context, d *devnet.Devnet) error {
 
 func logs(c *cli.Context, d *devnet.Devnet) error {
 	known := append(d.Roles(), "deploy")
-	ok := false
-	for _, r := range known {
-		ok = ok || r == role(c)
-	}
-	if !ok {
+	if !slices.Contains(known, role(c)) {
 		return fmt.Errorf("%w: %q; there is %v", devnet.ErrUnknownRole, role(c), known)
 	}
 	f, err := os.Open(d.LogPath(role(c)))
@@ -198,7 +199,8 @@ func logs(c *cli.Context, d *devnet.Devnet) error {
 		if _, err := io.Copy(os.Stdout, f); err != nil {
 			return err
 		}
-		if !c.Bool("follow") {
+		// The flag also counts behind the name, where the parser takes it for an argument.
+		if rest := c.Args().Tail(); !c.Bool("follow") && !slices.Contains(rest, "-f") && !slices.Contains(rest, "--follow") {
 			return nil
 		}
 		select {

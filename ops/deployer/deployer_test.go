@@ -71,6 +71,9 @@ func testIntent() Intent {
 
 // repository returns the checkout, or skips the test if npm's packages or the compiled contracts are missing.
 func repository(t *testing.T) string {
+	if testing.Short() {
+		t.Skip("deploys to a real L1: some seconds")
+	}
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	a := ArtifactsIn(root)

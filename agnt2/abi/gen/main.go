@@ -213,8 +213,8 @@ func (g *generator) events(a gethabi.ABI) {
 				cnt++
 			}
 		}
-		g.p("if len(l.Topics) != %d || l.Topics[0] != %sTopic { return x, fmt.Errorf(\"%s: %%w: topics\", codec.ErrNotCanonical) }", cnt+1, title(e.Name), e.Name)
-		g.p("var d %s\nn, err := d.get(l.Data)\nif err != nil { return x, fmt.Errorf(\"%s: %%w\", err) }\nif err := codec.Whole(l.Data, n); err != nil { return x, err }", dn, e.Name)
+		g.p("if len(l.Topics) != %d || l.Topics[0] != %sTopic { return x, fmt.Errorf(\"event %s: %%w: topics\", codec.ErrNotCanonical) }", cnt+1, title(e.Name), e.Name)
+		g.p("var d %s\nn, err := d.get(l.Data)\nif err != nil { return x, fmt.Errorf(\"event %s: %%w\", err) }\nif err := codec.Whole(l.Data, n); err != nil { return x, err }", dn, e.Name)
 		for _, in := range e.Inputs {
 			if !in.Indexed {
 				g.p("x.%s = d.%s", title(in.Name), title(in.Name))
@@ -378,6 +378,9 @@ func (g *generator) structCode(n string, t *gethabi.Type) {
 			g.putStatic(fmt.Sprint(at), f, e)
 		}
 		at += head(e)
+	}
+	if dynamic(t) {
+		g.p("_ = tail")
 	}
 	g.p("}\n")
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -56,15 +57,15 @@ func flags() []cli.Flag {
 		return &cli.StringFlag{Name: name, Usage: usage, Category: catRoles, DefaultText: "deployer"}
 	}
 	return []cli.Flag{
-		&cli.StringFlag{Name: "l1-rpc", Usage: "L1 JSON-RPC endpoint", Required: true, Category: catDeploy},
+		&cli.StringFlag{Name: "l1-rpc", Usage: "L1 JSON-RPC endpoint (required)", Category: catDeploy},
 		&cli.StringFlag{Name: "out", Usage: "directory for the state file and the results", Value: ".", Category: catDeploy},
-		&cli.StringFlag{Name: "deployer-key", Usage: "key that pays for the deployment", EnvVars: []string{"AGNT2_DEPLOYER_KEY"}, Required: true, Category: catDeploy},
+		&cli.StringFlag{Name: "deployer-key", Usage: "key that pays for the deployment (required)", EnvVars: []string{"AGNT2_DEPLOYER_KEY"}, Category: catDeploy},
 		&cli.StringFlag{Name: "batcher-key", Usage: "key that posts the batcher's bond; left out, the bond stays to be posted", EnvVars: []string{"AGNT2_BATCHER_KEY"}, Category: catDeploy},
 		&cli.StringFlag{Name: "preset", Usage: "production or devnet", Value: "production", Category: catDeploy},
-		&cli.StringFlag{Name: "intent", Usage: "JSON file with parameters, as --print-intent shows them", Category: catDeploy},
+		&cli.StringFlag{Name: "intent", Usage: "JSON file with parameters, as --print-intent shows them (amounts: hexadecimal wei)", Category: catDeploy},
 		&cli.BoolFlag{Name: "print-intent", Usage: "print the parameters as JSON and stop", Category: catDeploy},
 		&cli.StringFlag{Name: "root", Usage: "repository checkout with node_modules and built contracts", Value: ".", Category: catDeploy},
-		&cli.DurationFlag{Name: "patience", Usage: "longest wait for one group of transactions", Category: catDeploy, DefaultText: "10m"},
+		&cli.DurationFlag{Name: "patience", Usage: "longest wait for one group of transactions, or for the start block", Category: catDeploy, Value: 30 * time.Minute},
 		&cli.StringFlag{Name: "start-block", Usage: "L1 block under the L2 genesis: latest, safe or finalized", Category: catDeploy, DefaultText: "preset"},
 
 		addr("owner", "owner of proxies, SystemConfig and game factory, and guardian"),
@@ -107,6 +108,20 @@ func run(c *cli.Context) error {
 	if c.Args().Present() {
 		return fmt.Errorf("unexpected argument %q", c.Args().First())
 	}
+	if c.Bool("print-intent") {
+		in, err := intent(c, common.Address{})
+		if err != nil {
+			return err
+		}
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(&in)
+	}
+	for _, name := range []string{"l1-rpc", "deployer-key"} {
+		if c.String(name) == "" {
+			return fmt.Errorf("--%s is missing; see --help", name)
+		}
+	}
 	key, err := deployer.ParseKey(c.String("deployer-key"))
 	if err != nil {
 		return fmt.Errorf("--deployer-key: %w", err)
@@ -114,11 +129,6 @@ func run(c *cli.Context) error {
 	in, err := intent(c, crypto.PubkeyToAddress(key.PublicKey))
 	if err != nil {
 		return err
-	}
-	if c.Bool("print-intent") {
-		enc := json.NewEncoder(os.Stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(&in)
 	}
 	opt := deployer.Options{
 		L1RPC: c.String("l1-rpc"), DeployerKey: key, Artifacts: deployer.ArtifactsIn(c.String("root")), OutDir: c.String("out"),
