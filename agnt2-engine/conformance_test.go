@@ -19,7 +19,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/params"
 	"github.com/stretchr/testify/require"
 
 	engine "github.com/agnt2/agnt2/agnt2-engine"
@@ -816,7 +815,8 @@ func TestBaseFeeFollowsParameters(t *testing.T) {
 	target := p.GasLimit / 50
 	require.Greater(t, p.GasUsed, target)
 	w.block()
-	want := new(big.Int).SetUint64(params.GWei + params.GWei*(p.GasUsed-target)/target/8)
+	base := p.BaseFeePerGas.Uint64()
+	want := new(big.Int).SetUint64(base + base*(p.GasUsed-target)/target/8)
 	got := w.Driver.Head().BaseFee
 	require.Equal(t, want.String(), got.String())
 }

@@ -8,8 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	payload "github.com/ethereum/go-ethereum/beacon/engine"
 	"github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/agnt2/agnt2/agnt2-engine/enginetest"
 	"github.com/agnt2/agnt2/agnt2/abi"
 )
 
@@ -20,6 +22,8 @@ const (
 	// poolBound is where submitters wait, counting what the open block has taken: a backlog that keeps the builder busy,
 	// without letting admission take all processors from it.
 	poolBound = 50_000
+	// poolPerAgent keeps every sender within the transactions that the pool lets it have.
+	poolPerAgent = 10
 	// warmBlocks are not measured.
 	warmBlocks = 2
 	// decodedRate is above what one builder can execute per second.
@@ -91,13 +95,14 @@ func (r *runner) engineRow(ctx context.Context, w *world, m mode) error {
 func (w *world) drive(ctx context.Context, items []item, window, blockTime time.Duration, ramp int) (marks []blockMark, submitted int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	bound := min(poolBound, poolPerAgent*len(w.stream.nonce))
 	var next, done atomic.Int64
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	for range submitters {
 		wg.Go(func() {
 			for !stop.Load() && ctx.Err() == nil {
-				if pending, queued := w.node.Pool().Stats(); pending+queued > poolBound {
+				if pending, queued := w.node.Pool().Stats(); pending+queued > bound {
 					time.Sleep(2 * time.Millisecond)
 					continue
 				}
@@ -191,17 +196,27 @@ func (w *world) block(ctx context.Context, open time.Duration) (b blockMark, err
 		return b, context.Cause(ctx)
 	case <-time.After(open):
 	}
+	p1,q1 := w.node.Pool().Stats()
 	began := time.Now()
 	p, err := w.driver.Get(id)
 	if err != nil {
 		return b, err
 	}
 	b.seal = time.Since(began)
-	if p, err = w.driver.Finish(id); err != nil {
+	status, err := enginetest.Import(w.driver.API, p)
+	if err != nil {
+		return b, err
+	}
+	if status.Status != payload.VALID {
+		return b, fmt.Errorf("own payload is %s: %v", status.Status, status.ValidationError)
+	}
+	if err := w.driver.SetHead(p.BlockHash); err != nil {
 		return b, err
 	}
 	b.at, b.cpu, b.txs = time.Now(), cpuTime(), len(p.Transactions)-1
 	b.commit = b.at.Sub(began) - b.seal
+	p2,q2 := w.node.Pool().Stats()
+	fmt.Printf("txs %d pool at seal %d+%d after %d+%d seal %v commit %v\n", b.txs, p1,q1,p2,q2,b.seal,b.commit)
 	for i, rc := range w.node.Chain().Receipts(p.BlockHash) {
 		if rc.Status != types.ReceiptStatusSuccessful {
 			return b, fmt.Errorf("transaction %d of block %d failed", i, p.Number)

@@ -200,6 +200,9 @@ func (c *Config) batcherSpec(p portMap) spec {
 			"--throttle.unsafe-da-bytes-lower-threshold", "0",
 			"--poll-interval", "1s", "--num-confirmations", "1", "--txmgr.receipt-query-interval", "1s", "--resubmission-timeout", "30s",
 			"--max-pending-tx", "8",
+			// After a restart: wait until what the last run posted is derived, or LayerRoot refuses the same range twice. The
+			// depth has to be below L1's height at the first start.
+			"--wait-node-sync", "--check-recent-txs-depth", "4",
 			"--rpc.addr", "127.0.0.1", "--rpc.port", strconv.Itoa(p.Batcher), "--rpc.enable-admin",
 			"--metrics.enabled", "--metrics.addr", "127.0.0.1", "--metrics.port", strconv.Itoa(p.BatcherMetrics), "--log.level", c.LogLevel),
 	}

@@ -480,7 +480,7 @@ func TestLinks(t *testing.T) {
 	require.Greater(t, n, 40)
 }
 
-// TestSpecIsReachable: every page can be found from the README.
+// TestSpecIsReachable: every page can be found from the README, or is named by a recipe of the Justfile.
 func TestSpecIsReachable(t *testing.T) {
 	seen := map[string]bool{}
 	var follow func(page string)
@@ -502,6 +502,11 @@ func TestSpecIsReachable(t *testing.T) {
 		}
 	}
 	follow(filepath.Join(root, "README.md"))
+	for _, page := range regexp.MustCompile(`docs/[\w/-]+\.md`).FindAllString(read(t, root+"/Justfile"), -1) {
+		if _, err := os.Stat(filepath.Join(root, page)); err == nil {
+			follow(filepath.Join(root, page))
+		}
+	}
 	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".md") {
 			require.True(t, seen[filepath.Join(root, "docs", path)], "no way from the README to docs/%s", path)

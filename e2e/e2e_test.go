@@ -257,7 +257,7 @@ func stockNode(t *testing.T) string {
 
 // TestDevnet is one long life of one devnet: business, followers, crashes.
 func TestDevnet(t *testing.T) {
-	d := up(t, 20_000, nil)
+	d := up(t, 15_000, nil)
 	e := d.Endpoints()
 	engine, verifier := dial(t, e.Engine), dial(t, e.VerifierEngine)
 
@@ -338,7 +338,7 @@ func run(t *testing.T, limit time.Duration, name string, args ...string) (string
 
 // TestReorgsAndCensorship runs on anvil, whose chain can be reorganised, with a short sequencing window.
 func TestReorgsAndCensorship(t *testing.T) {
-	d := up(t, 21_000, func(c *devnet.Config) {
+	d := up(t, 17_000, func(c *devnet.Config) {
 		c.L1, c.L1BlockTimeSeconds, c.NoProposer = devnet.L1Anvil, 1, true
 		c.Intent.SeqWindowBlocks, c.Intent.DAChallengeWindowBlocks, c.Intent.DAResolveWindowBlocks = 24, 4, 4
 	})

@@ -156,7 +156,7 @@ interface IAGNT2 {
         returns (bytes32 id);
 
     /// @notice RESPOND: settles a pending INVOKE. OK pays the callee and scores it; every other status refunds the
-    ///         caller, with the penalty of docs/spec/respond.md. Only the first response has an effect.
+    ///         caller, with the penalty of docs/spec/operations/respond.md. Only the first response has an effect.
     /// @param id             the interaction.
     /// @param resultHash     keccak256 of the result payload; 0 exactly when status is not OK.
     /// @param status         outcome.
