@@ -39,8 +39,8 @@ type Config struct {
 	BlockTime time.Duration
 	// Quick leaves the large runs out and shortens the rest: whether it works at all, not how fast.
 	Quick bool
-	// Only runs rows whose group contains one of these, comma-separated; empty: all. Groups: engine, transition, trie,
-	// restart.
+	// Only runs rows whose group contains one of these, comma-separated; empty: all. Groups: engine-signed, engine-decoded,
+	// engine-attested, transition, trie, restart.
 	Only string
 	// Profile is the head of the names of CPU profiles, one for each group of rows of the largest run; empty: none.
 	Profile string
@@ -139,12 +139,12 @@ func (r *runner) size(ctx context.Context, dir string, agents int, first, last b
 	}
 	defer func() { w.close() }()
 	r.profiling = last && r.cfg.Profile != ""
-	if r.cfg.wants("engine") {
-		modes := []mode{signed, decoded}
-		if first {
-			modes = append(modes, attested)
-		}
-		for _, m := range modes {
+	modes := []mode{signed, decoded}
+	if first {
+		modes = append(modes, attested)
+	}
+	for _, m := range modes {
+		if r.cfg.wants("engine-" + m.file()) {
 			if err := r.engineRow(ctx, w, m); err != nil {
 				return fmt.Errorf("%s: %w", m, err)
 			}

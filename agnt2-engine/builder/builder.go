@@ -97,7 +97,7 @@ type payload struct {
 	done   chan struct{} // closed when filling has ended
 
 	sealOnce sync.Once
-	sealed   *chain.Executed
+	sealed   atomic.Pointer[chain.Executed]
 	err      error
 }
 
@@ -206,14 +206,15 @@ func (b *Builder) Resolve(id engine.PayloadID) (*chain.Executed, error) {
 	p.halt()
 	p.sealOnce.Do(func() {
 		began := time.Now()
-		p.sealed, p.err = b.chain.Seal(p.exec)
-		if p.err == nil {
-			x := p.sealed.Block
+		var done *chain.Executed
+		if done, p.err = b.chain.Seal(p.exec); p.err == nil {
+			p.sealed.Store(done)
+			x := done.Block
 			b.cfg.Log.Info("Built block", "number", x.Number(), "hash", x.Hash(), "txs", len(x.Transactions()), "gas", x.GasUsed(),
 				"open", time.Since(p.start).Round(time.Millisecond), "seal", time.Since(began).Round(100*time.Microsecond))
 		}
 	})
-	return p.sealed, p.err
+	return p.sealed.Load(), p.err
 }
 
 // HeadChanged drops payloads that do not build on the new head: the state below them may be gone.
@@ -222,7 +223,7 @@ func (b *Builder) HeadChanged(head common.Hash) {
 	defer b.mu.Unlock()
 	b.payloads = slices.DeleteFunc(b.payloads, func(p *payload) bool {
 		// A payload that was just resolved is usually the new head itself; it may be asked for again.
-		if p.parent == head || (p.sealed != nil && p.sealed.Block.Hash() == head) {
+		if x := p.sealed.Load(); p.parent == head || (x != nil && x.Block.Hash() == head) {
 			return false
 		}
 		p.halt()

@@ -122,3 +122,20 @@ func TestDataLimits(t *testing.T) {
 	b.SetMaxDASize(0, 0)
 	require.Equal(t, uint64(8<<20-blockOverheadBytes), b.limit())
 }
+
+// TestResolveBesideHeadChange is for the race detector: the rollup node's calls may overlap.
+func TestResolveBesideHeadChange(t *testing.T) {
+	b, c := newBuilder(t)
+	for i := range 20 {
+		id, err := b.Start(c.Head(), attributes(c, 1), forcedBlock(t, c, 3, byte(i)), true)
+		require.NoError(t, err)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b.HeadChanged(c.Head().Hash())
+		}()
+		_, err = b.Resolve(id)
+		require.NoError(t, err)
+		<-done
+	}
+}

@@ -338,6 +338,9 @@ func (v *View) now() (*View, error) {
 
 // read returns a record after a canonical block.
 func (s *Store) read(number uint64, k record.Key) ([]byte, error) {
+	if number < s.tail { // pruned since the view was made
+		return nil, fmt.Errorf("%w: block %d, oldest is %d", ErrPruned, number, s.tail)
+	}
 	if number < s.head.Number {
 		b, changed, err := s.readHistory(number, k)
 		if err != nil || changed {

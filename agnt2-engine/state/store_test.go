@@ -531,3 +531,41 @@ func TestDamageIsFound(t *testing.T) {
 	_, err = state.Open(h.db, h.m, state.Options{CacheBytes: 32 << 20, Root: func(id state.ID) (common.Hash, error) { return h.m.blocks[id.Hash].root, nil }})
 	require.True(t, errors.Is(err, state.ErrCorrupt), "%v", err)
 }
+
+// TestPrunedViewDoesNotLie: a view that outlives the history window fails; it does not show a later state.
+func TestPrunedViewDoesNotLie(t *testing.T) {
+	h := newHarness(t, 8)
+	k := h.keys[0]
+	first, err := h.store.View(h.m.head().hash)
+	require.NoError(t, err)
+	want := first.Get(k)
+	for i := range byte(6) {
+		parent := h.m.head()
+		b := &modelBlock{number: parent.number + 1, parent: parent.hash, hash: common.Hash{0xcc, i}}
+		e := &state.Block{Number: b.number, Parent: b.parent, Hash: b.hash, Changes: []vm.Change{{Key: k, Old: want, New: []byte{i}}}}
+		_, _, err := h.store.Apply(e)
+		require.NoError(t, err)
+		h.store.Add(e)
+		batch := h.db.NewBatch()
+		a, err := h.store.Adopt(batch, b.hash)
+		require.NoError(t, err)
+		require.NoError(t, batch.Commit(pebble.Sync))
+		h.m.blocks[b.hash], h.m.adopted[b.hash] = b, true
+		h.m.canonical = append(h.m.canonical, b.hash)
+		a.Done()
+		if i == 0 {
+			require.Equal(t, want, first.Get(k))
+		}
+		want = []byte{i}
+	}
+	batch := h.db.NewBatch()
+	require.NoError(t, h.store.Prune(batch, 3))
+	h.store.Forget(3)
+	require.NoError(t, batch.Commit(pebble.Sync))
+	require.Panics(t, func() { first.Get(k) })
+	_, err = h.store.View(h.m.canonical[0])
+	require.ErrorIs(t, err, state.ErrPruned)
+	v, err := h.store.View(h.m.canonical[3])
+	require.NoError(t, err)
+	require.Equal(t, []byte{2}, v.Get(k))
+}
