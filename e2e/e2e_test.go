@@ -353,7 +353,7 @@ func TestReorgsAndCensorship(t *testing.T) {
 		advances(t, engine, rpc.SafeBlockNumber, 5, time.Minute)
 		before, err := engine.HeaderByNumber(context.Background(), nil)
 		require.NoError(t, err)
-		require.NoError(t, l1.Call(new(json.RawMessage), "anvil_reorg", map[string]any{"depth": 4, "txBlockPairs": []any{}}))
+		require.NoError(t, l1.Call(new(json.RawMessage), "anvil_reorg", 4, []any{}))
 		eventually(t, 2*time.Minute, "the unsafe chain is reorganised", func(ctx context.Context) error {
 			h, err := engine.HeaderByNumber(ctx, before.Number)
 			if err != nil {

@@ -51,7 +51,8 @@ type Config struct {
 	MaxInflightBytes int64
 
 	// A sender may use the nonces of the window [n, n+slots), n the account's nonce at the head, so it never has more
-	// than slots transactions: slots = min(MaxSenderSlots, SenderSlots + stake / StakePerSlot), all integer.
+	// than slots transactions, but for those that an abandoned block gives back: slots = min(MaxSenderSlots, SenderSlots +
+	// stake / StakePerSlot), all integer.
 	SenderSlots    uint64
 	MaxSenderSlots uint64
 	StakePerSlot   uint256.Int // wei

@@ -157,7 +157,7 @@ func (m *model) add(tx *abi.Transaction, returns bool) error {
 		return ErrGasLimitAboveBlock
 	case tx.Nonce < nonce:
 		return ErrNonceTooLow
-	case replaced == nil && tx.Nonce >= nonce+m.slots(tx.From):
+	case replaced == nil && !returns && tx.Nonce >= nonce+m.slots(tx.From):
 		return ErrSenderLimit
 	case replaced == nil && !returns && tx.Nonce > next+m.cfg.MaxNonceGap:
 		return ErrNonceGap

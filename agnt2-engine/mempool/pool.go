@@ -352,10 +352,11 @@ func (p *Pool) insert(tx *abi.Transaction, returns bool) error {
 	}
 	i, taken := a.search(tx.Nonce)
 	if !taken {
-		if tx.Nonce-a.nonce >= a.slots && a.slotsAt != p.epoch {
+		// A deep reorg gives a sender back more than its slots at once; dropping what was acknowledged would leave a gap.
+		if !returns && tx.Nonce-a.nonce >= a.slots && a.slotsAt != p.epoch {
 			p.readSlots(a)
 		}
-		if tx.Nonce-a.nonce >= a.slots {
+		if !returns && tx.Nonce-a.nonce >= a.slots {
 			return rejectNumbers(tx, ErrSenderLimit, tx.Nonce, a.nonce+a.slots, a.slots)
 		}
 		if next := a.next(); !returns && tx.Nonce > next && tx.Nonce-next > p.cfg.MaxNonceGap {

@@ -337,6 +337,22 @@ func TestReorgBringsTransactionsBack(t *testing.T) {
 	require.Equal(t, []*abi.Transaction{txs[0], txs[1], later}, c.Take(10, uint256.NewInt(10)))
 }
 
+// A reorg of many blocks gives one sender back more transactions than it may have otherwise: all were acknowledged.
+func TestDeepReorgBringsMoreThanASendersSlotsBack(t *testing.T) {
+	state := newState()
+	cfg := testConfig()
+	p := newPool(t, cfg, headOf(state))
+	n := int(3 * cfg.SenderSlots)
+	var undone []*abi.Transaction
+	for i := range n {
+		undone = append(undone, spec{nonce: uint64(i)}.tx())
+	}
+	p.Reset(headOf(state), nil, undone)
+	requireStats(t, p, n, 0)
+	_, err := add(p, spec{nonce: uint64(n)})
+	require.ErrorIs(t, err, ErrSenderLimit)
+}
+
 func TestFundsMoveTransactionsBetweenPendingAndQueued(t *testing.T) {
 	const fee = 21_000 * 100
 	state := newState()
