@@ -514,6 +514,30 @@ func TestPayloadParameters(t *testing.T) {
 	}
 }
 
+// TestOldBlocksStayValid: a canonical block whose state is pruned is still VALID; one that builds on it cannot be judged.
+func TestOldBlocksStayValid(t *testing.T) {
+	w := newWorld(t, 1)
+	w.block()
+	first := geth.BlockToExecutableData(w.Node.Chain().BlockByHash(w.Driver.Head().Hash()), zero, nil, [][]byte{}).ExecutionPayload
+	for range 70 { // the history window is 64
+		w.block()
+	}
+	head := w.Driver.Head().Hash()
+	require.NoError(t, w.SetLabels(head, head, head))
+	require.False(t, w.Node.Chain().State().Known(first.BlockHash), "nothing was pruned")
+	s, err := enginetest.Import(w.API, first)
+	require.NoError(t, err)
+	require.Equal(t, geth.VALID, s.Status)
+	require.Equal(t, head, w.Node.Chain().Head().Hash())
+	onPruned := *first
+	onPruned.ParentHash, onPruned.Number, onPruned.Timestamp = first.BlockHash, 2, first.Timestamp+9
+	onPruned = again(t, w, onPruned)
+	s, err = enginetest.Import(w.API, &onPruned)
+	require.NoError(t, err)
+	require.Equal(t, geth.SYNCING, s.Status, "neither VALID nor INVALID can be known")
+	w.block()
+}
+
 func TestUnknownParentIsSyncing(t *testing.T) {
 	a, b := newWorld(t, 1), newWorld(t, 1)
 	a.block()

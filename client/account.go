@@ -8,10 +8,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
 // Account acts for one agent. It is safe for concurrent use; use one Account per key and process. When another process
@@ -43,7 +43,7 @@ type Registration struct {
 }
 
 // CapabilityID is the id of a capability name.
-func CapabilityID(name string) common.Hash { return crypto.Keccak256Hash([]byte(name)) }
+func CapabilityID(name string) common.Hash { return vm.CapabilityID(name) }
 
 // Register makes the account an agent.
 func (a *Account) Register(ctx context.Context, r Registration) (*types.Receipt, error) {

@@ -17,9 +17,9 @@ import (
 func TestAttestationDigestIsEIP712(t *testing.T) {
 	for i, a := range []Attestation{
 		{},
-		{ID: common.Hash{1}, ParamsHash: common.Hash{2}, ResultHash: common.Hash{3}, Status: StatusParseFailure, ExecutionMs: 1 << 63, TimestampMs: 1_700_000_000_123, ImageDigest: common.Hash{31: 9}},
+		{ID: common.Hash{1}, ParamsHash: common.Hash{2}, ResultHash: common.Hash{3}, Status: uint8(StatusParseFailure), ExecutionMs: 1 << 63, TimestampMs: 1_700_000_000_123, ImageDigest: common.Hash{31: 9}},
 	} {
-		chainID := big.NewInt(int64(901 + i))
+		chainID := uint64(901 + i)
 		typed := apitypes.TypedData{
 			Types: apitypes.Types{
 				"EIP712Domain": {{Name: "name", Type: "string"}, {Name: "version", Type: "string"}, {Name: "chainId", Type: "uint256"}, {Name: "verifyingContract", Type: "address"}},
@@ -29,7 +29,7 @@ func TestAttestationDigestIsEIP712(t *testing.T) {
 				},
 			},
 			PrimaryType: "Attestation",
-			Domain:      apitypes.TypedDataDomain{Name: "AGNT2", Version: "1", ChainId: (*math.HexOrDecimal256)(chainID), VerifyingContract: abi.Address.Hex()},
+			Domain:      apitypes.TypedDataDomain{Name: "AGNT2", Version: "1", ChainId: (*math.HexOrDecimal256)(new(big.Int).SetUint64(chainID)), VerifyingContract: abi.Address.Hex()},
 			Message: apitypes.TypedDataMessage{
 				"id": a.ID.Hex(), "paramsHash": a.ParamsHash.Hex(), "resultHash": a.ResultHash.Hex(), "status": fmt.Sprint(uint8(a.Status)),
 				"executionMs": fmt.Sprint(a.ExecutionMs), "timestampMs": fmt.Sprint(a.TimestampMs), "imageDigest": a.ImageDigest.Hex(),
@@ -40,13 +40,10 @@ func TestAttestationDigestIsEIP712(t *testing.T) {
 		require.Equal(t, common.BytesToHash(want), a.Digest(chainID))
 
 		key := testKey(t, "callee")
-		sig, err := a.Sign(key, chainID)
+		sig, err := SignAttestation(&a, key, chainID)
 		require.NoError(t, err)
-		signer, err := a.Signer(sig, chainID)
-		require.NoError(t, err)
-		require.Equal(t, crypto.PubkeyToAddress(key.PublicKey), signer)
+		require.Equal(t, crypto.PubkeyToAddress(key.PublicKey), a.Signer(chainID, sig))
 		a.ExecutionMs++
-		signer, err = a.Signer(sig, chainID)
-		require.True(t, err != nil || signer != crypto.PubkeyToAddress(key.PublicKey))
+		require.NotEqual(t, crypto.PubkeyToAddress(key.PublicKey), a.Signer(chainID, sig))
 	}
 }

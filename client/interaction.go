@@ -11,9 +11,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
 // InvokeRequest is the content of INVOKE.
@@ -40,7 +40,7 @@ type Interaction struct {
 
 // InteractionID is the id of the INVOKE that caller makes with salt: keccak256(abi.encode(caller, salt)).
 func InteractionID(caller common.Address, salt common.Hash) common.Hash {
-	return crypto.Keccak256Hash(common.BytesToHash(caller[:]).Bytes(), salt[:])
+	return vm.InteractionID(caller, salt)
 }
 
 // Invoke stores the params and calls a capability of another agent with escrowed payment.

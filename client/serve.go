@@ -208,11 +208,11 @@ func (s *server) work(ctx context.Context, call abi.InvokedEvent) (result []byte
 // respond retries what may be transient until the deadline; the operation's own failures are final.
 func (s *server) respond(ctx context.Context, call abi.InvokedEvent, r Response) (*types.Receipt, error) {
 	if s.opts.Attest {
-		at := Attestation{ID: call.Id, ParamsHash: call.ParamsHash, Status: r.Status, ExecutionMs: r.ExecutionMs, TimestampMs: r.TimestampMs, ImageDigest: s.opts.ImageDigest}
+		at := Attestation{ID: call.Id, ParamsHash: call.ParamsHash, Status: uint8(r.Status), ExecutionMs: r.ExecutionMs, TimestampMs: r.TimestampMs, ImageDigest: s.opts.ImageDigest}
 		if r.Status == StatusOK {
 			at.ResultHash = keccak(r.Result)
 		}
-		sig, err := at.Sign(s.a.key, s.a.c.chainID)
+		sig, err := SignAttestation(&at, s.a.key, s.a.c.chainID.Uint64())
 		if err != nil {
 			return nil, err
 		}

@@ -259,6 +259,9 @@ func (c *Chain) insert(b *types.Block) error {
 	if c.store.Known(b.Hash()) {
 		return nil
 	}
+	if n, ok := c.NumberOf(b.Hash()); ok && c.CanonicalHash(n) == b.Hash() {
+		return nil // canonical, and older than the history window
+	}
 	parent := c.HeaderByHash(b.ParentHash())
 	if parent == nil {
 		return fmt.Errorf("%w: %s of block %d", ErrUnknownParent, b.ParentHash(), b.NumberU64())

@@ -67,11 +67,11 @@ func DefaultParams() record.Params {
 	}
 }
 
-// DevnetParams are DefaultParams with times that a person can wait for.
+// DevnetParams are DefaultParams with times that a person can wait for. The cooldown still outlasts the longest TTL.
 func DevnetParams() record.Params {
 	p := DefaultParams()
-	p.MaxTtlSeconds = 3600
-	p.StakeCooldownSeconds = 60
+	p.MaxTtlSeconds = 600
+	p.StakeCooldownSeconds = 660
 	p.ReputationHalfLifeSeconds = 24 * 3600
 	return p
 }

@@ -175,7 +175,9 @@ func (s Seal) Encode() []byte {
 func Key(c Commitment) []byte { return append([]byte{GenericType}, c.Encode()...) }
 
 // Calldata returns what the batcher sends to LayerRoot.
-func Calldata(c Commitment) []byte { return append([]byte{CalldataVersion, GenericType}, c.Encode()...) }
+func Calldata(c Commitment) []byte {
+	return append([]byte{CalldataVersion, GenericType}, c.Encode()...)
+}
 
 // Decode reads exactly one commitment, from LayerByte on, and checks its bounds. It returns a Part or a Seal.
 func Decode(b []byte) (Commitment, error) {
