@@ -336,11 +336,35 @@ func run(t *testing.T, limit time.Duration, name string, args ...string) (string
 	return string(out), err
 }
 
+// reorgL1 replaces the last blocks of anvil's chain. Anvil forgets the transactions of abandoned blocks; other L1 nodes put
+// them back into their pools, so that is done here.
+func reorgL1(t *testing.T, l1 *rpc.Client, depth uint64) {
+	t.Helper()
+	ctx := context.Background()
+	c := ethclient.NewClient(l1)
+	head, err := c.BlockNumber(ctx)
+	require.NoError(t, err)
+	var txs types.Transactions
+	for n := head - depth; n <= head; n++ {
+		b, err := c.BlockByNumber(ctx, new(big.Int).SetUint64(n))
+		require.NoError(t, err)
+		txs = append(txs, b.Transactions()...)
+	}
+	require.NoError(t, l1.Call(new(json.RawMessage), "anvil_reorg", depth, []any{}))
+	back := 0
+	for _, tx := range txs {
+		if c.SendTransaction(ctx, tx) == nil { // those of blocks that stayed are refused
+			back++
+		}
+	}
+	t.Logf("L1 reorganised from block %d on, %d of its transactions are pending again", head-depth+1, back)
+}
+
 // TestReorgsAndCensorship runs on anvil, whose chain can be reorganised, with a short sequencing window.
 func TestReorgsAndCensorship(t *testing.T) {
 	d := up(t, 17_000, func(c *devnet.Config) {
-		c.L1, c.L1BlockTimeSeconds, c.NoProposer = devnet.L1Anvil, 1, true
-		c.Intent.SeqWindowBlocks, c.Intent.DAChallengeWindowBlocks, c.Intent.DAResolveWindowBlocks = 24, 4, 4
+		c.L1, c.L1BlockTimeSeconds, c.NoProposer = devnet.L1Anvil, 2, true
+		c.Intent.SeqWindowBlocks, c.Intent.DAChallengeWindowBlocks, c.Intent.DAResolveWindowBlocks = 16, 3, 3
 	})
 	e := d.Endpoints()
 	engine, verifier := dial(t, e.Engine), dial(t, e.VerifierEngine)
@@ -353,7 +377,7 @@ func TestReorgsAndCensorship(t *testing.T) {
 		advances(t, engine, rpc.SafeBlockNumber, 5, time.Minute)
 		before, err := engine.HeaderByNumber(context.Background(), nil)
 		require.NoError(t, err)
-		require.NoError(t, l1.Call(new(json.RawMessage), "anvil_reorg", 4, []any{}))
+		reorgL1(t, l1, 4)
 		eventually(t, 2*time.Minute, "the unsafe chain is reorganised", func(ctx context.Context) error {
 			h, err := engine.HeaderByNumber(ctx, before.Number)
 			if err != nil {
