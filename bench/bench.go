@@ -80,6 +80,7 @@ type runner struct {
 	began  time.Time
 
 	profiling bool
+	window    time.Duration // of each part of the bound
 }
 
 func (r *runner) progress(format string, a ...any) {
@@ -101,8 +102,11 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	r := &runner{cfg: cfg, report: newReport(cfg), bound: newBound(), began: time.Now()}
-	r.report.Bound = r.bound.measure(boundWindow)
+	r := &runner{cfg: cfg, report: newReport(cfg), bound: newBound(), began: time.Now(), window: boundWindow}
+	if cfg.Quick {
+		r.window /= 10
+	}
+	r.report.Bound = r.bound.measure(r.window)
 	r.progress("signature bound: %.0f/s on %d cores, %.0f/s on one", r.report.Bound.All, runtime.GOMAXPROCS(0), r.report.Bound.One)
 
 	sizes := []int{min(SmallAgents, cfg.Agents)}

@@ -9,17 +9,22 @@ import (
 	"time"
 
 	payload "github.com/ethereum/go-ethereum/beacon/engine"
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/agnt2/agnt2/agnt2-engine/enginetest"
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/block"
 )
 
 const (
 	// submitters add transactions concurrently, batch by batch, each waiting until its batch is in the journal on disk, as
 	// that many busy connections would: enough of them that the disk's latency is not what is measured.
 	submitters = 32
-	batchSize  = 256
+	// agentsPerSubmitter keeps what is submitted at once, in no particular order, below the distance between an INVOKE and
+	// its RESPOND and below what the pool takes of one sender.
+	agentsPerSubmitter = 100
+	batchSize          = 256
 	// poolBound is where submitters wait, counting what the open block has taken: a backlog that keeps the builder busy,
 	// without letting admission take all processors from it.
 	poolBound = 50_000
@@ -28,7 +33,7 @@ const (
 	// warmBlocks are not measured.
 	warmBlocks = 2
 	// decodedRate is above what one builder can execute per second.
-	decodedRate = 60_000
+	decodedRate = 40_000
 )
 
 // blockMark is a block that has been committed.
@@ -48,12 +53,12 @@ func (r *runner) engineRow(ctx context.Context, w *world, m mode) error {
 		n = int(r.report.Bound.All)
 	}
 	ramp := max(0, w.stream.lag-(len(w.stream.opened)-w.stream.responded))
-	n = ramp + int(float64(n)*(r.cfg.Window.Seconds()+float64(warmBlocks+1)*r.cfg.BlockTime.Seconds()))
+	n = ramp + int(float64(n)*(r.cfg.Window.Seconds()+float64(warmBlocks+1)*r.cfg.BlockTime.Seconds()+1)) // and 1 s to spare
 	r.progress("%d agents, %s: preparing %d transactions", agents, m, n)
 	plans := w.stream.plan(n)
 	items := w.stream.encode(plans, m)
 
-	before := r.bound.measure(boundWindow)
+	before := r.bound.measure(r.window)
 	r.progress("%d agents, %s: measuring", agents, m)
 	stop, err := r.profile(m.file())
 	if err != nil {
@@ -66,7 +71,7 @@ func (r *runner) engineRow(ctx context.Context, w *world, m mode) error {
 	}
 	w.stream.takeBack(plans[submitted:])
 	clear(items)
-	after := r.bound.measure(boundWindow)
+	after := r.bound.measure(r.window)
 
 	first, last := marks[0], marks[len(marks)-1]
 	txs, seal, commit := 0, time.Duration(0), time.Duration(0)
@@ -100,7 +105,7 @@ func (w *world) drive(ctx context.Context, items []item, window, blockTime time.
 	var next, done atomic.Int64
 	var stop atomic.Bool
 	var wg sync.WaitGroup
-	for range submitters {
+	for range min(submitters, 1+len(w.stream.nonce)/agentsPerSubmitter) {
 		wg.Go(func() {
 			for !stop.Load() && ctx.Err() == nil {
 				if pending, queued := w.node.Pool().Stats(); pending+queued > bound {
@@ -123,7 +128,7 @@ func (w *world) drive(ctx context.Context, items []item, window, blockTime time.
 	defer wg.Wait()
 	defer stop.Store(true)
 
-	included, block := 0, 0
+	included, blocks := 0, 0
 	var all []blockMark
 	for {
 		b, err := w.block(ctx, blockTime)
@@ -131,8 +136,8 @@ func (w *world) drive(ctx context.Context, items []item, window, blockTime time.
 			return nil, 0, err
 		}
 		included += b.txs
-		block++
-		if block >= warmBlocks && included >= ramp {
+		blocks++
+		if blocks >= warmBlocks && included >= ramp {
 			all = append(all, b)
 		}
 		exhausted := int(done.Load()) == len(items)
@@ -217,8 +222,35 @@ func (w *world) block(ctx context.Context, open time.Duration) (b blockMark, err
 	b.commit = b.at.Sub(began) - b.seal
 	for i, rc := range w.node.Chain().Receipts(p.BlockHash) {
 		if rc.Status != types.ReceiptStatusSuccessful {
-			return b, fmt.Errorf("transaction %d of block %d failed", i, p.Number)
+			return b, fmt.Errorf("transaction %d of block %d failed: %w", i, p.Number, w.why(p.BlockHash, i))
 		}
 	}
 	return b, nil
+}
+
+// why executes the transactions of a block up to one that failed, to learn its reason.
+func (w *world) why(hash common.Hash, i int) error {
+	c := w.node.Chain()
+	b := c.BlockByHash(hash)
+	txs, err := c.Decode(b.Transactions()[:i+1], nil)
+	if err != nil {
+		return err
+	}
+	view, err := c.State().View(b.ParentHash())
+	if err != nil {
+		return err
+	}
+	e := block.NewExecution(chainID, b.Header(), view)
+	for _, tx := range txs {
+		r, err := e.Apply(tx)
+		switch {
+		case err != nil:
+			return err
+		case r.Why != nil:
+			return r.Why
+		case r.Revert != nil && tx == txs[i]:
+			return fmt.Errorf("%T %+v", r.Revert, r.Revert)
+		}
+	}
+	return errors.New("it succeeds when executed again")
 }

@@ -87,7 +87,7 @@ func (r *runner) transitionRows(ctx context.Context, w *world) error {
 	if r.cfg.Quick {
 		n, rounds = n/5, 2
 	}
-	bound := r.bound.rate(1, boundWindow)
+	bound := r.bound.rate(1, r.window)
 	stop, err := r.profile("transition")
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (r *runner) transitionRows(ctx context.Context, w *world) error {
 	}
 	stop()
 	stop = func() {}
-	bound = (bound + r.bound.rate(1, boundWindow)) / 2
+	bound = (bound + r.bound.rate(1, r.window)) / 2
 	for _, x := range []struct {
 		name string
 		p    *parts
@@ -136,7 +136,11 @@ func (r *runner) transitionRows(ctx context.Context, w *world) error {
 		r.report.Transition = append(r.report.Transition, row)
 		r.progress("%d agents, %s: %.2f µs per transaction", agents, x.name, row.SumMicros)
 	}
-	return r.commitRow(w)
+	passes := commitPasses
+	if r.cfg.Quick {
+		passes /= 10
+	}
+	return r.commitRow(w, passes)
 }
 
 // fillInteractions opens interactions until every further one is matched by a RESPOND.
@@ -211,7 +215,7 @@ func (w *world) pass(items []item, p *parts) error {
 }
 
 // commitRow commits blocks that change a number of random accounts.
-func (r *runner) commitRow(w *world) error {
+func (r *runner) commitRow(w *world, passes int) error {
 	c := w.node.Chain()
 	parent := c.Head()
 	view, err := c.State().View(parent.Hash())
@@ -223,7 +227,7 @@ func (r *runner) commitRow(w *world) error {
 	var t timed
 	quiesce()
 	err = alone(func() error {
-		for pass := range commitPasses {
+		for pass := range passes {
 			effect := &state.Block{Number: parent.Number.Uint64() + 1, Parent: parent.Hash()}
 			seen := map[int]bool{}
 			for len(effect.Changes) < changes {
@@ -251,8 +255,8 @@ func (r *runner) commitRow(w *world) error {
 		return err
 	}
 	r.report.Commit = append(r.report.Commit, &CommitRow{
-		Agents: len(w.stream.nonce), Changes: changes, BlocksPerSecond: commitPasses / t.cpu.Seconds(),
-		MicrosPerRecord: micros(t.cpu) / float64(commitPasses*changes),
+		Agents: len(w.stream.nonce), Changes: changes, BlocksPerSecond: float64(passes) / t.cpu.Seconds(),
+		MicrosPerRecord: micros(t.cpu) / float64(passes*changes),
 	})
 	return nil
 }

@@ -105,7 +105,7 @@ type mode int
 const (
 	// signed transactions go through the mempool's signature recovery.
 	signed mode = iota
-	// decoded transactions come with their sender, under a signature that nobody looks at.
+	// decoded transactions come with their sender: nobody looks at their signatures.
 	decoded
 	// attested is signed, and every RESPOND carries a detached attestation: half a recovery more per transaction.
 	attested
@@ -232,8 +232,6 @@ type item struct {
 var (
 	signer      = types.LatestSignerForChainID(big.NewInt(chainID))
 	imageDigest = crypto.Keccak256Hash([]byte("image"))
-	// unchecked has the size of a signature.
-	unchecked = append(crypto.Keccak256([]byte("r")), crypto.Keccak256([]byte("s"))...)
 )
 
 // encode makes the planned transactions, on all processors.
@@ -257,12 +255,10 @@ func (s *stream) item(p *plan, m mode) item {
 		ChainID: big.NewInt(chainID), Nonce: p.nonce, To: &to, Value: value, Gas: txGas, Data: s.data(p, m == attested),
 		GasTipCap: big.NewInt(params.GWei), GasFeeCap: big.NewInt(100 * params.GWei),
 	}
+	tx := types.MustSignNewTx(s.agents.key(p.from), signer, inner)
 	if m != decoded {
-		return item{raw: types.MustSignNewTx(s.agents.key(p.from), signer, inner)}
+		return item{raw: tx}
 	}
-	inner.V, inner.R, inner.S = new(big.Int), new(big.Int).SetBytes(unchecked[:32]), new(big.Int).SetBytes(unchecked[32:])
-	inner.R.Xor(inner.R, new(big.Int).SetUint64(p.serial<<1|uint64(p.nonce&1)))
-	tx := types.NewTx(inner)
 	t := &abi.Transaction{
 		Hash: tx.Hash(), From: s.agents.addr[p.from], To: tx.To(), Nonce: p.nonce, GasLimit: txGas, Data: tx.Data(),
 		Size: int(tx.Size()), Inner: tx,

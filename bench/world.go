@@ -45,6 +45,7 @@ type world struct {
 func newGenesis() *genesis.Genesis {
 	g := enginetest.Genesis(0)
 	g.GasLimit = gasLimit
+	g.Params.MaxTtlSeconds = max(g.Params.MaxTtlSeconds, ttlSeconds)
 	return g
 }
 

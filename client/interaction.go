@@ -198,7 +198,7 @@ func decodeResult(l *types.Log) (*Result, error) {
 	// ResponseStatus and the final values of InteractionStatus are in the same order.
 	r.Status = InteractionCompleted + InteractionStatus(e.Status)
 	if r.Status >= InteractionTimedOut {
-		return nil, fmt.Errorf("Responded %v: status %d is unknown", e.Id, e.Status)
+		return nil, fmt.Errorf("event Responded of %v: status %d is unknown", e.Id, e.Status)
 	}
 	return r, nil
 }

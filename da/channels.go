@@ -97,8 +97,12 @@ func (c *channels) put(ctx context.Context, data []byte) (manifest.Commitment, e
 	}
 	n := int(frame.FrameNumber)
 	hash := crypto.Keccak256Hash(data)
-	if n < len(file.Frames) && file.Frames[n] != (common.Hash{}) && file.Frames[n] != hash {
+	known := n < len(file.Frames) && file.Frames[n] != (common.Hash{})
+	if known && file.Frames[n] != hash || !known && len(file.Seal) > 0 { // a sealed channel takes no more frames
 		return nil, fmt.Errorf("channel %s, frame %d: %w", frame.ID, n, ErrFrameConflict)
+	}
+	if len(file.Seal) > 0 && n >= len(file.Frames) {
+		return nil, fmt.Errorf("channel %s, frame %d: %w: it is sealed with %d frames", frame.ID, n, ErrFrameConflict, len(file.Frames))
 	}
 	pointer, err := c.backend.Put(ctx, data)
 	if err != nil {
@@ -194,6 +198,12 @@ func (c *channels) verify(ctx context.Context, seal manifest.Seal) error {
 	if len(file.Frames) != int(seal.Number)+1 {
 		return fmt.Errorf("channel %x: %w: %d of %d frames are here", seal.Channel, ErrFramesMissing, len(file.Frames), seal.Number+1)
 	}
+	// Whoever asks for what the channel is known not to say must not cost the reading of it.
+	if own, err := manifest.Decode(file.Seal); err == nil {
+		if own, ok := own.(manifest.Seal); ok && !sameData(own, seal) {
+			return fmt.Errorf("channel %x: %w", seal.Channel, ErrWithheld)
+		}
+	}
 	ch, err := c.read(ctx, file.Frames)
 	if err != nil {
 		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrFramesMissing) {
@@ -204,11 +214,15 @@ func (c *channels) verify(ctx context.Context, seal manifest.Seal) error {
 	if err := ch.Provable(); err != nil {
 		return fmt.Errorf("%w: %w", ErrWithheld, err)
 	}
-	want := ch.Seal(seal.Frame)
-	if want.FirstBlock != seal.FirstBlock || want.LastBlock != seal.LastBlock || want.RecordsRoot != seal.RecordsRoot ||
-		want.L1OriginCheck != seal.L1OriginCheck || want.ParentCheck != seal.ParentCheck {
+	if !sameData(ch.Seal(seal.Frame), seal) {
 		return fmt.Errorf("channel %x: %w", seal.Channel, ErrWithheld)
 	}
 	c.verified.Add(key, struct{}{})
 	return nil
+}
+
+// sameData compares what the data determines; the frame's place and the claims about execution are not part of it.
+func sameData(a, b manifest.Seal) bool {
+	return a.FirstBlock == b.FirstBlock && a.LastBlock == b.LastBlock && a.RecordsRoot == b.RecordsRoot &&
+		a.L1OriginCheck == b.L1OriginCheck && a.ParentCheck == b.ParentCheck
 }

@@ -3,7 +3,7 @@
 //
 // What it must never do: serve, for a commitment, data that says something else. Data that does not match is withheld.
 //
-//	POST /put            one frame → 0x01 ‖ commitment
+//	POST /put            one frame → 0x01 ‖ commitment; on a port of its own if PutAddr is set
 //	GET  /get/0x01…      the frame; 503 while it cannot be served, and one byte that derivation skips for what is no
 //	                     commitment of this chain and so never will be
 //	POST /payload        bytes → {"hash", "length", "pointer"}
@@ -42,6 +42,7 @@ const MinRetention = 5 * time.Hour
 // Config of a Server.
 type Config struct {
 	Addr            string // host:port
+	PutAddr         string // host:port that takes batches instead of Addr; a frame put by a stranger can block a channel
 	DataDir         string
 	Chain           frames.Chain
 	L2RPC           string        // engine that SEALs' claims come from; empty: nothing is claimed
@@ -67,6 +68,8 @@ type Server struct {
 	payloads *FileStore
 	http     *http.Server
 	listener net.Listener
+	putHTTP  *http.Server // nil: batches are put on the same port
+	putLn    net.Listener
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
@@ -101,7 +104,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, channels: ch, payloads: payloads, failed: make(chan error, 1),
+		cfg: cfg, channels: ch, payloads: payloads, failed: make(chan error, 2),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "agnt2_da_requests_total", Help: "Requests by route and status code."}, []string{"route", "code"}),
 		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "agnt2_da_request_seconds", Help: "Time to answer by route."}, []string{"route"}),
 		bytes:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "agnt2_da_bytes_total", Help: "Bytes stored and served by route."}, []string{"route"}),
@@ -109,20 +112,38 @@ func New(cfg Config) (*Server, error) {
 	if s.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		return nil, err
 	}
-	s.http = &http.Server{
-		Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	public, batches := s.handlers()
+	if cfg.PutAddr != "" {
+		if s.putLn, err = net.Listen("tcp", cfg.PutAddr); err != nil {
+			s.listener.Close()
+			return nil, err
+		}
+		s.putHTTP = newHTTPServer(batches)
+		go s.serve(s.putHTTP, s.putLn)
+	} else {
+		public.Handle("POST /put", batches)
+		public.Handle("POST /put/", batches)
 	}
+	s.http = newHTTPServer(public)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	go s.pruneLoop(ctx)
-	go func() {
-		if err := s.http.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- err
-		}
-	}()
+	go s.serve(s.http, s.listener)
 	cfg.Log.Info("DA server listening", "addr", s.Addr(), "dir", cfg.DataDir, "retention", cfg.Retention)
 	return s, nil
+}
+
+func newHTTPServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+}
+
+func (s *Server) serve(h *http.Server, l net.Listener) {
+	if err := h.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		s.failed <- err
+	}
 }
 
 // Addr is where the server listens.
@@ -136,15 +157,20 @@ func (s *Server) Close() error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return s.http.Shutdown(ctx)
+	err := s.http.Shutdown(ctx)
+	if s.putHTTP != nil {
+		err = errors.Join(err, s.putHTTP.Shutdown(ctx))
+	}
+	return err
 }
 
-func (s *Server) handler() http.Handler {
+// handlers returns what strangers may use and what only the batcher may.
+func (s *Server) handlers() (public, batches *http.ServeMux) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s.requests, s.seconds, s.bytes, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	mux := http.NewServeMux()
+	public, batches = http.NewServeMux(), http.NewServeMux()
 	slots := make(chan struct{}, s.cfg.MaxRequests)
-	route := func(pattern, name string, f func(http.ResponseWriter, *http.Request) error) {
+	route := func(mux *http.ServeMux, pattern, name string, f func(http.ResponseWriter, *http.Request) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			began := time.Now()
 			rec := &recorder{ResponseWriter: w, code: http.StatusOK}
@@ -162,13 +188,13 @@ func (s *Server) handler() http.Handler {
 			s.bytes.WithLabelValues(name).Add(float64(rec.bytes + max(r.ContentLength, 0)))
 		})
 	}
-	route("POST /put", "put", s.put)
-	route("POST /put/", "put", s.put)
-	route("GET /get/{key}", "get", s.get)
-	route("POST /payload", "putPayload", s.putPayload)
-	route("GET /payload/{hash}", "getPayload", s.getPayload)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	route(batches, "POST /put", "put", s.put)
+	route(batches, "POST /put/", "put", s.put)
+	route(public, "GET /get/{key}", "get", s.get)
+	route(public, "POST /payload", "putPayload", s.putPayload)
+	route(public, "GET /payload/{hash}", "getPayload", s.getPayload)
+	public.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	public.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		// A disk that takes nothing is the one way in which this server fails while it answers.
 		probe := filepath.Join(s.cfg.DataDir, ".health")
 		if err := os.WriteFile(probe, nil, 0o644); err != nil {
@@ -177,7 +203,7 @@ func (s *Server) handler() http.Handler {
 		}
 		fmt.Fprintln(w, `{"status":"ok"}`)
 	})
-	return mux
+	return public, batches
 }
 
 // recorder notes what was answered.
@@ -213,7 +239,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		code = http.StatusBadRequest
 	case errors.Is(err, ErrFrameConflict):
 		code = http.StatusConflict
-	case errors.Is(err, ErrFramesMissing):
+	case errors.Is(err, ErrFramesMissing), errors.Is(err, ErrNotFound), errors.Is(err, ErrCorrupt): // putting them again helps
 		code = http.StatusServiceUnavailable
 	}
 	if code == http.StatusInternalServerError {

@@ -82,7 +82,6 @@ type harness struct {
 	store *state.Store
 	m     *model
 	keys  []record.Key
-	last  byte
 }
 
 func openDB(t *testing.T, fs vfs.FS) *pebble.DB {

@@ -48,7 +48,6 @@ type script struct {
 	metas  []string
 	ids    map[common.Hash]string
 	hashes map[common.Hash]string
-	nonces map[string]uint64
 	params record.Params
 	funds  map[string]uint64
 	last   *vm.Result

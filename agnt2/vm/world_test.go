@@ -206,8 +206,3 @@ func testParams() record.Params {
 		GasPerPayloadByte: 1, GasPerCalldataByte: 1, GasWithdrawal: 20000, GasClass: [gas.Classes]uint64{500, 1000, 2000, 3000},
 	}
 }
-
-func sortedChanges(cs []change) []change {
-	slices.SortFunc(cs, func(a, b change) int { return bytes.Compare(a.key[:], b.key[:]) })
-	return cs
-}

@@ -28,6 +28,7 @@ func main() {
 		Usage: "AGNT2 data-availability server: OP Alt-DA for batches, payload store for params and results",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "addr", Usage: "`HOST:PORT` to listen on", Value: d.Addr},
+			&cli.StringFlag{Name: "put-addr", Usage: "`HOST:PORT` that takes batches instead of --addr; set it to one that only the batcher reaches when --addr is public"},
 			&cli.StringFlag{Name: "data-dir", Usage: "`DIR` for everything that is stored", Value: "da-data"},
 			&cli.StringFlag{Name: "rollup-config", Usage: "rollup.json `FILE` of the chain", Required: true},
 			&cli.StringFlag{Name: "l2-rpc", Usage: "engine `URL` that a submission's claimed state roots and counts come from; empty: unclaimed"},
@@ -62,7 +63,7 @@ func run(c *cli.Context) error {
 		return fmt.Errorf("%s: %w", c.String("rollup-config"), err)
 	}
 	s, err := da.New(da.Config{
-		Addr: c.String("addr"), DataDir: c.String("data-dir"), Chain: frames.ChainOf(&rc), L2RPC: c.String("l2-rpc"),
+		Addr: c.String("addr"), PutAddr: c.String("put-addr"), DataDir: c.String("data-dir"), Chain: frames.ChainOf(&rc), L2RPC: c.String("l2-rpc"),
 		Retention: c.Duration("retention"), MaxBlobBytes: c.Int64("max-blob-bytes"), MaxPayloadBytes: c.Int64("max-payload-bytes"),
 		MaxRequests: c.Int("max-requests"), Log: log.Root(),
 	})

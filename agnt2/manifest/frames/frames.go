@@ -127,7 +127,7 @@ func Read(ordered []derive.Frame, chain Chain) (*Channel, error) {
 	ch := new(Channel)
 	for {
 		batch, err := next()
-		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == io.EOF { // exactly: a batch that ends too early wraps it
 			break
 		}
 		if err != nil {

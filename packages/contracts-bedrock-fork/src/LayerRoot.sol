@@ -43,6 +43,8 @@ contract LayerRoot is ILayerRoot {
     uint64 public constant MAX_SUBMISSION_BLOCKS = 1 << 16;
     /// @notice Frames that one channel may have.
     uint16 public constant MAX_FRAMES = 1024;
+    /// @notice L1 blocks after its first frame in which a channel must be complete (OP specs, Granite).
+    uint64 public constant CHANNEL_TIMEOUT_BLOCKS = 50;
 
     ISystemConfigBatcher public immutable systemConfig;
     /// @inheritdoc ILayerRoot
@@ -125,6 +127,9 @@ contract LayerRoot is ILayerRoot {
             if (_open.channel != channel || _open.nextFrame != number) {
                 revert FrameOutOfOrder(channel, number, _open.channel, _open.nextFrame);
             }
+            if (block.number > uint256(_open.openedAt) + CHANNEL_TIMEOUT_BLOCKS) {
+                revert ChannelTimedOut(channel, _open.openedAt);
+            }
             framesHash = _open.framesHash;
         }
         framesHash = keccak256(abi.encodePacked(framesHash, _word(DATA_HASH), bytes1(_word(BACKEND)), _word(POINTER)));
@@ -133,7 +138,8 @@ contract LayerRoot is ILayerRoot {
     function _part() internal {
         (bytes16 channel, uint16 number, bytes32 framesHash) = _frame();
         if (number >= MAX_FRAMES - 1) revert TooManyFrames(number);
-        _open = OpenChannel({ channel: channel, nextFrame: number + 1, framesHash: framesHash });
+        uint64 openedAt = number == 0 ? uint64(block.number) : _open.openedAt;
+        _open = OpenChannel({ channel: channel, nextFrame: number + 1, openedAt: openedAt, framesHash: framesHash });
         emit PartAccepted(channel, number, _word(DATA_HASH), uint8(bytes1(_word(BACKEND))), _word(POINTER));
     }
 
@@ -147,6 +153,7 @@ contract LayerRoot is ILayerRoot {
         if (first <= previous || last < first || last - first >= MAX_SUBMISSION_BLOCKS) {
             revert BadRange(first, last, previous);
         }
+        _checkOrigin(bytes20(_word(L1_ORIGIN_CHECK)));
         delete _open;
         uint256 index = _submissions.length;
         _submissions.push(
@@ -176,6 +183,17 @@ contract LayerRoot is ILayerRoot {
             _u64(INTERACTIONS),
             uint256(_word(VOLUME))
         );
+    }
+
+    /// @dev The last block's L1 origin must be one of the last 256 blocks, which cover every sequencing window that the
+    ///      protocol allows (50 blocks). After an L1 reorg the transactions of the abandoned blocks are mined again, but
+    ///      derivation drops batches that were built on them; were they accepted here, they would use up a range that the
+    ///      batcher must post again.
+    function _checkOrigin(bytes20 check) internal view {
+        for (uint256 n = block.number; n > 0 && block.number - n < 256;) {
+            if (bytes20(blockhash(--n)) == check) return;
+        }
+        revert StaleOrigin(check);
     }
 
     // ------------------------------------------------------------------------------------------------------------ bond

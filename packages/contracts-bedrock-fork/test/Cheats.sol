@@ -19,6 +19,7 @@ interface Vm {
     function prank(address msgSender, address txOrigin) external;
     function readFile(string calldata path) external view returns (string memory data);
     function roll(uint256 newHeight) external;
+    function setBlockhash(uint256 blockNumber, bytes32 blockHash) external;
     function startPrank(address msgSender, address txOrigin) external;
     function stopPrank() external;
     function toString(uint256 value) external pure returns (string memory);

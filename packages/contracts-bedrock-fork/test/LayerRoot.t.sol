@@ -30,6 +30,8 @@ contract LayerRootTest is Cheats {
         config = new SystemConfigFake();
         config.set(batcher);
         inbox = new LayerRoot(address(config), 10 ether, 5, 5, 50);
+        vm.roll(1000);
+        vm.setBlockhash(999, keccak256("origin"));
         vm.deal(batcher, 100 ether);
         vm.prank(batcher, batcher);
         inbox.depositBond{ value: 10 ether }();
@@ -79,13 +81,13 @@ contract LayerRootTest is Cheats {
     }
 
     function testSingleFrame() public {
-        vm.roll(77);
+        vm.roll(1077);
         uint256 gas = accept(seal(A, 0, 1, 10));
         emit log_named_uint("gas of a SEAL", gas);
         ILayerRoot.Submission memory s = inbox.submissions(0);
         vm.assertEq(s.firstBlock, 1);
         vm.assertEq(s.lastBlock, 10);
-        vm.assertEq(s.l1Block, 77);
+        vm.assertEq(s.l1Block, 1077);
         vm.assertEq(s.frames, 1);
         vm.assertEq(uint8(s.status), uint8(ILayerRoot.Status.Live));
         vm.assertEq(s.recordsRoot, keccak256("records"));
@@ -150,6 +152,29 @@ contract LayerRootTest is Cheats {
         }
         refuse(part(A, inbox.MAX_FRAMES() - 1), ILayerRoot.TooManyFrames.selector);
         accept(seal(A, inbox.MAX_FRAMES() - 1, 1, 1));
+    }
+
+    function testOriginMustBeOfThisL1() public {
+        vm.roll(1255); // the origin is 256 blocks back: the last block that the EVM knows
+        accept(seal(A, 0, 1, 5));
+        vm.roll(1256);
+        refuse(seal(B, 0, 6, 7), ILayerRoot.StaleOrigin.selector);
+        vm.assertEq(inbox.lastBlock(), 5);
+        vm.setBlockhash(1200, keccak256("origin"));
+        accept(seal(B, 0, 6, 7));
+        vm.setBlockhash(1200, keccak256("another fork"));
+        refuse(seal(A, 0, 8, 9), ILayerRoot.StaleOrigin.selector);
+    }
+
+    function testChannelTimesOut() public {
+        accept(part(A, 0));
+        vm.roll(1000 + inbox.CHANNEL_TIMEOUT_BLOCKS());
+        accept(part(A, 1));
+        vm.roll(1001 + inbox.CHANNEL_TIMEOUT_BLOCKS());
+        refuse(part(A, 2), ILayerRoot.ChannelTimedOut.selector);
+        refuse(seal(A, 2, 1, 1), ILayerRoot.ChannelTimedOut.selector);
+        accept(part(B, 0));
+        accept(seal(B, 1, 1, 1));
     }
 
     function testMalformed() public {
@@ -229,5 +254,72 @@ contract LayerRootTest is Cheats {
         inbox.depositBond{ value: 1 ether }();
         vm.stopPrank();
         accept(part(A, 0));
+    }
+
+    /// @dev Checks a stored submission against a SEAL of the vectors of agnt2/manifest.
+    function checkVector(string memory json, string memory seal_, uint256 index, uint256 frames) internal view {
+        ILayerRoot.Submission memory s = inbox.submissions(index);
+        vm.assertEq(s.firstBlock, uint256(word(json, seal_, ".firstBlock")));
+        vm.assertEq(s.lastBlock, uint256(word(json, seal_, ".lastBlock")));
+        vm.assertEq(s.frames, frames);
+        vm.assertEq(bytes32(s.channel), word(json, seal_, ".channel"), "channel");
+        vm.assertEq(s.recordsRoot, word(json, seal_, ".recordsRoot"), "recordsRoot");
+        vm.assertEq(bytes32(s.l1OriginCheck), word(json, seal_, ".l1OriginCheck"), "l1OriginCheck");
+        vm.assertEq(bytes32(s.parentCheck), word(json, seal_, ".parentCheck"), "parentCheck");
+        vm.assertEq(s.previousRoot, word(json, seal_, ".previousRoot"), "previousRoot");
+        vm.assertEq(s.currentRoot, word(json, seal_, ".currentRoot"), "currentRoot");
+        vm.assertEq(s.framesHash, word(json, seal_, ".framesHash"), "framesHash");
+    }
+
+    function word(string memory json, string memory object, string memory field) internal pure returns (bytes32) {
+        return vm.parseJsonBytes32(json, string.concat(object, field));
+    }
+
+    function expectSubmission(string memory json, string memory seal_, uint256 index) internal {
+        vm.expectEmit(true, true, true, true, address(inbox));
+        emit ILayerRoot.SubmissionAccepted(
+            index,
+            bytes16(word(json, seal_, ".channel")),
+            uint64(uint256(word(json, seal_, ".firstBlock"))),
+            uint64(uint256(word(json, seal_, ".lastBlock"))),
+            word(json, seal_, ".recordsRoot"),
+            word(json, seal_, ".previousRoot"),
+            word(json, seal_, ".currentRoot"),
+            uint64(uint256(word(json, seal_, ".interactions"))),
+            uint256(word(json, seal_, ".volume"))
+        );
+    }
+
+    /// @notice The commitments that the Go library encodes are accepted and stored with the fields that it says they have.
+    function testVectors() public {
+        string memory json = vm.readFile("../../agnt2/manifest/testdata/vectors.json");
+
+        vm.setBlockhash(998, word(json, ".seal", ".l1OriginCheck"));
+        vm.setBlockhash(997, word(json, ".last", ".l1OriginCheck"));
+
+        expectSubmission(json, ".seal", 0);
+        accept(vm.parseJsonBytes(json, ".seal.calldata"));
+        checkVector(json, ".seal", 0, 1);
+
+        vm.expectEmit(true, true, true, true, address(inbox));
+        emit ILayerRoot.PartAccepted(
+            bytes16(word(json, ".part", ".channel")),
+            uint16(uint256(word(json, ".part", ".number"))),
+            word(json, ".part", ".dataHash"),
+            uint8(uint256(word(json, ".part", ".backend"))),
+            word(json, ".part", ".pointer")
+        );
+        accept(vm.parseJsonBytes(json, ".part.calldata"));
+        ILayerRoot.OpenChannel memory open = inbox.openChannel();
+        vm.assertEq(bytes32(open.channel), word(json, ".part", ".channel"), "open channel");
+        vm.assertEq(open.nextFrame, 1);
+        vm.assertEq(open.framesHash, word(json, ".part", ".framesHash"), "open framesHash");
+
+        expectSubmission(json, ".last", 1);
+        accept(vm.parseJsonBytes(json, ".last.calldata"));
+        checkVector(json, ".last", 1, 2);
+        vm.assertEq(inbox.openChannel().nextFrame, 0);
+
+        refuse(vm.parseJsonBytes(json, ".seal.calldata"), ILayerRoot.BadRange.selector);
     }
 }

@@ -47,10 +47,12 @@ interface ILayerRoot {
     /// @notice A channel whose SEAL is still to come.
     /// @param channel     OP channel id; 0 with nextFrame 0 if no channel is open.
     /// @param nextFrame   frame number that must come next.
+    /// @param openedAt    L1 block of frame 0.
     /// @param framesHash  fold of the frames so far.
     struct OpenChannel {
         bytes16 channel;
         uint16 nextFrame;
+        uint64 openedAt;
         bytes32 framesHash;
     }
 
@@ -86,6 +88,10 @@ interface ILayerRoot {
     error MalformedCommitment();
     /// @notice The frame does not follow the open channel's last one.
     error FrameOutOfOrder(bytes16 channel, uint16 number, bytes16 openChannel, uint16 nextFrame);
+    /// @notice Derivation has dropped the channel: its first frame is too old.
+    error ChannelTimedOut(bytes16 channel, uint64 openedAt);
+    /// @notice No recent L1 block has that hash: the L1 chain that the blocks were built on is not this one.
+    error StaleOrigin(bytes20 l1OriginCheck);
     /// @notice A frame number above the bound, or a PART that leaves no room for a SEAL.
     error TooManyFrames(uint16 number);
     /// @notice The range is empty, too long, touches genesis, or does not lie above the last live submission.
