@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"sync/atomic"
 	"time"
 
@@ -69,7 +70,7 @@ func selector(signature string) []byte { return crypto.Keccak256([]byte(signatur
 type InboxTxManager struct {
 	txmgr.TxManager
 	inbox  common.Address
-	l1     ethereum.ContractCaller
+	l1     ethereum.PendingContractCaller
 	log    log.Logger
 	resync func()
 
@@ -77,10 +78,26 @@ type InboxTxManager struct {
 	resyncing atomic.Bool
 }
 
-// NewInboxTxManager wraps inner. l1 answers eth_call. resync is called, in a goroutine of its own and never twice at the same
+// NewInboxTxManager wraps inner. l1 answers eth_call on the pending block. resync is called, in a goroutine of its own and never twice at the same
 // time, when a commitment was refused for good; it must make the batcher begin again after the safe block.
-func NewInboxTxManager(inner txmgr.TxManager, inbox common.Address, l1 ethereum.ContractCaller, l log.Logger, resync func()) *InboxTxManager {
+func NewInboxTxManager(inner txmgr.TxManager, inbox common.Address, l1 ethereum.PendingContractCaller, l log.Logger, resync func()) *InboxTxManager {
 	return &InboxTxManager{TxManager: inner, inbox: inbox, l1: l1, log: l, resync: resync}
+}
+
+// PendingBackend makes OP's manager try inbox transactions on the pending block. It tries every transaction whose gas limit
+// is given on the latest block, where a frame's predecessor that is in flight, and the newest L1 block as an origin, cannot
+// be seen: what is going to succeed would wait for the next block.
+type PendingBackend struct {
+	txmgr.ETHBackend
+	Pending ethereum.PendingContractCaller
+	Inbox   common.Address
+}
+
+func (b *PendingBackend) CallContract(ctx context.Context, msg ethereum.CallMsg, number *big.Int) ([]byte, error) {
+	if msg.To != nil && *msg.To == b.Inbox && number == nil {
+		return b.Pending.PendingCallContract(ctx, msg)
+	}
+	return b.ETHBackend.CallContract(ctx, msg, number)
 }
 
 // GasLimit of an inbox transaction that carries data.
@@ -178,7 +195,7 @@ func (m *InboxTxManager) ask(ctx context.Context, c txmgr.TxCandidate) error {
 	alone := m.inFlight.Load() == 0 // before the call: what it does not see is counted here
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err := m.l1.CallContract(ctx, ethereum.CallMsg{From: m.From(), To: c.To, Gas: c.GasLimit, Value: c.Value, Data: c.TxData}, nil)
+	_, err := m.l1.PendingCallContract(ctx, ethereum.CallMsg{From: m.From(), To: c.To, Gas: c.GasLimit, Value: c.Value, Data: c.TxData})
 	var reason rpc.DataError
 	if !errors.As(err, &reason) {
 		return nil
@@ -197,16 +214,14 @@ func (m *InboxTxManager) ask(ctx context.Context, c txmgr.TxCandidate) error {
 	return fmt.Errorf("%w: %w", ErrRefused, errutil.TryAddRevertReason(err))
 }
 
-// Driver is the part of op-batcher's driver that Resync uses.
+// Driver is the part of op-batcher's driver that a resync uses.
 type Driver interface {
 	StartBatchSubmitting() error
 	StopBatchSubmitting(ctx context.Context) error
 }
 
-// Resync stops and starts the driver, which then forgets its channels and continues after the safe block. It tries until it
+// resync stops and starts the driver, which then forgets its channels and continues after the safe block. It tries until it
 // succeeds or stopped says that the process ends.
-func Resync(d Driver, stopped func() bool, l log.Logger) { resync(d, stopped, l, resyncPause) }
-
 func resync(d Driver, stopped func() bool, l log.Logger, pause time.Duration) {
 	for !stopped() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)

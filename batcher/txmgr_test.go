@@ -3,7 +3,6 @@ package batcher
 import (
 	"context"
 	"errors"
-	"math/big"
 	"sync"
 	"testing"
 	"time"
@@ -145,7 +144,10 @@ func manager(t *testing.T, l1 *inboxtest.L1) txmgr.TxManager {
 	cfg := txmgr.NewCLIConfig(l1.URL, txmgr.DefaultBatcherFlagValues)
 	cfg.PrivateKey = common.Bytes2Hex(crypto.FromECDSA(inboxtest.BatcherKey))
 	cfg.NumConfirmations, cfg.ReceiptQueryInterval = 1, 50*time.Millisecond
-	m, err := txmgr.NewSimpleTxManager("test", log.Root(), new(metrics.NoopTxMetrics), cfg)
+	conf, err := txmgr.NewConfig(cfg, log.Root())
+	require.NoError(t, err)
+	conf.Backend = &PendingBackend{ETHBackend: conf.Backend, Pending: l1.Client, Inbox: l1.Inbox}
+	m, err := txmgr.NewSimpleTxManagerFromConfig("test", log.Root(), new(metrics.NoopTxMetrics), conf)
 	require.NoError(t, err)
 	t.Cleanup(m.Close)
 	return m
@@ -273,14 +275,18 @@ func TestResync(t *testing.T) {
 	require.Equal(t, []string{"stop"}, d.calls)
 
 	d = new(scriptedDriver)
-	Resync(d, func() bool { return true }, log.Root())
+	resync(d, func() bool { return true }, log.Root(), time.Millisecond)
 	require.Empty(t, d.calls)
 }
 
-func lastBlock(t *testing.T, l1 *inboxtest.L1) uint64 {
-	data, err := l1.ABI.Pack("lastBlock")
+func lastBlock(t *testing.T, l1 *inboxtest.L1) uint64 { return view(t, l1, "lastBlock")[0].(uint64) }
+
+func view(t *testing.T, l1 *inboxtest.L1, method string, args ...any) []any {
+	data, err := l1.ABI.Pack(method, args...)
 	require.NoError(t, err)
-	out, err := l1.Client.CallContract(context.Background(), ethereum.CallMsg{To: &l1.Inbox, Data: data}, nil)
+	raw, err := l1.Client.CallContract(context.Background(), ethereum.CallMsg{To: &l1.Inbox, Data: data}, nil)
 	require.NoError(t, err)
-	return new(big.Int).SetBytes(out).Uint64()
+	out, err := l1.ABI.Unpack(method, raw)
+	require.NoError(t, err)
+	return out
 }

@@ -97,8 +97,7 @@ func (c *channels) put(ctx context.Context, data []byte) (manifest.Commitment, e
 	}
 	n := int(frame.FrameNumber)
 	hash := crypto.Keccak256Hash(data)
-	known := n < len(file.Frames) && file.Frames[n] != (common.Hash{})
-	if known && file.Frames[n] != hash || !known && len(file.Seal) > 0 { // a sealed channel takes no more frames
+	if n < len(file.Frames) && file.Frames[n] != (common.Hash{}) && file.Frames[n] != hash {
 		return nil, fmt.Errorf("channel %s, frame %d: %w", frame.ID, n, ErrFrameConflict)
 	}
 	if len(file.Seal) > 0 && n >= len(file.Frames) {

@@ -12,7 +12,6 @@ import (
 	"github.com/ethereum-optimism/optimism/op-service/cliapp"
 	"github.com/ethereum-optimism/optimism/op-service/ctxinterrupt"
 	oplog "github.com/ethereum-optimism/optimism/op-service/log"
-	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/urfave/cli/v2"
 
@@ -46,21 +45,5 @@ func run(c *cli.Context, closeApp context.CancelCauseFunc) (cliapp.Lifecycle, er
 	l := oplog.NewLogger(oplog.AppOut(c), cfg.LogConfig)
 	oplog.SetGlobalLogHandler(l.Handler())
 	opservice.ValidateEnvVars(flags.EnvVarPrefix, flags.Flags, l)
-	l1, err := ethclient.DialContext(c.Context, cfg.L1EthRpc)
-	if err != nil {
-		return nil, fmt.Errorf("connect to L1: %w", err)
-	}
-	// op-batcher shows its driver in no other way than as this handle; only its Start and Stop are used, as the admin RPC does.
-	var driver *batcher.TestBatchSubmitter
-	service, err := batcher.BatcherServiceFromCLIConfig(c.Context, closeApp, version, cfg, l, func(s *batcher.DriverSetup) {
-		inner := s.Txmgr
-		s.Txmgr = agnt2batcher.NewInboxTxManager(inner, s.RollupConfig.BatchInboxAddress, l1, l, func() {
-			agnt2batcher.Resync(driver, inner.IsClosed, l)
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	driver = service.TestDriver() // before anything is sent: the service is not started yet
-	return service, nil
+	return agnt2batcher.NewService(c.Context, closeApp, version, cfg, l)
 }

@@ -57,8 +57,8 @@ type L1 struct {
 	Client  *ethclient.Client
 	ChainID *big.Int
 	Inbox   common.Address
-	ABI     abi.ABI // LayerRoot's
-	origin  common.Hash
+	ABI     abi.ABI     // LayerRoot's
+	Origin  common.Hash // a recent block, that L2 blocks may have as their origin
 	t       testing.TB
 }
 
@@ -91,7 +91,8 @@ func Start(t testing.TB) *L1 {
 	l.Inbox = l.deploy(append(layerRoot, args...))
 	deposit, err := layerRootABI.Pack("depositBond")
 	require.NoError(t, err)
-	l.origin = l.must(l.Send(BatcherKey, &l.Inbox, deposit, bondWei, 200_000)).BlockHash
+	l.Origin = l.must(l.Send(BatcherKey, &l.Inbox, deposit, bondWei, 200_000)).BlockHash
+	l.Mine() // BLOCKHASH does not know the block that eth_call runs in
 	return l
 }
 
@@ -99,7 +100,7 @@ func Start(t testing.TB) *L1 {
 func (l *L1) OnOrigin(seal []byte) []byte {
 	const l1OriginCheck = 135 // offset in calldata, docs/spec/da.md
 	out := bytes.Clone(seal)
-	copy(out[l1OriginCheck:l1OriginCheck+20], l.origin[:])
+	copy(out[l1OriginCheck:l1OriginCheck+20], l.Origin[:])
 	return out
 }
 
@@ -178,6 +179,9 @@ func (l *L1) Automine(on bool) { l.call("evm_setAutomine", on) }
 
 // Mine makes a block of what is pending.
 func (l *L1) Mine() { l.call("evm_mine") }
+
+// MineEvery makes a block every so many seconds.
+func (l *L1) MineEvery(seconds int) { l.call("evm_setIntervalMining", seconds) }
 
 func (l *L1) call(method string, args ...any) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)

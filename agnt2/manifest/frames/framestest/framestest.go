@@ -73,6 +73,11 @@ func Txs(rng *rand.Rand, count, calldata int) []*types.Transaction {
 
 // Blocks makes consecutive blocks from number first on, whose sequenced transactions are given. Two follow one L1 origin.
 func Blocks(t testing.TB, rng *rand.Rand, first uint64, txs ...[]*types.Transaction) []*types.Block {
+	return BlocksOn(t, rng, first, nil, txs...)
+}
+
+// BlocksOn is Blocks with the hash of a real L1 block in the place of all origins' hashes; nil is random.
+func BlocksOn(t testing.TB, rng *rand.Rand, first uint64, origin *common.Hash, txs ...[]*types.Transaction) []*types.Block {
 	cfg := Config()
 	parent := common.Hash(crypto.Keccak256Hash([]byte("parent")))
 	var info *testutils.MockBlockInfo
@@ -83,6 +88,9 @@ func Blocks(t testing.TB, rng *rand.Rand, first uint64, txs ...[]*types.Transact
 		if i%2 == 0 {
 			info = testutils.RandomBlockInfo(rng)
 			info.InfoNum = cfg.Genesis.L1.Number + uint64(i)/2
+			if origin != nil {
+				info.InfoHash = *origin
+			}
 		}
 		deposit, err := derive.L1InfoDeposit(cfg, params.MergedTestChainConfig, eth.SystemConfig{}, uint64(i%2), info, at)
 		require.NoError(t, err)
