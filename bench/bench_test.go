@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 func TestKeysBelongToAddresses(t *testing.T) {
 	a := newAgents(5000, nil) // more than one chunk
 	for _, i := range []int{0, 1, 4095, 4096, 4999} {
+		//lint:ignore SA1019 the replacement knows no secp256k1
 		x, y := crypto.S256().ScalarBaseMult(a.key(i).D.Bytes())
 		k := a.key(i)
 		k.X, k.Y = x, y

