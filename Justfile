@@ -15,7 +15,7 @@ default:
 [private]
 setup:
     @if ! cmp -s package-lock.json node_modules/.installed 2>/dev/null; then \
-        echo "» npm packages"; npm ci --no-audit --no-fund --loglevel=error --ignore-scripts && cp package-lock.json node_modules/.installed; \
+        echo "» npm packages"; npm install --no-save --no-audit --no-fund --loglevel=error --ignore-scripts && cp package-lock.json node_modules/.installed; \
     fi
 
 # compile the contracts and regenerate the Go bindings
