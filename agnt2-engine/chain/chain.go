@@ -59,8 +59,8 @@ type Options struct {
 	Log       log.Logger
 }
 
-// blocksInMemory bounds the cache of recent blocks and receipts.
-const blocksInMemory = 256
+// blocksInMemory bounds the cache of recent blocks and receipts: a full block with its receipts can take tens of MB.
+const blocksInMemory = 32
 
 // batchBytesPerTx is about what adopting a block writes for each transaction: body, receipt, indices, records, history.
 // A large batch that grows to its size is copied twice on the way.

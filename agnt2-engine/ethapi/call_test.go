@@ -335,7 +335,7 @@ func TestAgnt2Methods(t *testing.T) {
 		record.InteractionKey(interaction):         {"interactions", "paymentWei", "0x63"},
 		record.TotalsKey:                           {"global", "interactions", "0xd"},
 		record.L1InfoKey:                           {"global", "number", "0x15"},
-		record.ParamsKey:                           {"global", "maxTtlSeconds", "0xe10"},
+		record.ParamsKey:                           {"global", "maxTtlSeconds", hexutil.EncodeUint64(uint64(genesis.DevnetParams().MaxTtlSeconds))},
 	} {
 		got := get[jsonObject](t, x, "agnt2_getRecord", common.Hash(key))
 		require.Equal(t, want.namespace, got["namespace"])
