@@ -20,6 +20,7 @@ import (
 	gethabi "github.com/ethereum/go-ethereum/accounts/abi"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/genesis"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/reputation"
 	"github.com/agnt2/agnt2/agnt2/trie"
