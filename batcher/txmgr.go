@@ -61,6 +61,7 @@ var (
 	frameOutOfOrder = selector("FrameOutOfOrder(bytes16,uint16,bytes16,uint16)")
 	channelTimedOut = selector("ChannelTimedOut(bytes16,uint64)")
 	staleOrigin     = selector("StaleOrigin(bytes20)")
+	windowPassed    = selector("SequencingWindowPassed(uint64,uint64)")
 )
 
 func selector(signature string) []byte { return crypto.Keccak256([]byte(signature))[:4] }
@@ -206,7 +207,8 @@ func (m *InboxTxManager) ask(ctx context.Context, c txmgr.TxCandidate) error {
 		return nil
 	}
 	switch {
-	case bytes.HasPrefix(data, badRange), bytes.HasPrefix(data, channelTimedOut), bytes.HasPrefix(data, staleOrigin):
+	case bytes.HasPrefix(data, badRange), bytes.HasPrefix(data, channelTimedOut), bytes.HasPrefix(data, staleOrigin),
+		bytes.HasPrefix(data, windowPassed):
 	case bytes.HasPrefix(data, frameOutOfOrder) && alone: // else its predecessor may be pending
 	default:
 		return nil

@@ -222,6 +222,6 @@ func (c *channels) verify(ctx context.Context, seal manifest.Seal) error {
 
 // sameData compares what the data determines; the frame's place and the claims about execution are not part of it.
 func sameData(a, b manifest.Seal) bool {
-	return a.FirstBlock == b.FirstBlock && a.LastBlock == b.LastBlock && a.RecordsRoot == b.RecordsRoot &&
+	return a.FirstBlock == b.FirstBlock && a.LastBlock == b.LastBlock && a.FirstL1Origin == b.FirstL1Origin && a.RecordsRoot == b.RecordsRoot &&
 		a.L1OriginCheck == b.L1OriginCheck && a.ParentCheck == b.ParentCheck
 }

@@ -312,7 +312,7 @@ func TestAlteredKeysAreWithheld(t *testing.T) {
 		keys = append(keys, manifest.Key(mustPut(t, s, d)))
 	}
 	sealKey := keys[len(keys)-1]
-	const claims = 1 + 2 + 83 + 8 + 8 + 32 + 20 + 20 // from here on: claims about execution, which data does not determine
+	const claims = 1 + 2 + 83 + 8 + 8 + 8 + 32 + 20 + 20 // from here on: claims about execution, which data does not determine
 	for what, key := range map[string][]byte{"PART": keys[1], "SEAL": sealKey} {
 		for i := 3; i < min(len(key), claims); i++ {
 			bad := bytes.Clone(key)

@@ -363,8 +363,10 @@ func reorgL1(t *testing.T, l1 *rpc.Client, depth uint64) {
 // TestReorgsAndCensorship runs on anvil, whose chain can be reorganised, with a short sequencing window.
 func TestReorgsAndCensorship(t *testing.T) {
 	d := up(t, 17_000, func(c *devnet.Config) {
-		c.L1, c.L1BlockTimeSeconds, c.NoProposer = devnet.L1Anvil, 2, true
-		c.Intent.SeqWindowBlocks, c.Intent.DAChallengeWindowBlocks, c.Intent.DAResolveWindowBlocks = 16, 3, 3
+		// Once the window has passed, a batch is in time only if it is mined one L1 block after its predecessor's end: L1
+		// blocks must take longer than node, batcher and DA server together.
+		c.L1, c.L1BlockTimeSeconds, c.NoProposer = devnet.L1Anvil, 6, true
+		c.Intent.SeqWindowBlocks, c.Intent.DAChallengeWindowBlocks, c.Intent.DAResolveWindowBlocks = 8, 2, 2
 	})
 	e := d.Endpoints()
 	engine, verifier := dial(t, e.Engine), dial(t, e.VerifierEngine)
@@ -372,11 +374,12 @@ func TestReorgsAndCensorship(t *testing.T) {
 	require.NoError(t, err)
 	defer l1.Close()
 
-	t.Run("L1 and unsafe reorg", func(t *testing.T) {
+	t.Run("L1 reorg", func(t *testing.T) {
+		l := startLoad(t, d, devnet.Agent3)
 		advances(t, engine, rpc.SafeBlockNumber, 5, time.Minute)
 		before, err := engine.HeaderByNumber(context.Background(), nil)
 		require.NoError(t, err)
-		reorgL1(t, l1, 4)
+		reorgL1(t, l1, 3)
 		eventually(t, 2*time.Minute, "the unsafe chain is reorganised", func(ctx context.Context) error {
 			h, err := engine.HeaderByNumber(ctx, before.Number)
 			if err != nil {
@@ -387,10 +390,32 @@ func TestReorgsAndCensorship(t *testing.T) {
 			}
 			return nil
 		})
-		advances(t, engine, rpc.SafeBlockNumber, 10, 3*time.Minute)
+		advances(t, engine, rpc.SafeBlockNumber, 10, 2*time.Minute)
+		l.end(t, engine, 4*time.Minute)
 		head, err := labelled(context.Background(), engine, rpc.SafeBlockNumber)
 		require.NoError(t, err)
 		agrees(t, engine, verifier, head, time.Minute)
+	})
+	t.Run("unsafe reorg when nothing is posted in time", func(t *testing.T) {
+		require.NoError(t, d.Stop(devnet.RoleBatcher))
+		l := startLoad(t, d, devnet.Agent4)
+		advances(t, engine, rpc.LatestBlockNumber, 3, time.Minute)
+		before, err := engine.HeaderByNumber(context.Background(), nil)
+		require.NoError(t, err)
+		eventually(t, 3*time.Minute, "the unsafe block is replaced", func(ctx context.Context) error {
+			h, err := engine.HeaderByNumber(ctx, before.Number)
+			if err != nil {
+				return err
+			}
+			if h.Hash() == before.Hash() {
+				return fmt.Errorf("block %v is still %s", before.Number, h.Hash())
+			}
+			return nil
+		})
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(t, d.Restart(ctx, devnet.RoleBatcher))
+		l.end(t, engine, 4*time.Minute)
 	})
 	t.Run("forced INVOKE while the sequencer is down", func(t *testing.T) { testForcedInvoke(t, d, engine, verifier) })
 }

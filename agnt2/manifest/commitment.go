@@ -39,7 +39,7 @@ func (k Kind) String() string {
 // Sizes in bytes, tags included, without OP's calldata version and commitment type.
 const (
 	frameSize = 16 + 2 + 32 + 1 + 32
-	claimSize = 8 + 8 + 32 + 20 + 20 + 32 + 32 + 8 + 32
+	claimSize = 8 + 8 + 8 + 32 + 20 + 20 + 32 + 32 + 8 + 32
 
 	PartSize = 2 + frameSize
 	SealSize = 2 + frameSize + claimSize
@@ -84,6 +84,7 @@ type Seal struct {
 	Frame
 	FirstBlock    uint64      // first L2 block number, ≥ 1 (genesis is never submitted)
 	LastBlock     uint64      // last L2 block number, inclusive
+	FirstL1Origin uint64      // number of the first block's L1 origin: with it LayerRoot knows the sequencing window's end
 	RecordsRoot   common.Hash // Merkle root over the block records, in order
 	L1OriginCheck [20]byte    // first 20 bytes of the hash of the last block's L1 origin
 	ParentCheck   [20]byte    // first 20 bytes of the hash of the first block's parent
@@ -161,6 +162,7 @@ func (s Seal) Encode() []byte {
 	b := s.append(append(make([]byte, 0, SealSize), LayerByte, byte(KindSeal)))
 	b = binary.BigEndian.AppendUint64(b, s.FirstBlock)
 	b = binary.BigEndian.AppendUint64(b, s.LastBlock)
+	b = binary.BigEndian.AppendUint64(b, s.FirstL1Origin)
 	b = append(b, s.RecordsRoot[:]...)
 	b = append(b, s.L1OriginCheck[:]...)
 	b = append(b, s.ParentCheck[:]...)
@@ -199,6 +201,7 @@ func Decode(b []byte) (Commitment, error) {
 		s := Seal{Frame: r.frame()}
 		s.FirstBlock = r.uint64()
 		s.LastBlock = r.uint64()
+		s.FirstL1Origin = r.uint64()
 		r.read(s.RecordsRoot[:])
 		r.read(s.L1OriginCheck[:])
 		r.read(s.ParentCheck[:])

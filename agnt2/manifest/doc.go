@@ -12,9 +12,9 @@
 //	L1 calldata   = 0x01 ‖ 0x01 ‖ commitment      (OP Alt-DA: calldata version, generic commitment type)
 //	DA server key = 0x01 ‖ commitment
 //	commitment    = 0xA6 ‖ kind ‖ frame           (kind 0x01, PART: 85 bytes)
-//	              | 0xA6 ‖ kind ‖ frame ‖ claim   (kind 0x02, SEAL: 277 bytes)
+//	              | 0xA6 ‖ kind ‖ frame ‖ claim   (kind 0x02, SEAL: 285 bytes)
 //	frame         = channel(16) ‖ number(2) ‖ dataHash(32) ‖ backend(1) ‖ pointer(32)
-//	claim         = firstBlock(8) ‖ lastBlock(8) ‖ recordsRoot(32) ‖ l1OriginCheck(20) ‖ parentCheck(20)
+//	claim         = firstBlock(8) ‖ lastBlock(8) ‖ firstL1Origin(8) ‖ recordsRoot(32) ‖ l1OriginCheck(20) ‖ parentCheck(20)
 //	              ‖ previousStateRoot(32) ‖ currentStateRoot(32) ‖ interactions(8) ‖ volume(32)
 //
 // # Roots

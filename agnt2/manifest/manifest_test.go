@@ -50,6 +50,7 @@ type sealVector struct {
 	partVector
 	FirstBlock    common.Hash `json:"firstBlock"`
 	LastBlock     common.Hash `json:"lastBlock"`
+	FirstL1Origin common.Hash `json:"firstL1Origin"`
 	RecordsRoot   common.Hash `json:"recordsRoot"`
 	L1OriginCheck common.Hash `json:"l1OriginCheck"` // left-aligned, as Solidity's bytes20
 	ParentCheck   common.Hash `json:"parentCheck"`
@@ -99,7 +100,7 @@ func someSeal() manifest.Seal {
 		Frame: manifest.Frame{
 			Channel: [16]byte(name("other channel").Bytes()[:16]), Number: 0, DataHash: name("data"), Backend: 7, Pointer: name("pointer"),
 		},
-		FirstBlock: 1, LastBlock: 5, RecordsRoot: manifest.RecordsRoot(someRecords(5)),
+		FirstBlock: 1, LastBlock: 5, FirstL1Origin: 990, RecordsRoot: manifest.RecordsRoot(someRecords(5)),
 		PreviousRoot: name("previous"), CurrentRoot: name("current"), Interactions: 0x0102030405060708,
 		Volume: *uint256.MustFromHex("0x1000000000000000000000000000000000000000000000000000000000000002"),
 	}
@@ -149,7 +150,7 @@ func partVectorOf(c manifest.Commitment, before common.Hash) partVector {
 
 func sealVectorOf(s manifest.Seal, before common.Hash) sealVector {
 	return sealVector{
-		partVector: partVectorOf(s, before), FirstBlock: word(s.FirstBlock), LastBlock: word(s.LastBlock), RecordsRoot: s.RecordsRoot,
+		partVector: partVectorOf(s, before), FirstBlock: word(s.FirstBlock), LastBlock: word(s.LastBlock), FirstL1Origin: word(s.FirstL1Origin), RecordsRoot: s.RecordsRoot,
 		L1OriginCheck: left(s.L1OriginCheck[:]), ParentCheck: left(s.ParentCheck[:]), PreviousRoot: s.PreviousRoot, CurrentRoot: s.CurrentRoot,
 		Interactions: word(s.Interactions), Volume: s.Volume.Bytes32(),
 	}
@@ -203,6 +204,7 @@ func TestLayout(t *testing.T) {
 	want = append(want, s.Pointer[:]...)
 	require.Len(t, want, 4+83)
 	want = append(want, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5)
+	want = append(want, 0, 0, 0, 0, 0, 0, 990>>8, 990&0xff)
 	want = append(want, s.RecordsRoot[:]...)
 	want = append(want, s.L1OriginCheck[:]...)
 	want = append(want, s.ParentCheck[:]...)
@@ -213,7 +215,7 @@ func TestLayout(t *testing.T) {
 	want = append(want, make([]byte, 30)...)
 	want = append(want, 2)
 	require.Equal(t, want, manifest.Calldata(s))
-	require.Len(t, want, 279)
+	require.Len(t, want, 287)
 
 	p := somePart()
 	p.Number = 0x0102
@@ -245,6 +247,7 @@ func genCommitment(t *rapid.T) manifest.Commitment {
 	s := manifest.Seal{Frame: genFrame(t, manifest.MaxFrames-1)}
 	s.FirstBlock = rapid.Uint64Range(1, 1<<63).Draw(t, "first")
 	s.LastBlock = s.FirstBlock + rapid.Uint64Max(manifest.MaxSubmissionBlocks-1).Draw(t, "more")
+	s.FirstL1Origin = rapid.Uint64().Draw(t, "origin")
 	s.RecordsRoot, s.PreviousRoot, s.CurrentRoot = genHash(t), genHash(t), genHash(t)
 	a, b, v := genHash(t), genHash(t), genHash(t)
 	copy(s.L1OriginCheck[:], a[:])

@@ -98,8 +98,9 @@ func Start(t testing.TB) *L1 {
 
 // OnOrigin returns a SEAL's calldata with the hash of a recent block of this L1 as its origin, as LayerRoot wants it.
 func (l *L1) OnOrigin(seal []byte) []byte {
-	const l1OriginCheck = 135 // offset in calldata, docs/spec/da.md
+	const firstL1Origin, l1OriginCheck = 103, 143 // offsets in calldata, docs/spec/da.md
 	out := bytes.Clone(seal)
+	clear(out[firstL1Origin : firstL1Origin+8]) // a window of 50 blocks is not over on a young L1
 	copy(out[l1OriginCheck:l1OriginCheck+20], l.Origin[:])
 	return out
 }

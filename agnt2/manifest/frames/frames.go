@@ -92,6 +92,7 @@ func (c *Channel) Seal(frame manifest.Frame) manifest.Seal {
 		Frame:         frame,
 		FirstBlock:    c.Records[0].Number,
 		LastBlock:     c.Records[len(c.Records)-1].Number,
+		FirstL1Origin: c.Records[0].L1Origin,
 		RecordsRoot:   manifest.RecordsRoot(c.Records),
 		L1OriginCheck: c.L1OriginCheck,
 		ParentCheck:   c.ParentCheck,

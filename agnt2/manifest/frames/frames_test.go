@@ -46,7 +46,7 @@ func checkRecords(t *testing.T, blocks []*types.Block, ch *frames.Channel) {
 	s := ch.Seal(manifest.Frame{Number: 3})
 	require.Equal(t, manifest.Seal{
 		Frame: manifest.Frame{Number: 3}, FirstBlock: blocks[0].NumberU64(), LastBlock: blocks[len(blocks)-1].NumberU64(),
-		RecordsRoot: manifest.RecordsRoot(framestest.Records(t, blocks)), L1OriginCheck: ch.L1OriginCheck, ParentCheck: ch.ParentCheck,
+		FirstL1Origin: ch.Records[0].L1Origin, RecordsRoot: manifest.RecordsRoot(framestest.Records(t, blocks)), L1OriginCheck: ch.L1OriginCheck, ParentCheck: ch.ParentCheck,
 	}, s)
 	require.NoError(t, s.Check())
 }

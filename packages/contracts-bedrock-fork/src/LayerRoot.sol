@@ -21,7 +21,7 @@ contract LayerRoot is ILayerRoot {
     bytes4 internal constant PART_TAG = 0x0101a601;
     bytes4 internal constant SEAL_TAG = 0x0101a602;
     uint256 internal constant PART_SIZE = 2 + 2 + 83;
-    uint256 internal constant SEAL_SIZE = PART_SIZE + 192;
+    uint256 internal constant SEAL_SIZE = PART_SIZE + 200;
 
     /// @dev Offsets of the fields in calldata.
     uint256 internal constant CHANNEL = 4;
@@ -31,13 +31,14 @@ contract LayerRoot is ILayerRoot {
     uint256 internal constant POINTER = 55;
     uint256 internal constant FIRST_BLOCK = 87;
     uint256 internal constant LAST_BLOCK = 95;
-    uint256 internal constant RECORDS_ROOT = 103;
-    uint256 internal constant L1_ORIGIN_CHECK = 135;
-    uint256 internal constant PARENT_CHECK = 155;
-    uint256 internal constant PREVIOUS_ROOT = 175;
-    uint256 internal constant CURRENT_ROOT = 207;
-    uint256 internal constant INTERACTIONS = 239;
-    uint256 internal constant VOLUME = 247;
+    uint256 internal constant FIRST_L1_ORIGIN = 103;
+    uint256 internal constant RECORDS_ROOT = 111;
+    uint256 internal constant L1_ORIGIN_CHECK = 143;
+    uint256 internal constant PARENT_CHECK = 163;
+    uint256 internal constant PREVIOUS_ROOT = 183;
+    uint256 internal constant CURRENT_ROOT = 215;
+    uint256 internal constant INTERACTIONS = 247;
+    uint256 internal constant VOLUME = 255;
 
     /// @notice L2 blocks that one submission may carry.
     uint64 public constant MAX_SUBMISSION_BLOCKS = 1 << 16;
@@ -53,6 +54,8 @@ contract LayerRoot is ILayerRoot {
     uint64 public immutable challengeWindowBlocks;
     /// @notice L1 blocks in which a challenge can be answered.
     uint64 public immutable resolveWindowBlocks;
+    /// @notice L1 blocks after its L1 origin within which an L2 block must be posted (seq_window_size of the rollup).
+    uint64 public immutable sequencingWindowBlocks;
     /// @inheritdoc ILayerRoot
     uint256 public immutable bondDelayBlocks;
 
@@ -76,6 +79,7 @@ contract LayerRoot is ILayerRoot {
         minimumBondWei = _minimumBondWei;
         challengeWindowBlocks = _challengeWindowBlocks;
         resolveWindowBlocks = _resolveWindowBlocks;
+        sequencingWindowBlocks = _sequencingWindowBlocks;
         bondDelayBlocks = uint256(_challengeWindowBlocks) + _resolveWindowBlocks + _sequencingWindowBlocks;
     }
 
@@ -153,6 +157,9 @@ contract LayerRoot is ILayerRoot {
         if (first <= previous || last < first || last - first >= MAX_SUBMISSION_BLOCKS) {
             revert BadRange(first, last, previous);
         }
+        // Derivation has replaced blocks whose window has passed, and drops what comes too late.
+        uint64 origin = _u64(FIRST_L1_ORIGIN);
+        if (block.number > uint256(origin) + sequencingWindowBlocks) revert SequencingWindowPassed(first, origin);
         _checkOrigin(bytes20(_word(L1_ORIGIN_CHECK)));
         delete _open;
         uint256 index = _submissions.length;

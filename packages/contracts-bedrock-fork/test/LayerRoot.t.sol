@@ -23,6 +23,7 @@ contract LayerRootTest is Cheats {
     SystemConfigFake config;
     LayerRoot inbox;
     address batcher = address(0xba7c4e5);
+    uint64 firstOrigin = 999;
     bytes16 constant A = bytes16(uint128(0xaaaa));
     bytes16 constant B = bytes16(uint128(0xbbbb));
 
@@ -48,11 +49,16 @@ contract LayerRootTest is Cheats {
         return frame(0x0101a601, channel, number);
     }
 
-    function seal(bytes16 channel, uint16 number, uint64 first, uint64 last) internal pure returns (bytes memory) {
+    function seal(bytes16 channel, uint16 number, uint64 first, uint64 last) internal view returns (bytes memory) {
         return bytes.concat(
             frame(0x0101a602, channel, number),
             abi.encodePacked(
-                first, last, keccak256("records"), bytes20(keccak256("origin")), bytes20(keccak256("parent"))
+                first,
+                last,
+                firstOrigin,
+                keccak256("records"),
+                bytes20(keccak256("origin")),
+                bytes20(keccak256("parent"))
             ),
             abi.encodePacked(keccak256("previous"), keccak256("current"), uint64(3), uint256(4))
         );
@@ -81,13 +87,13 @@ contract LayerRootTest is Cheats {
     }
 
     function testSingleFrame() public {
-        vm.roll(1077);
+        vm.roll(1049); // the last block of the window
         uint256 gas = accept(seal(A, 0, 1, 10));
         emit log_named_uint("gas of a SEAL", gas);
         ILayerRoot.Submission memory s = inbox.submissions(0);
         vm.assertEq(s.firstBlock, 1);
         vm.assertEq(s.lastBlock, 10);
-        vm.assertEq(s.l1Block, 1077);
+        vm.assertEq(s.l1Block, 1049);
         vm.assertEq(s.frames, 1);
         vm.assertEq(uint8(s.status), uint8(ILayerRoot.Status.Live));
         vm.assertEq(s.recordsRoot, keccak256("records"));
@@ -155,6 +161,7 @@ contract LayerRootTest is Cheats {
     }
 
     function testOriginMustBeOfThisL1() public {
+        firstOrigin = 1250;
         vm.roll(1255); // the origin is 256 blocks back: the last block that the EVM knows
         accept(seal(A, 0, 1, 5));
         vm.roll(1256);
@@ -173,8 +180,17 @@ contract LayerRootTest is Cheats {
         vm.roll(1001 + inbox.CHANNEL_TIMEOUT_BLOCKS());
         refuse(part(A, 2), ILayerRoot.ChannelTimedOut.selector);
         refuse(seal(A, 2, 1, 1), ILayerRoot.ChannelTimedOut.selector);
+        firstOrigin = 1050;
         accept(part(B, 0));
         accept(seal(B, 1, 1, 1));
+    }
+
+    function testSequencingWindow() public {
+        vm.roll(1050);
+        refuse(seal(A, 0, 1, 5), ILayerRoot.SequencingWindowPassed.selector);
+        vm.assertEq(inbox.lastBlock(), 0);
+        vm.roll(1049);
+        accept(seal(A, 0, 1, 5));
     }
 
     function testMalformed() public {

@@ -90,6 +90,8 @@ interface ILayerRoot {
     error FrameOutOfOrder(bytes16 channel, uint16 number, bytes16 openChannel, uint16 nextFrame);
     /// @notice Derivation has dropped the channel: its first frame is too old.
     error ChannelTimedOut(bytes16 channel, uint64 openedAt);
+    /// @notice The first block's sequencing window has passed: derivation has put an empty block in its place.
+    error SequencingWindowPassed(uint64 firstBlock, uint64 firstL1Origin);
     /// @notice No recent L1 block has that hash: the L1 chain that the blocks were built on is not this one.
     error StaleOrigin(bytes20 l1OriginCheck);
     /// @notice A frame number above the bound, or a PART that leaves no room for a SEAL.
