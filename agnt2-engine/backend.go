@@ -170,14 +170,6 @@ func (b *backend) SubscribeHeads(ch chan<- core.ChainHeadEvent) event.Subscripti
 	return b.n.chain.SubscribeHeads(ch)
 }
 
-func (b *backend) SubscribeLogs(ch chan<- []*types.Log) event.Subscription {
-	return b.n.chain.SubscribeLogs(ch)
-}
-
-func (b *backend) SubscribeRemovedLogs(ch chan<- core.RemovedLogsEvent) event.Subscription {
-	return b.n.chain.SubscribeRemovedLogs(ch)
-}
-
 // SubscribePoolTransactions adapts the pool's feed to go-ethereum's event.
 func (b *backend) SubscribePoolTransactions(ch chan<- core.NewTxsEvent) event.Subscription {
 	return event.NewSubscription(func(quit <-chan struct{}) error {

@@ -94,9 +94,7 @@ type Chain struct {
 	pend     map[common.Hash]*Executed // executed and not on disk
 	headers  *lru.Cache[common.Hash, *types.Header]
 
-	heads   event.FeedOf[core.ChainHeadEvent]
-	logs    event.FeedOf[[]*types.Log]
-	removed event.FeedOf[core.RemovedLogsEvent]
+	heads event.FeedOf[core.ChainHeadEvent]
 }
 
 // Adopted tells what a change of head did.
@@ -541,27 +539,7 @@ func (c *Chain) prune(finalized uint64) error {
 }
 
 func (c *Chain) announce(m *Adopted) {
-	var gone []*types.Log
-	for _, x := range m.Undone {
-		for i := len(x.Receipts) - 1; i >= 0; i-- {
-			for _, l := range x.Receipts[i].Logs {
-				cp := *l
-				cp.Removed = true
-				gone = append(gone, &cp)
-			}
-		}
-	}
-	if len(gone) > 0 {
-		c.removed.Send(core.RemovedLogsEvent{Logs: gone})
-	}
 	for _, x := range m.Applied {
-		var ls []*types.Log
-		for _, r := range x.Receipts {
-			ls = append(ls, r.Logs...)
-		}
-		if len(ls) > 0 {
-			c.logs.Send(ls)
-		}
 		c.heads.Send(core.ChainHeadEvent{Header: x.Block.Header()})
 	}
 	if len(m.Applied) == 0 {
@@ -575,14 +553,6 @@ func (c *Chain) announce(m *Adopted) {
 // SubscribeHeads delivers every new canonical head in order.
 func (c *Chain) SubscribeHeads(ch chan<- core.ChainHeadEvent) event.Subscription {
 	return c.heads.Subscribe(ch)
-}
-
-// SubscribeLogs delivers the logs of newly canonical blocks.
-func (c *Chain) SubscribeLogs(ch chan<- []*types.Log) event.Subscription { return c.logs.Subscribe(ch) }
-
-// SubscribeRemovedLogs delivers the logs of blocks that left the canonical chain.
-func (c *Chain) SubscribeRemovedLogs(ch chan<- core.RemovedLogsEvent) event.Subscription {
-	return c.removed.Subscribe(ch)
 }
 
 func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

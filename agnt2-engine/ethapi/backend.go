@@ -122,7 +122,5 @@ type Backend interface {
 	SetMaxDASize(maxTx, maxBlock uint64)
 
 	SubscribeHeads(ch chan<- core.ChainHeadEvent) event.Subscription
-	SubscribeLogs(ch chan<- []*types.Log) event.Subscription
-	SubscribeRemovedLogs(ch chan<- core.RemovedLogsEvent) event.Subscription
 	SubscribePoolTransactions(ch chan<- core.NewTxsEvent) event.Subscription
 }

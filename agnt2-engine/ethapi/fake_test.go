@@ -398,12 +398,6 @@ func (f *fakeChain) SubscribeHeads(ch chan<- core.ChainHeadEvent) event.Subscrip
 	return f.heads.Subscribe(ch)
 }
 
-func (f *fakeChain) SubscribeLogs(chan<- []*types.Log) event.Subscription { panic("not used") }
-
-func (f *fakeChain) SubscribeRemovedLogs(chan<- core.RemovedLogsEvent) event.Subscription {
-	panic("not used")
-}
-
 func (f *fakeChain) SubscribePoolTransactions(ch chan<- core.NewTxsEvent) event.Subscription {
 	return f.txs.Subscribe(ch)
 }

@@ -254,13 +254,6 @@ func (s *Store) Known(hash common.Hash) bool {
 	return err == nil
 }
 
-// Layer returns the effect of an executed block that is not on disk, or nil.
-func (s *Store) Layer(hash common.Hash) *Block {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.layers[hash]
-}
-
 // View is the state after one block.
 type View struct {
 	s      *Store
