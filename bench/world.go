@@ -159,7 +159,7 @@ func (w *world) register(from, to int) error {
 	}
 	// The records stay; the deposits themselves, with receipts and logs, would be most of the bytes and no row reads them.
 	e.Txs, e.Results, e.Receipts = e.Txs[:1], e.Results[:1], e.Receipts[:1]
-	e.Machine.GasUsed = e.Receipts[0].CumulativeGasUsed
+	e.Machine.Block.GasUsed = e.Receipts[0].CumulativeGasUsed
 	x, err := c.Seal(e)
 	if err != nil {
 		return err

@@ -11,8 +11,9 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// MaxTransactionBytes bounds one transaction's EIP-2718 encoding, signature included.
-const MaxTransactionBytes = 128 << 10
+// MaxTransactionBytes bounds one transaction's EIP-2718 encoding, signature included: with its proof it has to fit into
+// an L1 transaction (128 KiB) when a dispute ends on one of its micro-steps.
+const MaxTransactionBytes = 96 << 10
 
 // A transaction that fails one of these is malformed: it is never part of a block. Nothing else makes one malformed, so
 // derivation never depends on execution.
@@ -49,12 +50,17 @@ type Transaction struct {
 
 // EffectiveTip is the priority fee per gas that is paid at a base fee; ok is false if FeeCap is below the base fee.
 func (t *Transaction) EffectiveTip(baseFee *uint256.Int) (tip uint256.Int, ok bool) {
-	if t.FeeCap.Lt(baseFee) {
+	return EffectiveTip(&t.FeeCap, &t.TipCap, baseFee)
+}
+
+// EffectiveTip is the smaller of tipCap and feeCap less baseFee; ok is false if feeCap is below baseFee.
+func EffectiveTip(feeCap, tipCap, baseFee *uint256.Int) (tip uint256.Int, ok bool) {
+	if feeCap.Lt(baseFee) {
 		return tip, false
 	}
-	tip.Sub(&t.FeeCap, baseFee)
-	if t.TipCap.Lt(&tip) {
-		tip = t.TipCap
+	tip.Sub(feeCap, baseFee)
+	if tipCap.Lt(&tip) {
+		tip = *tipCap
 	}
 	return tip, true
 }

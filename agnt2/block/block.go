@@ -213,7 +213,7 @@ func (e *Execution) append(tx *abi.Transaction, r *vm.Result) {
 func (e *Execution) receipt(tx *abi.Transaction, r *vm.Result) *types.Receipt {
 	rc := &types.Receipt{
 		Type:              tx.Inner.Type(),
-		CumulativeGasUsed: e.Machine.GasUsed,
+		CumulativeGasUsed: e.Machine.GasUsed(),
 		Logs:              r.Logs,
 		TxHash:            tx.Hash,
 		GasUsed:           r.GasUsed,
@@ -275,7 +275,7 @@ func (e *Execution) Seal(roots func() (stateRoot, passerRoot common.Hash, err er
 	if err != nil {
 		return nil, err
 	}
-	h.Root, h.WithdrawalsHash, h.GasUsed = stateRoot, &passerRoot, e.Machine.GasUsed
+	h.Root, h.WithdrawalsHash, h.GasUsed = stateRoot, &passerRoot, e.Machine.GasUsed()
 	b := types.NewBlockWithHeader(h).WithBody(types.Body{Transactions: txs, Withdrawals: types.Withdrawals{}})
 	hash := b.Hash()
 	for _, rc := range e.Receipts {

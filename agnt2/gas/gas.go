@@ -34,16 +34,27 @@ func AgentOperation(p *record.Params, n int) uint64 {
 	return p.GasAgentOperation + p.GasPerRecord*uint64(n)
 }
 
-// L1DataFee is the fee, in wei, for publishing n bytes of transaction on L1: linear in bytes,
-// n · (16·l1BaseFee·baseFeeScalar + blobBaseFee·blobBaseFeeScalar) / 10^6, the upper bound of OP's Ecotone formula
-// (every byte priced as non-zero) without its compression estimate, which a step verifier could not repeat cheaply.
-func L1DataFee(l1 *record.L1Info, n int) (fee uint256.Int) {
+// L1Price is the price of one byte of transaction on L1, in 10^-6 wei: 16·l1BaseFee·baseFeeScalar +
+// blobBaseFee·blobBaseFeeScalar, the upper bound of OP's Ecotone formula (every byte priced as non-zero) without its
+// compression estimate, which a step verifier could not repeat cheaply. Modulo 2^256.
+func L1Price(l1 *record.L1Info) (price uint256.Int) {
 	var blob uint256.Int
-	fee.Mul(&l1.BaseFee, uint256.NewInt(16*uint64(l1.BaseFeeScalar)))
+	price.Mul(&l1.BaseFee, uint256.NewInt(16*uint64(l1.BaseFeeScalar)))
 	blob.Mul(&l1.BlobBaseFee, uint256.NewInt(uint64(l1.BlobBaseFeeScalar)))
-	fee.Add(&fee, &blob)
-	fee.Mul(&fee, uint256.NewInt(uint64(n)))
+	price.Add(&price, &blob)
+	return price
+}
+
+// L1Fee is the fee, in wei, for publishing n bytes of transaction at a price of L1Price: linear in bytes.
+func L1Fee(price *uint256.Int, n uint32) (fee uint256.Int) {
+	fee.Mul(price, uint256.NewInt(uint64(n)))
 	return *fee.Div(&fee, uint256.NewInt(1_000_000))
+}
+
+// L1DataFee is L1Fee at the price that an L1-attributes deposit gives.
+func L1DataFee(l1 *record.L1Info, n int) uint256.Int {
+	price := L1Price(l1)
+	return L1Fee(&price, uint32(n))
 }
 
 // Add returns a+b, saturating: a sum that overflows is above every gas limit.

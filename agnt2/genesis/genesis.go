@@ -42,6 +42,10 @@ type Record struct {
 	Value []byte
 }
 
+// MaxSweepsPerBlock bounds the timeouts of one block: all their events land in one receipt, which one step of a dispute has
+// to take as witness within an L1 transaction (128 KiB).
+const MaxSweepsPerBlock = 500
+
 // DefaultParams are the governance parameters of a production chain. The gas figures fit 20,000 operations into the
 // 200M gas that OP's SystemConfig allows for a block.
 func DefaultParams() record.Params {
@@ -53,7 +57,7 @@ func DefaultParams() record.Params {
 		StakeCooldownSeconds:      24*3600 + 4*3600 + 3600, // longest TTL + Type 2 window + carry-over bound
 		MaxPendingInvokes:         4096,
 		MaxCapabilities:           64,
-		SweepsPerBlock:            4096,
+		SweepsPerBlock:            MaxSweepsPerBlock,
 		ReputationHalfLifeSeconds: 90 * 24 * 3600,
 		GasTransfer:               4_000,
 		GasAgentOperation:         6_000,
@@ -118,6 +122,8 @@ func (g *Genesis) Check() error {
 		return fmt.Errorf("params: minTtlSeconds %d, maxTtlSeconds %d", g.Params.MinTtlSeconds, g.Params.MaxTtlSeconds)
 	case g.Params.SweepsPerBlock == 0:
 		return fmt.Errorf("params: sweepsPerBlock is 0, nothing would ever time out")
+	case g.Params.SweepsPerBlock > MaxSweepsPerBlock:
+		return fmt.Errorf("params: sweepsPerBlock is %d, at most %d", g.Params.SweepsPerBlock, MaxSweepsPerBlock)
 	case g.Params.GasTransfer == 0 || g.Params.GasAgentOperation == 0 || g.Params.GasInvokeBase == 0 || g.Params.GasRespond == 0 ||
 		g.Params.GasWithdrawal == 0:
 		return fmt.Errorf("params: a gas price of an operation is 0, but a receipt without gas stands for a void transaction")

@@ -79,6 +79,7 @@ func TestCheck(t *testing.T) {
 		"ttl":            func(g *genesis.Genesis) { g.Params.MinTtlSeconds = g.Params.MaxTtlSeconds + 1 },
 		"zero ttl":       func(g *genesis.Genesis) { g.Params.MinTtlSeconds = 0 },
 		"no sweeps":      func(g *genesis.Genesis) { g.Params.SweepsPerBlock = 0 },
+		"many sweeps":    func(g *genesis.Genesis) { g.Params.SweepsPerBlock = genesis.MaxSweepsPerBlock + 1 },
 		"free transfers": func(g *genesis.Genesis) { g.Params.GasTransfer = 0 },
 		"free responses": func(g *genesis.Genesis) { g.Params.GasRespond = 0 },
 		"balance": func(g *genesis.Genesis) {

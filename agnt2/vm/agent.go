@@ -13,7 +13,7 @@ import (
 
 // activeAgent loads the caller's agent; nil if there is no active one, and then the caller must return the step.
 func (m *Machine) activeAgent(s State) (record.Key, []byte, *record.Agent) {
-	k := record.AgentKey(m.tx.From)
+	k := record.AgentKey(m.Op.From)
 	old := m.get(s, k)
 	if old == nil {
 		return k, nil, nil
@@ -25,116 +25,116 @@ func (m *Machine) activeAgent(s State) (record.Key, []byte, *record.Agent) {
 	return k, old, &a
 }
 
-func (m *Machine) notRegistered(s State) step {
-	return m.fail(s, &abi.NotRegistered{Agent: m.tx.From})
+func (m *Machine) notRegistered() Step {
+	return m.fail(&abi.NotRegistered{Agent: m.Op.From})
 }
 
-func stepUpdateAgent(m *Machine, s State) step {
+func stepUpdateAgent(m *Machine, s State) Step {
 	c := m.args.(*abi.UpdateAgentCall)
 	if !m.use(gas.AgentOperation(&m.Params, 0)) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
 	if why := checkAgentFields(c.Name, c.Version); why != nil {
-		return m.fail(s, why)
+		return m.fail(why)
 	}
 	k, old, a := m.activeAgent(s)
 	if a == nil {
-		return m.notRegistered(s)
+		return m.notRegistered()
 	}
 	a.Name, a.Version, a.ImageDigest = c.Name, c.Version, c.ImageDigest
 	m.set(s, k, old, a.Encode())
-	m.emit((&abi.AgentUpdatedEvent{Agent: m.tx.From, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version}).Log(abi.Address))
-	return txEnd
+	m.emit((&abi.AgentUpdatedEvent{Agent: m.Op.From, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version}).Log(abi.Address))
+	return TxEnd
 }
 
 // stepReadOwnAgent begins updateCapabilities: it learns the epoch and the count.
-func stepReadOwnAgent(m *Machine, s State) step {
+func stepReadOwnAgent(m *Machine, s State) Step {
 	c := m.args.(*abi.UpdateCapabilitiesCall)
 	if !m.use(gas.AgentOperation(&m.Params, recordsPerCapability*(len(c.Upserts)+len(c.Removals)))) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
 	if why := checkCapabilities(c.Upserts); why != nil {
-		return m.fail(s, why)
+		return m.fail(why)
 	}
 	if len(c.Removals) > maxListedElements {
-		return m.fail(s, outOfRange("removals"))
+		return m.fail(outOfRange("removals"))
 	}
 	_, _, a := m.activeAgent(s)
 	if a == nil {
-		return m.notRegistered(s)
+		return m.notRegistered()
 	}
-	m.r.epoch, m.r.count = a.Epoch, a.CapabilityCount
+	m.Op.Epoch, m.Op.Count = a.Epoch, a.CapabilityCount
 	return m.nextCapability(0)
 }
 
-func (m *Machine) nextRemoval(i int) step {
-	m.r.index = i
-	if i < len(m.args.(*abi.UpdateCapabilitiesCall).Removals) {
-		return removeCapability
+func (m *Machine) nextRemoval(i uint32) Step {
+	m.Op.Index = i
+	if int(i) < len(m.args.(*abi.UpdateCapabilitiesCall).Removals) {
+		return RemoveCapability
 	}
-	return writeCapabilityCount
+	return WriteCapabilityCount
 }
 
-func stepRemoveCapability(m *Machine, s State) step {
-	id := m.args.(*abi.UpdateCapabilitiesCall).Removals[m.r.index]
-	k := record.CapabilityKey(m.tx.From, id)
+func stepRemoveCapability(m *Machine, s State) Step {
+	id := m.args.(*abi.UpdateCapabilitiesCall).Removals[m.Op.Index]
+	k := record.CapabilityKey(m.Op.From, id)
 	old := m.get(s, k)
 	if !m.live(old) {
-		return m.fail(s, &abi.CapabilityUnknown{Callee: m.tx.From, Capability: id})
+		return m.fail(&abi.CapabilityUnknown{Callee: m.Op.From, Capability: id})
 	}
-	m.r.count--
+	m.Op.Count--
 	m.set(s, k, old, nil)
-	m.emit((&abi.CapabilityRemovedEvent{Agent: m.tx.From, Capability: id}).Log(abi.Address))
-	return removeCapabilityDetail
+	m.emit((&abi.CapabilityRemovedEvent{Agent: m.Op.From, Capability: id}).Log(abi.Address))
+	return RemoveCapabilityDetail
 }
 
-func stepRemoveCapabilityDetail(m *Machine, s State) step {
-	k := record.CapabilityDetailKey(m.tx.From, m.args.(*abi.UpdateCapabilitiesCall).Removals[m.r.index])
+func stepRemoveCapabilityDetail(m *Machine, s State) Step {
+	k := record.CapabilityDetailKey(m.Op.From, m.args.(*abi.UpdateCapabilitiesCall).Removals[m.Op.Index])
 	m.set(s, k, m.get(s, k), nil)
-	return m.nextRemoval(m.r.index + 1)
+	return m.nextRemoval(m.Op.Index + 1)
 }
 
-func stepWriteCapabilityCount(m *Machine, s State) step {
-	if m.r.count > m.Params.MaxCapabilities {
-		return m.fail(s, &abi.TooManyCapabilities{Count: *uint256.NewInt(uint64(m.r.count)), Maximum: *uint256.NewInt(uint64(m.Params.MaxCapabilities))})
+func stepWriteCapabilityCount(m *Machine, s State) Step {
+	if m.Op.Count > m.Params.MaxCapabilities {
+		return m.fail(&abi.TooManyCapabilities{Count: *uint256.NewInt(uint64(m.Op.Count)), Maximum: *uint256.NewInt(uint64(m.Params.MaxCapabilities))})
 	}
 	k, old, a := m.activeAgent(s)
-	a.CapabilityCount = m.r.count
+	a.CapabilityCount = m.Op.Count
 	m.set(s, k, old, a.Encode())
-	return txEnd
+	return TxEnd
 }
 
-func stepTopUpStake(m *Machine, s State) step {
+func stepTopUpStake(m *Machine, s State) Step {
 	if !m.use(gas.AgentOperation(&m.Params, 0)) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
-	if m.tx.Value.IsZero() {
-		return m.fail(s, outOfRange("value"))
+	if m.Op.Value.IsZero() {
+		return m.fail(outOfRange("value"))
 	}
 	if _, _, a := m.activeAgent(s); a == nil {
-		return m.notRegistered(s)
+		return m.notRegistered()
 	}
-	m.r.stakeAdd = m.tx.Value
+	m.Op.Effect |= effectStakeValue
 	var stake uint256.Int
-	stake.Add(&m.r.stake, &m.tx.Value)
-	m.emit((&abi.StakeAddedEvent{Agent: m.tx.From, AmountWei: m.tx.Value, StakeWei: stake}).Log(abi.Address))
-	return txEnd
+	stake.Add(&m.Op.Stake, &m.Op.Value)
+	m.emit((&abi.StakeAddedEvent{Agent: m.Op.From, AmountWei: m.Op.Value, StakeWei: stake}).Log(abi.Address))
+	return TxEnd
 }
 
-func stepDeregisterAgent(m *Machine, s State) step {
+func stepDeregisterAgent(m *Machine, s State) Step {
 	if !m.use(gas.AgentOperation(&m.Params, 0)) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
 	k, old, a := m.activeAgent(s)
 	if a == nil {
-		return m.notRegistered(s)
+		return m.notRegistered()
 	}
 	a.Status = uint8(Deregistered)
 	a.DeregisteredAt = m.Block.Time
 	m.set(s, k, old, a.Encode())
-	m.r.setRegistered = becomeUnregistered
-	m.emit((&abi.AgentDeregisteredEvent{Agent: m.tx.From, WithdrawableAt: m.withdrawableAt(a)}).Log(abi.Address))
-	return txEnd
+	m.Op.Effect |= effectUnregister
+	m.emit((&abi.AgentDeregisteredEvent{Agent: m.Op.From, WithdrawableAt: m.withdrawableAt(a)}).Log(abi.Address))
+	return TxEnd
 }
 
 // withdrawableAt: the cooldown outlasts every interaction that was pending at deregistration.
@@ -142,36 +142,36 @@ func (m *Machine) withdrawableAt(a *record.Agent) uint64 {
 	return a.DeregisteredAt + uint64(m.Params.StakeCooldownSeconds)
 }
 
-func stepWithdrawStake(m *Machine, s State) step {
+func stepWithdrawStake(m *Machine, s State) Step {
 	if !m.use(gas.AgentOperation(&m.Params, 0)) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
-	b := m.get(s, record.AgentKey(m.tx.From))
-	if b == nil || m.r.stake.IsZero() {
-		return m.fail(s, &abi.NothingToWithdraw{Agent: m.tx.From})
+	b := m.get(s, record.AgentKey(m.Op.From))
+	if b == nil || m.Op.Stake.IsZero() {
+		return m.fail(&abi.NothingToWithdraw{Agent: m.Op.From})
 	}
 	a := decoded(record.DecodeAgent(b))
 	if a.Status != uint8(Deregistered) {
-		return m.fail(s, &abi.CooldownActive{}) // 0: the cooldown starts with deregister
+		return m.fail(&abi.CooldownActive{}) // 0: the cooldown starts with deregister
 	}
 	if at := m.withdrawableAt(&a); m.Block.Time < at {
-		return m.fail(s, &abi.CooldownActive{WithdrawableAt: at})
+		return m.fail(&abi.CooldownActive{WithdrawableAt: at})
 	}
-	m.r.stakeTake = true
-	m.emit((&abi.StakeWithdrawnEvent{Agent: m.tx.From, AmountWei: m.r.stake}).Log(abi.Address))
-	return txEnd
+	m.Op.Effect |= effectStakeOut
+	m.emit((&abi.StakeWithdrawnEvent{Agent: m.Op.From, AmountWei: m.Op.Stake}).Log(abi.Address))
+	return TxEnd
 }
 
-func stepHeartbeat(m *Machine, s State) step {
+func stepHeartbeat(m *Machine, s State) Step {
 	if !m.use(gas.AgentOperation(&m.Params, 0)) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
 	k, old, a := m.activeAgent(s)
 	if a == nil {
-		return m.notRegistered(s)
+		return m.notRegistered()
 	}
 	a.LastHeartbeat = m.Block.Time
 	m.set(s, k, old, a.Encode())
-	m.emit((&abi.HeartbeatEvent{Agent: m.tx.From, Timestamp: m.Block.Time}).Log(abi.Address))
-	return txEnd
+	m.emit((&abi.HeartbeatEvent{Agent: m.Op.From, Timestamp: m.Block.Time}).Log(abi.Address))
+	return TxEnd
 }

@@ -1,8 +1,6 @@
 package vm
 
 import (
-	"bytes"
-
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
@@ -15,14 +13,8 @@ func CheckCall(tx *abi.Transaction) error {
 	case tx.To == nil:
 		return &abi.ContractCreationUnsupported{}
 	case *tx.To == abi.MessagePasserAddress:
-		if len(tx.Data) == 0 {
-			return nil
-		}
-		if !bytes.HasPrefix(tx.Data, initiateWithdrawalSelector[:]) {
-			return unknownOperation(tx.Data)
-		}
-		if _, err := decodeMessage(tx.Data[4:]); err != nil {
-			return &abi.MalformedCalldata{}
+		if _, why := messageOf(tx.From, tx.Data); why != nil {
+			return why
 		}
 	case *tx.To == abi.Address:
 		if len(tx.Data) < 4 {

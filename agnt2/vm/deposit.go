@@ -5,29 +5,29 @@ import (
 	"fmt"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
 )
 
 // stepDepositBegin mints and takes the value. A deposit has no nonce and pays no fee; whatever becomes of its operation,
 // the mint stays (OP specs, "Deposits").
-func stepDepositBegin(m *Machine, s State) step {
-	k := record.AccountKey(m.tx.From)
-	m.r.senderKey = k
+func stepDepositBegin(m *Machine, s State) Step {
+	k := record.AccountKey(m.Tx.From)
 	a := account(m.get(s, k))
-	a.Balance.Add(&a.Balance, &m.tx.Mint)
+	a.Balance.Add(&a.Balance, &m.Tx.Mint)
 	return m.takeValue(s, k, &a)
 }
 
 // stepL1Attributes stores what the L1-attributes deposit says and goes on to the sweeps, whose events land in its receipt.
-func stepL1Attributes(m *Machine, s State) step {
-	l1, err := ParseL1Attributes(m.tx.Data)
+func stepL1Attributes(m *Machine, s State) Step {
+	l1, err := ParseL1Attributes(m.data)
 	if err != nil { // only the first deposit is known to be well-formed
-		return m.reject(s, &abi.MalformedCalldata{})
+		return m.reject(&abi.MalformedCalldata{})
 	}
 	m.L1 = *l1
-	m.touch(record.L1InfoKey)
-	s.Set(record.L1InfoKey, l1.Encode())
-	return sweepNext
+	m.Block.L1Price = gas.L1Price(l1)
+	m.put(s, record.L1InfoKey, l1.Encode())
+	return SweepNext
 }
 
 // ParseL1Attributes reads the calldata of setL1BlockValuesIsthmus (OP specs, "L1 attributes", Isthmus).

@@ -3,6 +3,7 @@ package vm
 import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/gas"
@@ -20,80 +21,86 @@ func InteractionID(caller common.Address, salt common.Hash) common.Hash {
 	return crypto.Keccak256Hash(b[:])
 }
 
-// stepInvokeCallee checks what needs no record, then that the callee is an active agent.
-func stepInvokeCallee(m *Machine, s State) step {
+// stepInvokeArgs checks what needs no record and prepares the interaction and its event; the steps after it do not read
+// the calldata, which keeps their witnesses small.
+func stepInvokeArgs(m *Machine, _ State) Step {
 	c := m.args.(*abi.InvokeCall)
 	if !m.use(gas.InvokeBase(&m.Params, c.Da.LengthBytes)) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
 	switch {
-	case c.Callee == m.tx.From:
-		return m.fail(s, &abi.SelfInvocation{Agent: m.tx.From})
+	case c.Callee == m.Op.From:
+		return m.fail(&abi.SelfInvocation{Agent: m.Op.From})
 	case c.TtlSeconds < m.Params.MinTtlSeconds || c.TtlSeconds > m.Params.MaxTtlSeconds:
-		return m.fail(s, &abi.TtlOutOfBounds{TtlSeconds: c.TtlSeconds, Minimum: m.Params.MinTtlSeconds, Maximum: m.Params.MaxTtlSeconds})
+		return m.fail(&abi.TtlOutOfBounds{TtlSeconds: c.TtlSeconds, Minimum: m.Params.MinTtlSeconds, Maximum: m.Params.MaxTtlSeconds})
 	case c.Da.Backend >= daBackends:
-		return m.fail(s, outOfRange("da.backend"))
+		return m.fail(outOfRange("da.backend"))
 	case c.Da.ContentHash != c.ParamsHash:
-		return m.fail(s, &abi.DACommitmentMismatch{Expected: c.ParamsHash, ContentHash: c.Da.ContentHash})
-	case m.r.pending >= m.Params.MaxPendingInvokes:
-		return m.fail(s, &abi.TooManyPendingInvokes{Pending: m.r.pending, Maximum: m.Params.MaxPendingInvokes})
+		return m.fail(&abi.DACommitmentMismatch{Expected: c.ParamsHash, ContentHash: c.Da.ContentHash})
+	case m.Op.Pending >= m.Params.MaxPendingInvokes:
+		return m.fail(&abi.TooManyPendingInvokes{Pending: m.Op.Pending, Maximum: m.Params.MaxPendingInvokes})
 	}
-	b := m.get(s, record.AgentKey(c.Callee))
+	m.Op.Id = InteractionID(m.Op.From, c.Salt)
+	m.Op.Word = c.MaxPriceWei.Bytes32()
+	m.Call = record.Interaction{
+		Status: uint8(Pending), Caller: m.Op.From, Callee: c.Callee, Capability: c.Capability, ParamsHash: c.ParamsHash,
+		PaymentWei: m.Op.Value, InvokedAt: m.Block.Time, Deadline: m.Block.Time + uint64(c.TtlSeconds), CompositionId: c.CompositionId,
+	}
+	m.emit((&abi.InvokedEvent{
+		Id: m.Op.Id, Caller: m.Op.From, Callee: c.Callee, Capability: c.Capability, ParamsHash: c.ParamsHash,
+		PaymentWei: m.Op.Value, Deadline: m.Call.Deadline, SessionId: c.SessionId, CompositionId: c.CompositionId, Da: c.Da,
+	}).Log(abi.Address))
+	return InvokeCallee
+}
+
+// stepInvokeCallee checks that the callee is an active agent.
+func stepInvokeCallee(m *Machine, s State) Step {
+	i := &m.Call
+	b := m.get(s, record.AgentKey(i.Callee))
 	if b == nil {
-		return m.fail(s, &abi.CalleeUnknown{Callee: c.Callee})
+		return m.fail(&abi.CalleeUnknown{Callee: i.Callee})
 	}
 	a := decoded(record.DecodeAgent(b))
 	if a.Status != uint8(Active) {
-		return m.fail(s, &abi.CalleeInactive{Callee: c.Callee})
+		return m.fail(&abi.CalleeInactive{Callee: i.Callee})
 	}
-	m.r.epoch = a.Epoch
-	return invokeCapability
+	m.Op.Epoch = a.Epoch
+	return InvokeCapability
 }
 
-func stepInvokeCapability(m *Machine, s State) step {
-	c := m.args.(*abi.InvokeCall)
-	b := m.get(s, record.CapabilityKey(c.Callee, c.Capability))
+func stepInvokeCapability(m *Machine, s State) Step {
+	i := &m.Call
+	b := m.get(s, record.CapabilityKey(i.Callee, i.Capability))
 	if !m.live(b) {
-		return m.fail(s, &abi.CapabilityUnknown{Callee: c.Callee, Capability: c.Capability})
+		return m.fail(&abi.CapabilityUnknown{Callee: i.Callee, Capability: i.Capability})
 	}
 	offer := decoded(record.DecodeCapability(b))
 	if !m.use(gas.Class(&m.Params, offer.Class)) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
-	if c.MaxPriceWei.Lt(&offer.PriceWei) {
-		return m.fail(s, &abi.PriceAboveMaximum{PriceWei: offer.PriceWei, MaxPriceWei: c.MaxPriceWei})
+	maxPrice := new(uint256.Int).SetBytes32(m.Op.Word[:])
+	if maxPrice.Lt(&offer.PriceWei) {
+		return m.fail(&abi.PriceAboveMaximum{PriceWei: offer.PriceWei, MaxPriceWei: *maxPrice})
 	}
-	if m.tx.Value.Lt(&offer.PriceWei) {
-		return m.fail(s, &abi.PaymentBelowPrice{PaymentWei: m.tx.Value, PriceWei: offer.PriceWei})
+	if m.Op.Value.Lt(&offer.PriceWei) {
+		return m.fail(&abi.PaymentBelowPrice{PaymentWei: m.Op.Value, PriceWei: offer.PriceWei})
 	}
-	return invokeInteraction
+	return InvokeInteraction
 }
 
-func stepInvokeInteraction(m *Machine, s State) step {
-	c := m.args.(*abi.InvokeCall)
-	m.r.id = InteractionID(m.tx.From, c.Salt)
-	k := record.InteractionKey(m.r.id)
+func stepInvokeInteraction(m *Machine, s State) Step {
+	k := record.InteractionKey(m.Op.Id)
 	if m.get(s, k) != nil {
-		return m.fail(s, &abi.DuplicateInteraction{Id: m.r.id})
+		return m.fail(&abi.DuplicateInteraction{Id: m.Op.Id})
 	}
-	deadline := m.Block.Time + uint64(c.TtlSeconds)
-	m.set(s, k, nil, (&record.Interaction{
-		Status: uint8(Pending), Caller: m.tx.From, Callee: c.Callee, Capability: c.Capability, ParamsHash: c.ParamsHash,
-		PaymentWei: m.tx.Value, InvokedAt: m.Block.Time, Deadline: deadline, CompositionId: c.CompositionId,
-	}).Encode())
-	m.emit((&abi.InvokedEvent{
-		Id: m.r.id, Caller: m.tx.From, Callee: c.Callee, Capability: c.Capability, ParamsHash: c.ParamsHash,
-		PaymentWei: m.tx.Value, Deadline: deadline, SessionId: c.SessionId, CompositionId: c.CompositionId, Da: c.Da,
-	}).Log(abi.Address))
-	return invokeDeadline
+	m.set(s, k, nil, m.Call.Encode())
+	return InvokeDeadline
 }
 
-func stepInvokeDeadline(m *Machine, s State) step {
-	c := m.args.(*abi.InvokeCall)
-	k := record.DeadlineKey(m.Block.Time+uint64(c.TtlSeconds), m.r.id)
-	m.set(s, k, nil, (&record.Deadline{Id: m.r.id}).Encode())
-	m.r.escrowAdd, m.r.pendingAdd = m.tx.Value, 1
-	m.Totals.Interactions++
-	m.r.ret = m.r.id[:]
-	return txEnd
+func stepInvokeDeadline(m *Machine, s State) Step {
+	k := record.DeadlineKey(m.Call.Deadline, m.Op.Id)
+	m.set(s, k, nil, (&record.Deadline{Id: m.Op.Id}).Encode())
+	m.Op.Effect |= effectEscrow
+	m.ret = m.Op.Id[:]
+	return TxEnd
 }

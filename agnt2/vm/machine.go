@@ -1,9 +1,10 @@
 // Package vm is AGNT2's transition function: what a block does to the records of the interaction trie.
 //
 // It is written as a sequence of micro-steps. A micro-step reads or writes at most one record (the machine asserts it)
-// and decides from that record, the transaction and the machine's registers alone; so any single one can be proven on L1
-// with one Merkle path. There is one file per operation. Nothing in here reads a clock, draws randomness, uses floats or
-// iterates over maps: the same block on the same records gives the same result everywhere.
+// and decides from that record, the frames and the operation's calldata alone; so any single one can be proven on L1
+// with one Merkle path (agnt2/machine does that, and the Solidity libraries under src/dispute repeat every step). There
+// is one file per operation. Nothing in here reads a clock, draws randomness, uses floats or iterates over maps: the same
+// block on the same records gives the same result everywhere.
 //
 // Sources: AGNT2 paper §4.4, App. A.2, A.3, B.3, B.8; OP specs for deposits, fees and withdrawals.
 package vm
@@ -16,7 +17,9 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/vm/frame"
 )
 
 // State is the trie as a micro-step sees it.
@@ -65,26 +68,31 @@ type Result struct {
 	Logs     []*types.Log
 }
 
-// Machine executes one block. Its registers are all there is between two micro-steps.
+// Machine executes one block. Its frames are all there is between two micro-steps; the other fields are a function of
+// them and of the block's data.
 type Machine struct {
-	Block  Block
-	Params record.Params
-	L1     record.L1Info
+	ChainID  uint64
+	Coinbase common.Address
 
-	// Accumulators, written once at Seal: were they records, every transaction would conflict with every other.
-	Totals       record.Totals
-	GasUsed      uint64
-	BaseFees     uint256.Int
-	PriorityFees uint256.Int
-	L1Fees       uint256.Int
-	Messages     []common.Hash // withdrawals sent by this block, in order
-	Swept        uint32        // timeouts swept by this block
+	Block frame.Block
+	Sums  frame.Sums
+	Tx    frame.Tx
+	Op    frame.Op
+	Call  record.Interaction // the interaction in progress
 
-	// Transaction registers.
-	tx   *abi.Transaction
-	args any // the operation's decoded arguments: a function of tx, not state
-	r    registers
+	Params   record.Params // Block.Params is its hash
+	L1       record.L1Info // of the block's L1-attributes deposit; receipts show it
+	Messages []common.Hash // withdrawals sent by this block, in order
+
+	data []byte // the transaction's calldata; Tx.Data and Op.Data are its hash
+	args any    // the operation's decoded arguments: a function of data
 	logs []*types.Log
+
+	// Results that no later micro-step reads.
+	failure abi.Revert
+	held    uint256.Int // sender's balance when it did not cover the value
+	why     error
+	ret     []byte
 
 	touched    record.Key
 	hasTouched bool
@@ -92,46 +100,15 @@ type Machine struct {
 	stepCount  uint64
 }
 
-// registers of the transaction or sweep in progress.
-type registers struct {
-	gasPrice, l1Fee, reserve uint256.Int
-	gasUsed                  uint64
-	void                     error
-	failure                  abi.Revert
-	valueTaken               bool
-	ret                      []byte
-
-	senderKey record.Key // of the sender's account: read at the start and at the end
-
-	// What the sender's account held after the fee was reserved.
-	stake      uint256.Int
-	pending    uint32
-	registered bool
-
-	// What TxEnd does to the sender's account if the operation succeeds.
-	credit        uint256.Int // to its balance
-	stakeAdd      uint256.Int
-	stakeTake     bool // all stake to its balance
-	escrowAdd     uint256.Int
-	pendingAdd    uint32
-	setRegistered registration
-
-	// Operation registers.
-	index   int // position in a list argument
-	epoch   uint32
-	count   uint32
-	inter   record.Interaction
-	id      common.Hash
-	counted bool
-	pairN   uint64
-}
-
-type registration uint8
-
+// What Op.Effect makes the end of a transaction do.
 const (
-	keepRegistration registration = iota
-	becomeRegistered
-	becomeUnregistered
+	effectStakeValue = 1 << iota // the value becomes stake
+	effectStakeOut               // the stake becomes balance
+	effectEscrow                 // the value goes into escrow for one more pending INVOKE
+	effectRegister               // the sender becomes an agent
+	effectUnregister             // the sender stops being one
+	effectSettle                 // a completed interaction: its payment counts as volume
+	effectMessage                // a withdrawal was sent
 )
 
 type undo struct {
@@ -140,18 +117,30 @@ type undo struct {
 }
 
 // New returns a machine for one block; Begin comes next.
-func New(b Block) *Machine { return &Machine{Block: b} }
+func New(b Block) *Machine {
+	return &Machine{
+		ChainID: b.ChainID, Coinbase: b.Coinbase,
+		Block: frame.Block{Number: b.Number, Time: b.Time, GasLimit: b.GasLimit, BaseFee: b.BaseFee},
+	}
+}
 
 // Steps returns how many micro-steps the machine has taken.
 func (m *Machine) Steps() uint64 { return m.stepCount }
 
+// GasUsed is the gas of the block's transactions so far.
+func (m *Machine) GasUsed() uint64 { return m.Block.GasUsed }
+
 // run takes micro-steps until one says halt.
-func (m *Machine) run(s State, first step) {
-	for next := first; next != halt; {
-		m.hasTouched = false
-		m.stepCount++
-		next = program[next](m, s)
+func (m *Machine) run(s State, first Step) {
+	for next := first; next != Halt; {
+		next = m.step(s, next)
 	}
+}
+
+func (m *Machine) step(s State, k Step) Step {
+	m.hasTouched = false
+	m.stepCount++
+	return program[k].do(m, s)
 }
 
 // touch asserts that a micro-step stays with one record.
@@ -167,37 +156,53 @@ func (m *Machine) get(s State, k record.Key) []byte {
 	return s.Get(k)
 }
 
-// set writes a record so that fail can undo it.
-func (m *Machine) set(s State, k record.Key, old, value []byte) {
+// put writes a record for good.
+func (m *Machine) put(s State, k record.Key, value []byte) {
 	m.touch(k)
-	m.undo = append(m.undo, undo{k, old})
 	s.Set(k, value)
 }
 
-// fail undoes the operation and goes to the transaction's end, which charges the fee.
-func (m *Machine) fail(s State, why abi.Revert) step {
+// set writes a record so that a failure undoes it.
+func (m *Machine) set(s State, k record.Key, old, value []byte) {
+	m.undo = append(m.undo, undo{k, old})
+	m.put(s, k, value)
+}
+
+// fail ends the operation: what it wrote is undone, and the transaction's end charges the fee.
+func (m *Machine) fail(why abi.Revert) Step {
+	m.failure = why
+	m.logs = m.logs[:0]
+	m.Op.Logs = common.Hash{}
+	m.Op.Failed = true
+	return TxUndo
+}
+
+// Restorer is a state that goes back to an earlier root as a whole.
+type Restorer interface{ Restore(root common.Hash) }
+
+// stepTxUndo gives the trie back the root that it had when the operation began.
+func stepTxUndo(m *Machine, s State) Step {
+	if r, ok := s.(Restorer); ok {
+		r.Restore(m.Tx.Root)
+		return TxEnd
+	}
 	for i := len(m.undo) - 1; i >= 0; i-- {
 		s.Set(m.undo[i].key, m.undo[i].value)
 	}
 	m.undo = m.undo[:0]
-	m.logs = m.logs[:0]
-	m.r.failure = why
-	return txEnd
+	return TxEnd
 }
 
-// use charges gas; it reports false after failing the operation.
+// use charges gas; it reports false after the operation has run out of it.
 func (m *Machine) use(amount uint64) bool {
-	m.r.gasUsed += amount
-	if m.r.gasUsed < amount { // overflow
-		m.r.gasUsed = ^uint64(0)
-	}
-	return m.r.gasUsed <= m.tx.GasLimit
+	m.Op.GasUsed = gas.Add(m.Op.GasUsed, amount)
+	return m.Op.GasUsed <= m.Op.GasLimit
 }
 
-func (m *Machine) outOfGas(s State) step {
-	needed := m.r.gasUsed
-	m.r.gasUsed = m.tx.GasLimit
-	return m.fail(s, &abi.OutOfGas{NeededGas: needed, GasLimit: m.tx.GasLimit})
+func (m *Machine) outOfGas() Step {
+	needed := m.Op.GasUsed
+	m.Op.GasUsed = m.Op.GasLimit
+	return m.fail(&abi.OutOfGas{NeededGas: needed, GasLimit: m.Op.GasLimit})
 }
 
 func (m *Machine) emit(l *types.Log) { m.logs = append(m.logs, l) }
@@ -218,29 +223,23 @@ func account(b []byte) (a record.Account) {
 }
 
 // Begin reads the block's parameters and counters. L1 information comes with the first deposit.
-func (m *Machine) Begin(s State) { m.run(s, beginParams) }
+func (m *Machine) Begin(s State) { m.run(s, BeginParams) }
 
 // Seal pays the fee vaults and writes the counters. The machine is finished afterwards.
-func (m *Machine) Seal(s State) { m.run(s, sealBaseFees) }
+func (m *Machine) Seal(s State) { m.run(s, SealBaseFees) }
 
-func stepBeginParams(m *Machine, s State) step {
+func stepBeginParams(m *Machine, s State) Step {
 	m.Params = decoded(record.DecodeParams(m.get(s, record.ParamsKey)))
-	return beginTotals
+	return BeginTotals
 }
 
-func stepBeginTotals(m *Machine, s State) step {
-	m.Totals = decoded(record.DecodeTotals(m.get(s, record.TotalsKey)))
-	return beginL1Info
+func stepBeginTotals(m *Machine, s State) Step {
+	t := decoded(record.DecodeTotals(m.get(s, record.TotalsKey)))
+	m.Sums.Agents, m.Sums.Interactions, m.Sums.VolumeWei, m.Sums.MessageNonce = t.Agents, t.Interactions, t.VolumeWei, t.MessageNonce
+	return Halt
 }
 
-func stepBeginL1Info(m *Machine, s State) step {
-	if b := m.get(s, record.L1InfoKey); b != nil {
-		m.L1 = decoded(record.DecodeL1Info(b))
-	}
-	return halt
-}
-
-// creditAccount adds to a balance outside of a transaction's undo.
+// creditAccount adds to a balance outside of a transaction.
 func creditAccount(m *Machine, s State, to common.Address, amount *uint256.Int) {
 	if amount.IsZero() {
 		return
@@ -248,26 +247,28 @@ func creditAccount(m *Machine, s State, to common.Address, amount *uint256.Int) 
 	k := record.AccountKey(to)
 	a := account(m.get(s, k))
 	a.Balance.Add(&a.Balance, amount)
-	s.Set(k, a.Encode())
+	m.put(s, k, a.Encode())
 }
 
-func stepSealBaseFees(m *Machine, s State) step {
-	creditAccount(m, s, abi.BaseFeeVault, &m.BaseFees)
-	return sealPriorityFees
+func stepSealBaseFees(m *Machine, s State) Step {
+	creditAccount(m, s, abi.BaseFeeVault, &m.Sums.BaseFees)
+	return SealPriorityFees
 }
 
-func stepSealPriorityFees(m *Machine, s State) step {
-	creditAccount(m, s, m.Block.Coinbase, &m.PriorityFees)
-	return sealL1Fees
+func stepSealPriorityFees(m *Machine, s State) Step {
+	creditAccount(m, s, m.Coinbase, &m.Sums.PriorityFees)
+	return SealL1Fees
 }
 
-func stepSealL1Fees(m *Machine, s State) step {
-	creditAccount(m, s, abi.L1FeeVault, &m.L1Fees)
-	return sealTotals
+func stepSealL1Fees(m *Machine, s State) Step {
+	creditAccount(m, s, abi.L1FeeVault, &m.Sums.L1Fees)
+	return SealTotals
 }
 
-func stepSealTotals(m *Machine, s State) step {
-	m.touch(record.TotalsKey)
-	s.Set(record.TotalsKey, m.Totals.Encode())
-	return halt
+func stepSealTotals(m *Machine, s State) Step {
+	t := record.Totals{
+		Agents: m.Sums.Agents, Interactions: m.Sums.Interactions, VolumeWei: m.Sums.VolumeWei, MessageNonce: m.Sums.MessageNonce,
+	}
+	m.put(s, record.TotalsKey, t.Encode())
+	return Halt
 }

@@ -68,56 +68,55 @@ func checkMetadata(ms []abi.MetadataEntry) abi.Revert {
 // recordsPerCapability: what an INVOKE needs, and the rest.
 const recordsPerCapability = 2
 
-func stepRegisterAgent(m *Machine, s State) step {
+func stepRegisterAgent(m *Machine, s State) Step {
 	c := m.args.(*abi.RegisterCall)
 	if !m.use(gas.AgentOperation(&m.Params, 1+recordsPerCapability*len(c.Capabilities)+len(c.Metadata))) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
 	if why := checkAgentFields(c.Name, c.Version); why != nil {
-		return m.fail(s, why)
+		return m.fail(why)
 	}
 	if len(c.AgentURI) > maxURI {
-		return m.fail(s, outOfRange("agentURI"))
+		return m.fail(outOfRange("agentURI"))
 	}
 	if why := checkCapabilities(c.Capabilities); why != nil {
-		return m.fail(s, why)
+		return m.fail(why)
 	}
 	if why := checkMetadata(c.Metadata); why != nil {
-		return m.fail(s, why)
+		return m.fail(why)
 	}
 	if uint32(len(c.Capabilities)) > m.Params.MaxCapabilities {
-		return m.fail(s, &abi.TooManyCapabilities{Count: *uint256.NewInt(uint64(len(c.Capabilities))), Maximum: *uint256.NewInt(uint64(m.Params.MaxCapabilities))})
+		return m.fail(&abi.TooManyCapabilities{Count: *uint256.NewInt(uint64(len(c.Capabilities))), Maximum: *uint256.NewInt(uint64(m.Params.MaxCapabilities))})
 	}
 	var stake uint256.Int
-	if stake.Add(&m.r.stake, &m.tx.Value); stake.Lt(&m.Params.MinStakeWei) {
-		return m.fail(s, &abi.StakeBelowMinimum{StakeWei: stake, MinimumWei: m.Params.MinStakeWei})
+	if stake.Add(&m.Op.Stake, &m.Op.Value); stake.Lt(&m.Params.MinStakeWei) {
+		return m.fail(&abi.StakeBelowMinimum{StakeWei: stake, MinimumWei: m.Params.MinStakeWei})
 	}
 
-	k := record.AgentKey(m.tx.From)
+	k := record.AgentKey(m.Op.From)
 	old := m.get(s, k)
 	var a record.Agent
 	if old != nil {
 		a = decoded(record.DecodeAgent(old))
 	}
 	if a.Status == uint8(Active) {
-		return m.fail(s, &abi.AlreadyRegistered{Agent: m.tx.From})
+		return m.fail(&abi.AlreadyRegistered{Agent: m.Op.From})
 	}
 	a = record.Agent{
-		Status: uint8(Active), Owner: m.tx.From, Epoch: a.Epoch + 1, CapabilityCount: uint32(len(c.Capabilities)),
+		Status: uint8(Active), Owner: m.Op.From, Epoch: a.Epoch + 1, CapabilityCount: uint32(len(c.Capabilities)),
 		RegisteredAt: m.Block.Time, LastHeartbeat: m.Block.Time, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version,
 	}
 	m.set(s, k, old, a.Encode())
-	m.r.epoch = a.Epoch
-	m.r.stakeAdd = m.tx.Value
-	m.r.setRegistered = becomeRegistered
+	m.Op.Epoch = a.Epoch
+	m.Op.Effect |= effectStakeValue | effectRegister
 	m.emit((&abi.AgentRegisteredEvent{
-		Agent: m.tx.From, StakeWei: stake, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version, AgentURI: c.AgentURI,
+		Agent: m.Op.From, StakeWei: stake, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version, AgentURI: c.AgentURI,
 	}).Log(abi.Address))
-	return registerURI
+	return RegisterURI
 }
 
-func stepRegisterURI(m *Machine, s State) step {
-	k := record.AgentURIKey(m.tx.From)
+func stepRegisterURI(m *Machine, s State) Step {
+	k := record.AgentURIKey(m.Op.From)
 	old := m.get(s, k)
 	var v []byte
 	if uri := m.args.(*abi.RegisterCall).AgentURI; uri != "" {
@@ -139,10 +138,10 @@ func (m *Machine) upserts() []abi.Capability {
 }
 
 // nextCapability goes to capability i, or past the last one.
-func (m *Machine) nextCapability(i int) step {
-	m.r.index = i
-	if i < len(m.upserts()) {
-		return writeCapability
+func (m *Machine) nextCapability(i uint32) Step {
+	m.Op.Index = i
+	if int(i) < len(m.upserts()) {
+		return WriteCapability
 	}
 	if _, ok := m.args.(*abi.RegisterCall); ok {
 		return m.nextMetadata(0)
@@ -153,51 +152,51 @@ func (m *Machine) nextCapability(i int) step {
 // CapabilityID is the id of a capability's name.
 func CapabilityID(name string) common.Hash { return crypto.Keccak256Hash([]byte(name)) }
 
-func stepWriteCapability(m *Machine, s State) step {
-	c := &m.upserts()[m.r.index]
+func stepWriteCapability(m *Machine, s State) Step {
+	c := &m.upserts()[m.Op.Index]
 	id := CapabilityID(c.Name)
-	k := record.CapabilityKey(m.tx.From, id)
+	k := record.CapabilityKey(m.Op.From, id)
 	old := m.get(s, k)
 	if _, update := m.args.(*abi.UpdateCapabilitiesCall); update && !m.live(old) {
-		m.r.count++
+		m.Op.Count++
 	}
 	m.set(s, k, old, (&record.Capability{
-		Epoch: m.r.epoch, Class: c.Class, LatencyMsP99: c.LatencyMsP99, PriceWei: c.PriceWei,
+		Epoch: m.Op.Epoch, Class: c.Class, LatencyMsP99: c.LatencyMsP99, PriceWei: c.PriceWei,
 	}).Encode())
 	m.emit((&abi.CapabilityUpdatedEvent{
-		Agent: m.tx.From, Capability: id, PriceWei: c.PriceWei, LatencyMsP99: c.LatencyMsP99, Class: c.Class, Name: c.Name,
+		Agent: m.Op.From, Capability: id, PriceWei: c.PriceWei, LatencyMsP99: c.LatencyMsP99, Class: c.Class, Name: c.Name,
 	}).Log(abi.Address))
-	return writeCapabilityDetail
+	return WriteCapabilityDetail
 }
 
 // live reports whether a stored capability belongs to the agent's present registration.
 func (m *Machine) live(b []byte) bool {
-	return b != nil && decoded(record.DecodeCapability(b)).Epoch == m.r.epoch
+	return b != nil && decoded(record.DecodeCapability(b)).Epoch == m.Op.Epoch
 }
 
-func stepWriteCapabilityDetail(m *Machine, s State) step {
-	c := &m.upserts()[m.r.index]
-	k := record.CapabilityDetailKey(m.tx.From, CapabilityID(c.Name))
+func stepWriteCapabilityDetail(m *Machine, s State) Step {
+	c := &m.upserts()[m.Op.Index]
+	k := record.CapabilityDetailKey(m.Op.From, CapabilityID(c.Name))
 	m.set(s, k, m.get(s, k), (&record.CapabilityDetail{
 		InputSchemaHash: c.InputSchemaHash, OutputSchemaHash: c.OutputSchemaHash, Name: c.Name, Endpoint: c.Endpoint,
 	}).Encode())
-	return m.nextCapability(m.r.index + 1)
+	return m.nextCapability(m.Op.Index + 1)
 }
 
-func (m *Machine) nextMetadata(i int) step {
-	m.r.index = i
-	if i < len(m.args.(*abi.RegisterCall).Metadata) {
-		return writeMetadata
+func (m *Machine) nextMetadata(i uint32) Step {
+	m.Op.Index = i
+	if int(i) < len(m.args.(*abi.RegisterCall).Metadata) {
+		return WriteMetadata
 	}
-	return txEnd
+	return TxEnd
 }
 
-func stepWriteMetadata(m *Machine, s State) step {
-	e := &m.args.(*abi.RegisterCall).Metadata[m.r.index]
-	k := record.MetadataKey(m.tx.From, e.Key)
+func stepWriteMetadata(m *Machine, s State) Step {
+	e := &m.args.(*abi.RegisterCall).Metadata[m.Op.Index]
+	k := record.MetadataKey(m.Op.From, e.Key)
 	m.set(s, k, m.get(s, k), (&record.Metadata{Key: e.Key, Value: e.Value}).Encode())
 	m.emit((&abi.MetadataSetEvent{
-		Agent: m.tx.From, IndexedMetadataKey: e.Key, MetadataKey: e.Key, MetadataValue: e.Value,
+		Agent: m.Op.From, IndexedMetadataKey: e.Key, MetadataKey: e.Key, MetadataValue: e.Value,
 	}).Log(abi.Address))
-	return m.nextMetadata(m.r.index + 1)
+	return m.nextMetadata(m.Op.Index + 1)
 }

@@ -13,127 +13,132 @@ import (
 // RESPOND (paper App. A.1, A.2, B.3, B.8): settles a pending interaction once. OK pays the callee and scores it; every
 // other status refunds the caller.
 
-func stepRespondInteraction(m *Machine, s State) step {
+// stepRespondArgs checks what needs no record and keeps what the following steps need of the calldata.
+func stepRespondArgs(m *Machine, _ State) Step {
 	c := m.args.(*abi.RespondCall)
 	if !m.use(gas.Respond(&m.Params, c.Da.LengthBytes)) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
 	if c.Status >= uint8(responseStatuses) {
-		return m.fail(s, outOfRange("status"))
+		return m.fail(outOfRange("status"))
 	}
-	status := ResponseStatus(c.Status)
 	switch {
-	case (status == OK) != (c.ResultHash != common.Hash{}):
-		return m.fail(s, &abi.ResultHashInvalid{ResultHash: c.ResultHash, Status: c.Status})
+	case (ResponseStatus(c.Status) == OK) != (c.ResultHash != common.Hash{}):
+		return m.fail(&abi.ResultHashInvalid{ResultHash: c.ResultHash, Status: c.Status})
 	case c.Da.Backend >= daBackends:
-		return m.fail(s, outOfRange("da.backend"))
+		return m.fail(outOfRange("da.backend"))
 	case c.Da.ContentHash != c.ResultHash:
-		return m.fail(s, &abi.DACommitmentMismatch{Expected: c.ResultHash, ContentHash: c.Da.ContentHash})
+		return m.fail(&abi.DACommitmentMismatch{Expected: c.ResultHash, ContentHash: c.Da.ContentHash})
 	case len(c.Attestation) != 0 && len(c.Attestation) != attestationLength:
-		return m.fail(s, outOfRange("attestation"))
+		return m.fail(outOfRange("attestation"))
 	}
-	k := record.InteractionKey(c.Id)
+	m.Op.Id, m.Op.Word, m.Op.Status, m.Op.Branch, m.Op.Flag = c.Id, c.ResultHash, c.Status, c.Branch, len(c.Attestation) > 0
+	return RespondInteraction
+}
+
+func stepRespondInteraction(m *Machine, s State) Step {
+	o, id := &m.Op, m.Op.Id
+	k := record.InteractionKey(id)
 	old := m.get(s, k)
 	if old == nil {
-		return m.fail(s, &abi.InteractionUnknown{Id: c.Id})
+		return m.fail(&abi.InteractionUnknown{Id: id})
 	}
-	m.r.inter = decoded(record.DecodeInteraction(old))
-	i := &m.r.inter
+	m.Call = decoded(record.DecodeInteraction(old))
+	i := &m.Call
 	switch {
-	case i.Callee != m.tx.From:
-		return m.fail(s, &abi.NotCallee{Sender: m.tx.From, Callee: i.Callee})
+	case i.Callee != o.From:
+		return m.fail(&abi.NotCallee{Sender: o.From, Callee: i.Callee})
 	case i.Status != uint8(Pending):
-		return m.fail(s, &abi.InteractionSettled{Id: c.Id, Status: i.Status})
+		return m.fail(&abi.InteractionSettled{Id: id, Status: i.Status})
 	case m.Block.Time > i.Deadline:
-		return m.fail(s, &abi.InteractionExpired{Id: c.Id, Deadline: i.Deadline})
+		return m.fail(&abi.InteractionExpired{Id: id, Deadline: i.Deadline})
 	}
-	i.Status, i.ResultHash, i.SettledAt, i.Branch = uint8(status.settled()), c.ResultHash, m.Block.Time, c.Branch
+	i.Status, i.ResultHash, i.SettledAt, i.Branch = uint8(ResponseStatus(o.Status).settled()), o.Word, m.Block.Time, o.Branch
 	m.set(s, k, old, i.Encode())
-	m.r.id = c.Id
-	if len(c.Attestation) > 0 {
-		return respondAgent
+	if o.Flag {
+		return RespondAgent
 	}
-	return respondDeadline
+	return RespondDeadline
 }
 
 // stepRespondAgent checks a detached attestation against the callee's registered image.
-func stepRespondAgent(m *Machine, s State) step {
+func stepRespondAgent(m *Machine, s State) Step {
 	c := m.args.(*abi.RespondCall)
 	var digest common.Hash
-	if b := m.get(s, record.AgentKey(m.tx.From)); b != nil {
+	if b := m.get(s, record.AgentKey(m.Op.From)); b != nil {
 		a := decoded(record.DecodeAgent(b))
 		digest = a.ImageDigest
 	}
 	a := Attestation{
-		ID: c.Id, ParamsHash: m.r.inter.ParamsHash, ResultHash: c.ResultHash, Status: c.Status,
+		ID: c.Id, ParamsHash: m.Call.ParamsHash, ResultHash: c.ResultHash, Status: c.Status,
 		ExecutionMs: c.ExecutionMs, TimestampMs: c.TimestampMs, ImageDigest: digest,
 	}
-	if signer := a.Signer(m.Block.ChainID, c.Attestation); signer != m.tx.From {
-		return m.fail(s, &abi.BadAttestation{Recovered: signer, Callee: m.tx.From})
+	if signer := a.Signer(m.ChainID, c.Attestation); signer != m.Op.From {
+		return m.fail(&abi.BadAttestation{Recovered: signer, Callee: m.Op.From})
 	}
-	return respondDeadline
+	return RespondDeadline
 }
 
-func stepRespondDeadline(m *Machine, s State) step {
-	k := record.DeadlineKey(m.r.inter.Deadline, m.r.id)
+func stepRespondDeadline(m *Machine, s State) Step {
+	k := record.DeadlineKey(m.Call.Deadline, m.Op.Id)
 	old := m.get(s, k)
 	assert(old != nil, "pending interaction is not queued")
 	m.set(s, k, old, nil)
-	return respondCaller
+	return RespondCaller
 }
 
 // stepRespondCaller takes the escrow off the caller's books and learns whether the caller counts for reputation.
-func stepRespondCaller(m *Machine, s State) step {
-	i := &m.r.inter
+func stepRespondCaller(m *Machine, s State) Step {
+	i := &m.Call
 	k := record.AccountKey(i.Caller)
 	old := m.get(s, k)
 	a := account(old)
 	m.releaseEscrow(&a)
 	if i.Status == uint8(Completed) {
-		m.r.credit = i.PaymentWei
-		m.Totals.VolumeWei.Add(&m.Totals.VolumeWei, &i.PaymentWei)
+		m.Op.Credit = i.PaymentWei
+		m.Op.Effect |= effectSettle
 	} else {
 		a.Balance.Add(&a.Balance, &i.PaymentWei)
 	}
 	m.set(s, k, old, a.Encode())
-	m.r.counted = i.Status == uint8(Completed) && a.Registered &&
+	m.Op.Flag = i.Status == uint8(Completed) && a.Registered &&
 		!a.Stake.Lt(&m.Params.MinStakeWei) && !i.PaymentWei.Lt(&m.Params.MinCountedPaymentWei)
-	if m.r.counted {
-		return respondPair
+	if m.Op.Flag {
+		return RespondPair
 	}
-	return respondReputation
+	return RespondReputation
 }
 
 // stepRespondPair counts the pair's interactions: the counterparty distribution of paper App. F.2.
-func stepRespondPair(m *Machine, s State) step {
-	k := record.PairKey(m.tx.From, m.r.inter.Caller)
+func stepRespondPair(m *Machine, s State) Step {
+	k := record.PairKey(m.Op.From, m.Call.Caller)
 	old := m.get(s, k)
 	var p record.Pair
 	if old != nil {
 		p = decoded(record.DecodePair(old))
 	}
-	m.r.pairN = p.Completed
+	m.Op.Pairs = p.Completed
 	p.Completed++
 	m.set(s, k, old, p.Encode())
-	return respondReputation
+	return RespondReputation
 }
 
-func stepRespondReputation(m *Machine, s State) step {
-	c := m.args.(*abi.RespondCall)
-	k := record.ReputationKey(m.tx.From)
+func stepRespondReputation(m *Machine, s State) Step {
+	o := &m.Op
+	k := record.ReputationKey(o.From)
 	old := m.get(s, k)
 	r := reputationOf(old)
 	r.LastActiveAt = m.Block.Time
-	switch ResponseStatus(c.Status) {
+	switch ResponseStatus(o.Status) {
 	case OK:
 		r.Completed++
 		r.SoftStreak = 0
-		if m.r.counted {
+		if o.Flag {
 			r.CountedCompleted++
-			if m.r.pairN == 0 {
+			if o.Pairs == 0 {
 				r.DistinctCallers++
 			}
-			r.SumOfSquares.AddUint64(&r.SumOfSquares, 2*m.r.pairN+1) // (n+1)² − n²
+			r.SumOfSquares.AddUint64(&r.SumOfSquares, 2*o.Pairs+1) // (n+1)² − n²
 		}
 	case Error:
 		r.Errors++
@@ -151,15 +156,18 @@ func stepRespondReputation(m *Machine, s State) step {
 		r.Rejections++
 	}
 	m.set(s, k, old, r.Encode())
+	return RespondEvent
+}
 
-	i := &m.r.inter
+func stepRespondEvent(m *Machine, _ State) Step {
+	c, i := m.args.(*abi.RespondCall), &m.Call
 	var refunded uint256.Int
 	if i.Status != uint8(Completed) {
 		refunded = i.PaymentWei
 	}
 	m.emit((&abi.RespondedEvent{
-		Id: m.r.id, Caller: i.Caller, Callee: i.Callee, Status: c.Status, ResultHash: c.ResultHash, Branch: c.Branch,
-		ExecutionMs: c.ExecutionMs, TimestampMs: c.TimestampMs, PaidWei: m.r.credit, RefundedWei: refunded, Da: c.Da,
+		Id: m.Op.Id, Caller: i.Caller, Callee: i.Callee, Status: c.Status, ResultHash: c.ResultHash, Branch: c.Branch,
+		ExecutionMs: c.ExecutionMs, TimestampMs: c.TimestampMs, PaidWei: m.Op.Credit, RefundedWei: refunded, Da: c.Da,
 	}).Log(abi.Address))
-	return txEnd
+	return TxEnd
 }

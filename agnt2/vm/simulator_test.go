@@ -362,7 +362,7 @@ func (s *simulator) block(i int) {
 	s.baseFee = *uint256.NewInt(s.rnd.Uint64N(8))
 	s.l1.BaseFee, s.l1.BaseFeeScalar = *uint256.NewInt(s.rnd.Uint64N(300)), 100
 	s.open(1 + s.rnd.Uint64N(4))
-	swept := s.m.Swept
+	swept := s.m.Op.Count
 	n := s.rnd.IntN(40)
 	for j := range n {
 		s.deposits = j < n/5
@@ -371,9 +371,9 @@ func (s *simulator) block(i int) {
 	if s.chance(10) { // a second L1-attributes deposit, as a broken derivation would send it
 		to := abi.L1BlockAddress
 		s.apply(&abi.Transaction{From: abi.L1AttributesDepositor, To: &to, Deposit: true, GasLimit: 1_000_000, Data: s.attributes()})
-		swept = s.m.Swept
+		swept = s.m.Op.Count
 	}
-	require.LessOrEqual(s.t, s.m.GasUsed, s.limit)
+	require.LessOrEqual(s.t, s.m.GasUsed(), s.limit)
 	overlay := s.overlay
 	s.seal()
 	var cs []trie.Change
@@ -408,7 +408,7 @@ func TestSimulator(t *testing.T) {
 		// whatever is still pending ends
 		for range 100 {
 			s.open(10)
-			swept := s.m.Swept
+			swept := s.m.Op.Count
 			s.seal()
 			s.check(swept)
 		}

@@ -11,54 +11,57 @@ import (
 // over, and since every operation compares deadlines, being swept late changes nothing but when the refund arrives.
 
 // stepSweepNext takes the head of the queue if it is overdue.
-func stepSweepNext(m *Machine, s State) step {
+func stepSweepNext(m *Machine, s State) Step {
+	if m.Op.Count >= m.Params.SweepsPerBlock {
+		return TxEnd
+	}
 	k, ok := s.NextDeadline()
-	if !ok || record.DeadlineOf(k) >= m.Block.Time || m.Swept >= m.Params.SweepsPerBlock {
-		return txEnd
+	if !ok || record.DeadlineOf(k) >= m.Block.Time {
+		return TxEnd
 	}
 	d := decoded(record.DecodeDeadline(m.get(s, k)))
-	s.Set(k, nil)
-	m.Swept++
-	m.r.id = d.Id
-	return sweepInteraction
+	m.put(s, k, nil)
+	m.Op.Count++
+	m.Op.Id = d.Id
+	return SweepInteraction
 }
 
-func stepSweepInteraction(m *Machine, s State) step {
-	k := record.InteractionKey(m.r.id)
-	m.r.inter = decoded(record.DecodeInteraction(m.get(s, k)))
-	i := &m.r.inter
+func stepSweepInteraction(m *Machine, s State) Step {
+	k := record.InteractionKey(m.Op.Id)
+	m.Call = decoded(record.DecodeInteraction(m.get(s, k)))
+	i := &m.Call
 	assert(i.Status == uint8(Pending), "queued interaction is not pending")
 	i.Status = uint8(TimedOut)
 	i.SettledAt = m.Block.Time
-	s.Set(k, i.Encode())
-	return sweepCaller
+	m.put(s, k, i.Encode())
+	return SweepCaller
 }
 
-func stepSweepCaller(m *Machine, s State) step {
-	i := &m.r.inter
+func stepSweepCaller(m *Machine, s State) Step {
+	i := &m.Call
 	k := record.AccountKey(i.Caller)
 	a := account(m.get(s, k))
 	m.releaseEscrow(&a)
 	a.Balance.Add(&a.Balance, &i.PaymentWei)
-	s.Set(k, a.Encode())
-	return sweepReputation
+	m.put(s, k, a.Encode())
+	return SweepReputation
 }
 
-func stepSweepReputation(m *Machine, s State) step {
-	i := &m.r.inter
+func stepSweepReputation(m *Machine, s State) Step {
+	i := &m.Call
 	k := record.ReputationKey(i.Callee)
 	r := reputationOf(m.get(s, k))
 	r.Timeouts++
 	r.PenaltyUnits += reputation.PenaltyTimeout
 	r.LastActiveAt = m.Block.Time
-	s.Set(k, r.Encode())
-	m.emit((&abi.TimedOutEvent{Id: m.r.id, Caller: i.Caller, Callee: i.Callee, RefundedWei: i.PaymentWei}).Log(abi.Address))
-	return sweepNext
+	m.put(s, k, r.Encode())
+	m.emit((&abi.TimedOutEvent{Id: m.Op.Id, Caller: i.Caller, Callee: i.Callee, RefundedWei: i.PaymentWei}).Log(abi.Address))
+	return SweepNext
 }
 
 // releaseEscrow takes the interaction in progress off its caller's books.
 func (m *Machine) releaseEscrow(a *record.Account) {
-	i := &m.r.inter
+	i := &m.Call
 	assert(!a.Escrowed.Lt(&i.PaymentWei) && a.PendingInvokes > 0, "caller's escrow does not cover a pending interaction")
 	a.Escrowed.Sub(&a.Escrowed, &i.PaymentWei)
 	a.PendingInvokes--

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/vm/frame"
 )
 
 // Reasons for which a transaction is void.
@@ -24,10 +26,10 @@ var (
 type operation struct {
 	decode  func(b []byte) (any, error)
 	payable bool
-	first   step
+	first   Step
 }
 
-func op[T any](decode func([]byte) (T, error), payable bool, first step) operation {
+func op[T any](decode func([]byte) (T, error), payable bool, first Step) operation {
 	return operation{func(b []byte) (any, error) {
 		v, err := decode(b)
 		return &v, err
@@ -36,156 +38,185 @@ func op[T any](decode func([]byte) (T, error), payable bool, first step) operati
 
 // operations by selector, for the AGNT2 address.
 var operations = map[[4]byte]operation{
-	abi.RegisterSelector:           op(abi.DecodeRegisterCall, true, registerAgent),
-	abi.UpdateAgentSelector:        op(abi.DecodeUpdateAgentCall, false, updateAgent),
-	abi.UpdateCapabilitiesSelector: op(abi.DecodeUpdateCapabilitiesCall, false, readOwnAgent),
-	abi.TopUpStakeSelector:         op(abi.DecodeTopUpStakeCall, true, topUpStake),
-	abi.DeregisterSelector:         op(abi.DecodeDeregisterCall, false, deregisterAgent),
-	abi.WithdrawStakeSelector:      op(abi.DecodeWithdrawStakeCall, false, withdrawStake),
-	abi.HeartbeatSelector:          op(abi.DecodeHeartbeatCall, false, heartbeat),
-	abi.InvokeSelector:             op(abi.DecodeInvokeCall, true, invokeCallee),
-	abi.RespondSelector:            op(abi.DecodeRespondCall, false, respondInteraction),
+	abi.RegisterSelector:           op(abi.DecodeRegisterCall, true, RegisterAgent),
+	abi.UpdateAgentSelector:        op(abi.DecodeUpdateAgentCall, false, UpdateAgent),
+	abi.UpdateCapabilitiesSelector: op(abi.DecodeUpdateCapabilitiesCall, false, ReadOwnAgent),
+	abi.TopUpStakeSelector:         op(abi.DecodeTopUpStakeCall, true, TopUpStake),
+	abi.DeregisterSelector:         op(abi.DecodeDeregisterCall, false, DeregisterAgent),
+	abi.WithdrawStakeSelector:      op(abi.DecodeWithdrawStakeCall, false, WithdrawStake),
+	abi.HeartbeatSelector:          op(abi.DecodeHeartbeatCall, false, Heartbeat),
+	abi.InvokeSelector:             op(abi.DecodeInvokeCall, true, InvokeArgs),
+	abi.RespondSelector:            op(abi.DecodeRespondCall, false, RespondArgs),
+}
+
+// load makes tx the transaction in progress. The hashes in the frames are for proofs and left zero.
+func (m *Machine) load(tx *abi.Transaction) {
+	m.Tx = frame.Tx{
+		Deposit: tx.Deposit, From: tx.From, Creation: tx.To == nil, Nonce: tx.Nonce, GasLimit: tx.GasLimit,
+		FeeCap: tx.FeeCap, TipCap: tx.TipCap, Value: tx.Value, Mint: tx.Mint, Size: uint32(tx.Size), Hash: tx.Hash,
+	}
+	if tx.To != nil {
+		m.Tx.To = *tx.To
+	}
+	m.Op, m.Call = frame.Op{}, record.Interaction{}
+	m.data, m.args = tx.Data, nil
+	m.undo, m.logs = m.undo[:0], nil
+	m.failure, m.why, m.ret = nil, nil, nil
+}
+
+func first(deposit bool) Step {
+	if deposit {
+		return DepositBegin
+	}
+	return TxBegin
 }
 
 // Apply executes one transaction or deposit. Whether a deposit may stand there is the block's business.
 func (m *Machine) Apply(s State, tx *abi.Transaction) *Result {
-	m.tx, m.args, m.r = tx, nil, registers{}
-	m.undo, m.logs = m.undo[:0], nil
-	if tx.Deposit {
-		m.run(s, depositBegin)
-		// Deposits never wait for block gas: the sum of them must not be able to make a block invalid.
-		m.r.gasUsed = min(m.r.gasUsed, m.Block.GasLimit-m.GasUsed)
-		m.GasUsed += m.r.gasUsed
-		return m.result()
-	}
-	m.run(s, txBegin)
-	if m.r.void != nil {
-		return &Result{Outcome: Void, Why: m.r.void}
-	}
-	m.GasUsed += m.r.gasUsed
-	return m.result()
+	m.load(tx)
+	m.run(s, first(tx.Deposit))
+	return m.Result()
 }
 
-func (m *Machine) result() *Result {
+// Result is what became of the last transaction.
+func (m *Machine) Result() *Result {
+	if m.Tx.IsVoid {
+		return &Result{Outcome: Void, Why: m.why}
+	}
 	o := Succeeded
-	if m.r.failure != nil {
+	if m.Op.Failed {
 		o = Failed
 	}
 	return &Result{
-		Outcome: o, GasUsed: m.r.gasUsed, GasPrice: m.r.gasPrice, L1Fee: m.r.l1Fee, Revert: m.r.failure, Return: m.r.ret, Logs: m.logs,
+		Outcome: o, GasUsed: m.Op.GasUsed, GasPrice: m.Tx.GasPrice, L1Fee: m.Tx.L1Fee, Revert: m.failure, Return: m.ret, Logs: m.logs,
 	}
 }
 
-// voidBeforeState reports why a transaction is void whatever its sender holds, and sets the fee registers.
+// voidBeforeState reports why a transaction is void whatever its sender holds, and sets its prices.
 func (m *Machine) voidBeforeState() error {
-	if m.tx.GasLimit == 0 { // so that in receipts "no gas used" means void
+	t, b := &m.Tx, &m.Block
+	if t.GasLimit == 0 { // so that in receipts "no gas used" means void
 		return ErrNoGas
 	}
-	tip, ok := m.tx.EffectiveTip(&m.Block.BaseFee)
+	tip, ok := abi.EffectiveTip(&t.FeeCap, &t.TipCap, &b.BaseFee)
 	if !ok {
-		return fmt.Errorf("%w: %s wei per gas offered, base fee is %s", ErrFeeCap, m.tx.FeeCap.Dec(), m.Block.BaseFee.Dec())
+		return fmt.Errorf("%w: %s wei per gas offered, base fee is %s", ErrFeeCap, t.FeeCap.Dec(), b.BaseFee.Dec())
 	}
-	if m.tx.GasLimit > m.Block.GasLimit || m.GasUsed > m.Block.GasLimit-m.tx.GasLimit {
-		return fmt.Errorf("%w: limit %d, %d of %d used", ErrBlockGas, m.tx.GasLimit, m.GasUsed, m.Block.GasLimit)
+	if t.GasLimit > b.GasLimit || b.GasUsed > b.GasLimit-t.GasLimit {
+		return fmt.Errorf("%w: limit %d, %d of %d used", ErrBlockGas, t.GasLimit, b.GasUsed, b.GasLimit)
 	}
-	m.r.gasPrice.Add(&m.Block.BaseFee, &tip)
-	m.r.l1Fee = gas.L1DataFee(&m.L1, m.tx.Size)
+	t.GasPrice.Add(&b.BaseFee, &tip)
+	t.L1Fee = gas.L1Fee(&b.L1Price, t.Size)
 	return nil
 }
 
 // voidByAccount reports why the sender makes a transaction void, and sets the reserve.
 func (m *Machine) voidByAccount(a *record.Account) error {
-	if a.Nonce != m.tx.Nonce {
-		return fmt.Errorf("%w: %d, account is at %d", ErrNonce, m.tx.Nonce, a.Nonce)
+	t := &m.Tx
+	if a.Nonce != t.Nonce {
+		return fmt.Errorf("%w: %d, account is at %d", ErrNonce, t.Nonce, a.Nonce)
 	}
-	reserve, overflow := new(uint256.Int).MulOverflow(uint256.NewInt(m.tx.GasLimit), &m.r.gasPrice)
+	reserve, overflow := new(uint256.Int).MulOverflow(uint256.NewInt(t.GasLimit), &t.GasPrice)
 	if !overflow {
-		_, overflow = reserve.AddOverflow(reserve, &m.r.l1Fee)
+		_, overflow = reserve.AddOverflow(reserve, &t.L1Fee)
 	}
 	if overflow || a.Balance.Lt(reserve) {
 		return fmt.Errorf("%w: %s wei needed, %s held", ErrFeeBalance, reserve.Dec(), a.Balance.Dec())
 	}
-	m.r.reserve = *reserve
+	t.Reserve = *reserve
 	return nil
 }
 
+func (m *Machine) void(why error) Step {
+	m.why = why
+	m.Tx.IsVoid = true
+	m.Tx.GasPrice, m.Tx.L1Fee = uint256.Int{}, uint256.Int{}
+	return Halt
+}
+
 // stepTxBegin reserves the fee, uses the nonce and takes the value; or finds the transaction void and changes nothing.
-func stepTxBegin(m *Machine, s State) step {
-	k := record.AccountKey(m.tx.From)
-	m.r.senderKey = k
+func stepTxBegin(m *Machine, s State) Step {
+	k := record.AccountKey(m.Tx.From)
 	a := account(m.get(s, k))
-	if m.r.void = m.voidBeforeState(); m.r.void != nil {
-		return halt
+	if why := m.voidBeforeState(); why != nil {
+		return m.void(why)
 	}
-	if m.r.void = m.voidByAccount(&a); m.r.void != nil {
-		return halt
+	if why := m.voidByAccount(&a); why != nil {
+		return m.void(why)
 	}
 	a.Nonce++
-	a.Balance.Sub(&a.Balance, &m.r.reserve)
+	a.Balance.Sub(&a.Balance, &m.Tx.Reserve)
 	return m.takeValue(s, k, &a)
 }
 
-// takeValue takes the value from the sender and dispatches. What it writes is not undone by fail; txEnd settles it.
-func (m *Machine) takeValue(s State, k record.Key, a *record.Account) step {
-	m.r.stake, m.r.pending, m.r.registered = a.Stake, a.PendingInvokes, a.Registered
+// takeValue takes the value from the sender and makes the registers ready. What it writes is not undone by a failure:
+// txEnd settles it.
+func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
+	t := &m.Tx
+	m.Op = frame.Op{
+		From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data,
+		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Registered,
+	}
 	held := a.Balance
-	m.r.valueTaken = !held.Lt(&m.tx.Value)
-	if m.r.valueTaken {
-		a.Balance.Sub(&held, &m.tx.Value)
+	t.ValueTaken = !held.Lt(&t.Value)
+	if t.ValueTaken {
+		a.Balance.Sub(&held, &t.Value)
+	} else {
+		m.held = held
 	}
-	s.Set(k, a.Encode())
-	if !m.r.valueTaken {
-		return m.reject(s, &abi.InsufficientBalance{BalanceWei: held, NeededWei: m.tx.Value})
-	}
-	return m.dispatch(s)
+	m.put(s, k, a.Encode())
+	return Dispatch
 }
 
 // reject fails a transaction that names no operation that could run, at the price of a transfer.
-func (m *Machine) reject(s State, why abi.Revert) step {
+func (m *Machine) reject(why abi.Revert) Step {
 	if !m.use(m.Params.GasTransfer) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
-	return m.fail(s, why)
+	return m.fail(why)
 }
 
-// dispatch finds the operation that a transaction's target and data name.
-func (m *Machine) dispatch(s State) step {
-	data := m.tx.Data
-	if m.tx.Deposit && m.tx.From == abi.L1AttributesDepositor && m.tx.To != nil && *m.tx.To == abi.L1BlockAddress {
-		return l1Attributes
+// stepDispatch finds the operation that a transaction's target and data name.
+func stepDispatch(m *Machine, s State) Step {
+	t := &m.Tx
+	if !t.ValueTaken {
+		return m.reject(&abi.InsufficientBalance{BalanceWei: m.held, NeededWei: t.Value})
 	}
-	if !m.use(gas.Calldata(&m.Params, len(data))) {
-		return m.outOfGas(s)
+	if t.Deposit && t.From == abi.L1AttributesDepositor && !t.Creation && t.To == abi.L1BlockAddress {
+		return L1Attributes
+	}
+	if !m.use(gas.Calldata(&m.Params, len(m.data))) {
+		return m.outOfGas()
 	}
 	switch {
-	case m.tx.To == nil:
-		return m.reject(s, &abi.ContractCreationUnsupported{})
-	case *m.tx.To == abi.MessagePasserAddress:
-		return m.dispatchMessage(s)
-	case *m.tx.To == abi.Address:
-		return m.dispatchOperation(s)
-	case len(data) > 0:
-		return m.reject(s, &abi.NoCodeAtTarget{Target: *m.tx.To})
+	case t.Creation:
+		return m.reject(&abi.ContractCreationUnsupported{})
+	case t.To == abi.MessagePasserAddress:
+		return m.dispatchMessage()
+	case t.To == abi.Address:
+		return m.dispatchOperation()
+	case len(m.data) > 0:
+		return m.reject(&abi.NoCodeAtTarget{Target: t.To})
 	}
 	if !m.use(m.Params.GasTransfer) {
-		return m.outOfGas(s)
+		return m.outOfGas()
 	}
-	return transferCredit
+	return TransferCredit
 }
 
-func (m *Machine) dispatchOperation(s State) step {
+func (m *Machine) dispatchOperation() Step {
 	var selector [4]byte
-	copy(selector[:], m.tx.Data)
+	copy(selector[:], m.data)
 	o, ok := operations[selector]
-	if !ok || len(m.tx.Data) < len(selector) {
-		return m.reject(s, &abi.UnknownOperation{Selector: selector})
+	if !ok || len(m.data) < len(selector) {
+		return m.reject(&abi.UnknownOperation{Selector: selector})
 	}
-	if !o.payable && !m.tx.Value.IsZero() {
-		return m.reject(s, &abi.ValueNotAccepted{})
+	if !o.payable && !m.Op.Value.IsZero() {
+		return m.reject(&abi.ValueNotAccepted{})
 	}
-	args, err := o.decode(m.tx.Data[len(selector):])
+	args, err := o.decode(m.data[len(selector):])
 	if err != nil {
-		return m.reject(s, &abi.MalformedCalldata{})
+		return m.reject(&abi.MalformedCalldata{})
 	}
 	m.args = args
 	return o.first
@@ -193,61 +224,86 @@ func (m *Machine) dispatchOperation(s State) step {
 
 // stepTxEnd settles with the sender: gives back the unused reserve, and either what the operation left it or, if that
 // failed, the value.
-func stepTxEnd(m *Machine, s State) step {
-	r := &m.r
-	k := m.r.senderKey
+func stepTxEnd(m *Machine, s State) Step {
+	t, o := &m.Tx, &m.Op
+	k := record.AccountKey(t.From)
 	a := account(m.get(s, k))
-	if r.failure != nil {
-		if r.valueTaken {
-			a.Balance.Add(&a.Balance, &m.tx.Value)
+	if o.Failed {
+		if t.ValueTaken {
+			a.Balance.Add(&a.Balance, &t.Value)
 		}
-	} else {
-		a.Balance.Add(&a.Balance, &r.credit)
-		a.Stake.Add(&a.Stake, &r.stakeAdd)
-		if r.stakeTake {
-			a.Balance.Add(&a.Balance, &a.Stake)
-			a.Stake.Clear()
-		}
-		a.Escrowed.Add(&a.Escrowed, &r.escrowAdd)
-		a.PendingInvokes += r.pendingAdd
-		switch r.setRegistered {
-		case becomeRegistered:
-			a.Registered = true
-			m.Totals.Agents++
-		case becomeUnregistered:
-			a.Registered = false
-			m.Totals.Agents--
-		}
+		o.Effect, o.Credit = 0, uint256.Int{}
 	}
-	if !m.tx.Deposit {
-		m.chargeFee(&a)
+	a.Balance.Add(&a.Balance, &o.Credit)
+	if o.Effect&effectStakeValue != 0 {
+		a.Stake.Add(&a.Stake, &o.Value)
 	}
-	s.Set(k, a.Encode())
-	return halt
+	if o.Effect&effectStakeOut != 0 {
+		a.Balance.Add(&a.Balance, &a.Stake)
+		a.Stake.Clear()
+	}
+	if o.Effect&effectEscrow != 0 {
+		a.Escrowed.Add(&a.Escrowed, &o.Value)
+		a.PendingInvokes++
+	}
+	if o.Effect&effectRegister != 0 {
+		a.Registered = true
+	}
+	if o.Effect&effectUnregister != 0 {
+		a.Registered = false
+	}
+	if !t.Deposit {
+		var fee uint256.Int
+		fee.Mul(uint256.NewInt(o.GasUsed), &t.GasPrice)
+		fee.Add(&fee, &t.L1Fee)
+		a.Balance.Add(&a.Balance, &t.Reserve)
+		a.Balance.Sub(&a.Balance, &fee)
+	}
+	m.put(s, k, a.Encode())
+	return TxBook
 }
 
-// chargeFee returns the reserve less the fee and books the fee's parts.
-func (m *Machine) chargeFee(a *record.Account) {
-	r := &m.r
-	used := uint256.NewInt(r.gasUsed)
-	var base, tip, fee uint256.Int
-	base.Mul(used, &m.Block.BaseFee)
-	fee.Mul(used, &r.gasPrice)
-	tip.Sub(&fee, &base)
-	fee.Add(&fee, &r.l1Fee)
-	a.Balance.Add(&a.Balance, &r.reserve)
-	a.Balance.Sub(&a.Balance, &fee)
-	m.BaseFees.Add(&m.BaseFees, &base)
-	m.PriorityFees.Add(&m.PriorityFees, &tip)
-	m.L1Fees.Add(&m.L1Fees, &r.l1Fee)
+// stepTxBook books the fee's parts and what the operation adds to the block's counters.
+func stepTxBook(m *Machine, s State) Step {
+	t, o, b, sums := &m.Tx, &m.Op, &m.Block, &m.Sums
+	if t.Deposit {
+		// Deposits never wait for block gas: the sum of them must not be able to make a block invalid.
+		o.GasUsed = min(o.GasUsed, b.GasLimit-b.GasUsed)
+	} else {
+		used := uint256.NewInt(o.GasUsed)
+		var base, tip uint256.Int
+		base.Mul(used, &b.BaseFee)
+		tip.Sub(tip.Mul(used, &t.GasPrice), &base)
+		sums.BaseFees.Add(&sums.BaseFees, &base)
+		sums.PriorityFees.Add(&sums.PriorityFees, &tip)
+		sums.L1Fees.Add(&sums.L1Fees, &t.L1Fee)
+	}
+	b.GasUsed += o.GasUsed
+	if o.Effect&effectRegister != 0 {
+		sums.Agents++
+	}
+	if o.Effect&effectUnregister != 0 {
+		sums.Agents--
+	}
+	if o.Effect&effectEscrow != 0 {
+		sums.Interactions++
+	}
+	if o.Effect&effectSettle != 0 {
+		sums.VolumeWei.Add(&sums.VolumeWei, &o.Credit)
+	}
+	if o.Effect&effectMessage != 0 {
+		sums.MessageNonce++
+		m.Messages = append(m.Messages, common.Hash(o.Message))
+	}
+	return Halt
 }
 
 // stepTransferCredit ends a plain transfer.
-func stepTransferCredit(m *Machine, s State) step {
-	k := record.AccountKey(*m.tx.To)
+func stepTransferCredit(m *Machine, s State) Step {
+	k := record.AccountKey(m.Tx.To)
 	old := m.get(s, k)
 	a := account(old)
-	a.Balance.Add(&a.Balance, &m.tx.Value)
+	a.Balance.Add(&a.Balance, &m.Op.Value)
 	m.set(s, k, old, a.Encode())
-	return txEnd
+	return TxEnd
 }

@@ -46,36 +46,43 @@ func decodeMessage(b []byte) (*message, error) {
 	return &message{target, limit, data}, codec.Whole(b, heads+n)
 }
 
-func (m *Machine) dispatchMessage(s State) step {
-	data := m.tx.Data
-	if len(data) == 0 { // receive()
-		m.args = &message{target: m.tx.From, gasLimit: *uint256.NewInt(receiveGasLimit)}
-	} else {
-		var selector [4]byte
-		copy(selector[:], data)
-		if selector != initiateWithdrawalSelector {
-			return m.reject(s, &abi.UnknownOperation{Selector: selector})
-		}
-		msg, err := decodeMessage(data[4:])
-		if err != nil {
-			return m.reject(s, &abi.MalformedCalldata{})
-		}
-		m.args = msg
+// messageOf reads the arguments of a message; receive() sends one to the sender itself.
+func messageOf(from common.Address, data []byte) (*message, abi.Revert) {
+	if len(data) == 0 {
+		return &message{target: from, gasLimit: *uint256.NewInt(receiveGasLimit)}, nil
 	}
-	if !m.use(m.Params.GasWithdrawal) {
-		return m.outOfGas(s)
+	var selector [4]byte
+	copy(selector[:], data)
+	if selector != initiateWithdrawalSelector {
+		return nil, &abi.UnknownOperation{Selector: selector}
 	}
-	return sendMessage
+	msg, err := decodeMessage(data[4:])
+	if err != nil {
+		return nil, &abi.MalformedCalldata{}
+	}
+	return msg, nil
 }
 
-// stepSendMessage touches no record: nonce and message list are registers, the passer's trie is the header's.
-func stepSendMessage(m *Machine, s State) step {
+func (m *Machine) dispatchMessage() Step {
+	msg, why := messageOf(m.Op.From, m.data)
+	if why != nil {
+		return m.reject(why)
+	}
+	m.args = msg
+	if !m.use(m.Params.GasWithdrawal) {
+		return m.outOfGas()
+	}
+	return SendMessage
+}
+
+// stepSendMessage touches no record: the nonce is a sum of the block's, the passer's trie is the header's.
+func stepSendMessage(m *Machine, _ State) Step {
 	a := m.args.(*message)
 	if len(a.data) > maxMessageDataSize {
-		return m.fail(s, outOfRange("data"))
+		return m.fail(outOfRange("data"))
 	}
 	msg := withdrawal.Message{
-		Nonce: m.Totals.MessageNonce, Sender: m.tx.From, Target: a.target, Value: m.tx.Value, GasLimit: a.gasLimit, Data: a.data,
+		Nonce: m.Sums.MessageNonce, Sender: m.Op.From, Target: a.target, Value: m.Op.Value, GasLimit: a.gasLimit, Data: a.data,
 	}
 	hash := msg.Hash()
 	nonce := msg.EncodedNonce()
@@ -90,7 +97,7 @@ func stepSendMessage(m *Machine, s State) step {
 		Topics:  []common.Hash{messagePassedTopic, nonce.Bytes32(), common.BytesToHash(msg.Sender[:]), common.BytesToHash(a.target[:])},
 		Data:    b,
 	})
-	m.Totals.MessageNonce++
-	m.Messages = append(m.Messages, hash)
-	return txEnd
+	m.Op.Message = hash
+	m.Op.Effect |= effectMessage
+	return TxEnd
 }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title IFrames
+/// @notice Layout of the machine's frames: what a micro-step can see and change beside one record (docs/spec/machine.md).
+///         A frame is committed as keccak256(abi.encode(frame)); a witness carries it packed. A frame that is not in use is
+///         committed as zero.
+/// @dev Never called: the functions only make the compiler emit the structs' ABI, from which codecs are generated.
+interface IFrames {
+    /// @notice What is proven: the game, its L1 chain, and the content of the block as L1 gives it.
+    struct Run {
+        // The game's claims.
+        bytes32 disputed; // output root that the game disputes
+        bytes32 agreed; // output root of the parent block, on which the players agree
+        // The parent block.
+        bytes32 parentHash;
+        bytes32 parentRoot; // record trie
+        bytes32 parentPasser; // message passer's storage trie
+        uint64 number; // of the block to be derived
+        uint64 time; // its timestamp
+        bytes32 extra; // extraData, 9 bytes, left-aligned: the chain's EIP-1559 constants
+        bytes32 baseFee; // of the block, from the parent's header
+        uint64 parentOrigin; // L1 origin of the parent
+        bytes32 parentOriginHash;
+        uint64 sequenceNumber; // of the parent within its L1 origin
+        // System configuration after the parent, then after the block's own L1 origin.
+        bytes32 batcherHash;
+        uint32 baseFeeScalar;
+        uint32 blobBaseFeeScalar;
+        uint64 gasLimit;
+        // The walk over L1 headers.
+        bytes32 walk; // hash of the next header
+        uint64 walkLeft; // headers until the proof head, then unused
+        uint64 headNumber; // proof head
+        bytes32 headRoot; // its state root
+        // The block's content.
+        uint64 origin; // L1 origin's number; of an empty block, the candidate
+        bool empty; // derived without a batch
+        bool depositsOnly; // a malformed transaction replaced the batch
+        uint64 txCount; // signed transactions
+        bytes32 txsRoot; // binary Merkle root over their hashes
+        uint64 nextOriginTime; // of an empty block: timestamp of the candidate
+        // The L1 origin's header.
+        bytes32 originHash;
+        uint64 originTime;
+        bytes32 originBaseFee;
+        bytes32 originBlobBaseFee;
+        bytes32 originRandao;
+        bytes32 originBeaconRoot;
+        bytes32 originReceipts; // receipts root
+        // User deposits of the L1 origin: a stack of transaction hashes, first on top.
+        bytes32 deposits;
+        bytes32 depositsLeft;
+    }
+
+    /// @notice What transactions read of the block, and its gas so far.
+    struct Block {
+        uint64 number;
+        uint64 time; // Unix seconds
+        uint64 gasLimit;
+        uint64 gasUsed;
+        uint256 baseFee; // wei per gas
+        uint256 l1Price; // 10^-6 wei per byte of transaction
+        bytes32 params; // hash of the Params record
+    }
+
+    /// @notice What accumulates over the block and is written when it closes.
+    struct Sums {
+        uint64 agents;
+        uint64 interactions;
+        uint256 volumeWei;
+        uint64 messageNonce;
+        uint256 baseFees; // wei
+        uint256 priorityFees; // wei
+        uint256 l1Fees; // wei
+        bytes32 passer; // root of the message passer's storage trie
+        uint64 index; // of the next transaction in the block
+        bytes32 transactions; // open edge of the transactions' ordered trie; its root at the end
+        bytes32 receipts; // the same of the receipts
+        bytes32 bloom; // hash of the block's 256 bytes of bloom
+    }
+
+    /// @notice The transaction in progress: as decoded, and what its beginning fixed.
+    struct Tx {
+        bool deposit;
+        address from;
+        address to;
+        bool creation; // no recipient
+        uint64 nonce;
+        uint64 gasLimit;
+        uint256 feeCap; // wei per gas
+        uint256 tipCap; // wei per gas
+        uint256 value; // wei
+        uint256 mint; // wei
+        bytes32 data; // hash of the calldata
+        uint32 size; // bytes of the encoded transaction
+        bytes32 hash;
+        // Set by txBegin or depositBegin.
+        uint256 gasPrice; // effective, wei per gas
+        uint256 l1Fee; // wei
+        uint256 reserve; // wei
+        bool valueTaken;
+        bool isVoid;
+        bytes32 root; // of the record trie when the operation began
+        // Set when the receipt is assembled.
+        bytes32 receipt; // hash of its encoding
+        uint32 receiptSize; // bytes
+    }
+
+    /// @notice Registers of the operation in progress.
+    struct Op {
+        address from;
+        uint256 value; // wei
+        uint64 gasLimit;
+        uint64 gasUsed;
+        bytes32 data; // hash of the calldata
+        uint256 stake; // wei, of the sender before the operation
+        uint32 pending; // INVOKEs of the sender before the operation
+        bool registered; // the sender before the operation
+        uint8 effect; // what the end does with sender and sums: docs/spec/machine.md
+        uint256 credit; // wei to the sender at the end
+        uint32 index; // position in a list argument
+        uint32 epoch;
+        uint32 count;
+        bytes32 id; // of the interaction
+        bytes32 word; // INVOKE: maxPriceWei; RESPOND: resultHash
+        uint8 status; // RESPOND
+        uint32 branch; // RESPOND
+        bool flag; // RESPOND: a detached attestation is there; later, that the pair counts for reputation
+        uint64 pairs; // RESPOND: interactions of the pair so far
+        bytes32 message; // withdrawal's hash
+        bytes32 logs; // chain over the hashes of the logs' encodings
+        bool failed;
+    }
+
+    function run() external view returns (Run memory);
+    function blockFrame() external view returns (Block memory);
+    function sums() external view returns (Sums memory);
+    function txFrame() external view returns (Tx memory);
+    function op() external view returns (Op memory);
+}
