@@ -18,16 +18,17 @@ setup:
         echo "» npm packages"; npm install --no-save --no-audit --no-fund --loglevel=error --ignore-scripts && cp package-lock.json node_modules/.installed; \
     fi
 
-# compile the contracts and regenerate the Go bindings
+# compile the contracts and regenerate what is generated: Go bindings from the interfaces, Solidity from both
 contracts: setup
     @echo "» contracts"
-    @cd {{ contracts_dir }} && {{ forge }} build --offline --quiet
-    @go generate ./agnt2/abi ./agnt2/record
+    @cd {{ contracts_dir }} && {{ forge }} build --offline --quiet src/interfaces/*.sol src/dispute/IFrames.sol test/harness/IUnpackSample.sol
+    @go generate ./agnt2/...
+    @cd {{ contracts_dir }} && {{ forge }} fmt src/dispute/lib/KeccakSponge.sol && {{ forge }} build --offline --quiet
 
 # build every binary into bin/
 build: contracts
     @mkdir -p bin
-    @for b in agnt2-engine=./agnt2-engine/cmd op-agnt2-node=./op-agnt2-node/cmd batcher=./batcher/cmd proposer=./proposer/cmd \
+    @for b in agnt2-engine=./agnt2-engine/cmd op-agnt2-node=./op-agnt2-node/cmd batcher=./batcher/cmd proposer=./proposer/cmd challenger=./challenger/cmd \
         da-server=./da/cmd deployer=./ops/deployer/cmd devnet=./devnet/cmd l1=./devnet/l1 \
         demo=./client/cmd/demo summarizer=./client/cmd/summarizer buyer=./client/cmd/buyer bench=./bench/cmd; do \
         echo "» bin/${b%%=*}"; go build -o "bin/${b%%=*}" "${b#*=}"; \
@@ -80,4 +81,4 @@ lint: contracts
     go tool staticcheck ./...
     go test ./internal/layout
     cd {{ contracts_dir }} && {{ forge }} fmt --check
-    @git diff --exit-code --stat agnt2/abi agnt2/record || { echo "generated bindings are stale: commit the result of 'just contracts'"; exit 1; }
+    @git diff --exit-code --stat agnt2 {{ contracts_dir }}/src/dispute/lib {{ contracts_dir }}/test/harness || { echo "generated bindings are stale: commit the result of 'just contracts'"; exit 1; }

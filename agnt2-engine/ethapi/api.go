@@ -118,6 +118,7 @@ type API struct {
 	hub    *hub
 	reads  *gate
 	syncs  *gate
+	proofs *gate // of whole blocks: a prover does not queue behind everybody's reads
 	fees   *feeCache
 	m      *metrics
 }
@@ -131,6 +132,7 @@ func New(b Backend, cfg Config) *API {
 		signer: types.LatestSignerForChainID(b.ChainConfig().ChainID), // as agnt2/abi, so that cached senders are shared
 		reads:  newGate(cfg.MaxReads, cfg.MaxReadQueue),
 		syncs:  newGate(cfg.MaxSyncWaiters, 0),
+		proofs: newGate(witnessesAtOnce, witnessQueue),
 		fees:   newFeeCache(),
 	}
 	a.m = newMetrics(a)

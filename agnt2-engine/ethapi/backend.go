@@ -17,6 +17,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/machine/witness"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/trie"
 )
@@ -100,6 +101,9 @@ type Backend interface {
 	Prove(header *types.Header, key record.Key) (value []byte, proof trie.Proof, err error)
 	// ProveMessagePasser proves storage slots of the L2ToL1MessagePasser at a block.
 	ProveMessagePasser(header *types.Header, slots []common.Hash) (*MessagePasserProof, error)
+	// BlockWitness returns a canonical block, not genesis, with what executing it needs of its parent's state, proven;
+	// ErrUnknownBlock or ErrStatePruned.
+	BlockWitness(ctx context.Context, header *types.Header) (*witness.Block, error)
 	// DryRun executes a message on top of a block without keeping anything. Transactions only: views are the API's.
 	DryRun(ctx context.Context, header *types.Header, call Call) (*CallResult, error)
 

@@ -6,7 +6,7 @@ package abi
 
 import "github.com/ethereum/go-ethereum/common"
 
-//go:generate go run ./gen -pkg abi -out iagnt2.go ../../packages/contracts-bedrock-fork/out/IAGNT2.sol/IAGNT2.json
+//go:generate go run ./gen -pkg abi -out iagnt2.go -schemas ../../packages/contracts-bedrock-fork/src/dispute/lib/OperationSchemas.sol -lib OperationSchemas ../../packages/contracts-bedrock-fork/out/IAGNT2.sol/IAGNT2.json
 
 var (
 	// Address answers every typed operation.

@@ -13,7 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-//go:generate go run ../abi/gen -records -pkg record -out records.go ../../packages/contracts-bedrock-fork/out/IRecords.sol/IRecords.json
+//go:generate go run ../abi/gen -records -pkg record -out records.go -packed packed.go -unpack ../../packages/contracts-bedrock-fork/src/dispute/lib/UnpackRecords.sol -lib UnpackRecords -import IRecords=../../interfaces/IRecords.sol ../../packages/contracts-bedrock-fork/out/IRecords.sol/IRecords.json
 
 // Key addresses one record.
 type Key [32]byte

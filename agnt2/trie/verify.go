@@ -62,6 +62,27 @@ func (p Proof) Encode() []byte {
 	return out
 }
 
+// ProofLength is how many bytes the proof at the start of b takes; ok is false if b ends before that.
+func ProofLength(b []byte) (n int, ok bool) {
+	if len(b) < 3 {
+		return 0, false
+	}
+	bitmap := (int(binary.BigEndian.Uint16(b[1:])) + 7) / 8
+	if n = 3 + bitmap; len(b) < n {
+		return 0, false
+	}
+	for _, v := range b[3:n] {
+		n += 32 * bits.OnesCount8(v)
+	}
+	if b[0]&flagOther != 0 {
+		n += 64
+	}
+	if b[0]&flagPreimage != 0 {
+		n += 65
+	}
+	return n, n <= len(b)
+}
+
 // DecodeProof accepts exactly what Encode makes of a well-formed proof.
 func DecodeProof(b []byte) (Proof, error) {
 	var p Proof

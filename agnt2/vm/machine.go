@@ -272,3 +272,38 @@ func stepSealTotals(m *Machine, s State) Step {
 	m.put(s, record.TotalsKey, t.Encode())
 	return Halt
 }
+
+// Micro takes one micro-step, for proofs. The caller has set the frames that the step opens, and with SetData the calldata.
+func (m *Machine) Micro(s State, k Step) Step { return m.step(s, k) }
+
+// SetData gives the machine the calldata of the operation that k is a step of.
+func (m *Machine) SetData(k Step, data []byte) error {
+	m.data = data
+	switch k {
+	case Dispatch, L1Attributes:
+		return nil
+	case SendMessage:
+		msg, why := messageOf(m.Op.From, data)
+		if why != nil {
+			return why
+		}
+		m.args = msg
+		return nil
+	}
+	if len(data) < 4 {
+		return &abi.MalformedCalldata{}
+	}
+	o, ok := operations[[4]byte(data)]
+	if !ok {
+		return unknownOperation(data)
+	}
+	args, err := o.decode(data[4:])
+	m.args = args
+	return err
+}
+
+// Data is the calldata of the transaction in progress.
+func (m *Machine) Data() []byte { return m.data }
+
+// Logs are the events of the transaction in progress.
+func (m *Machine) Logs() []*types.Log { return m.logs }

@@ -84,7 +84,7 @@ var program [Steps]instruction
 
 func init() {
 	program = [Steps]instruction{
-		BeginParams:            {"beginParams", OpensBlock, stepBeginParams},
+		BeginParams:            {"beginParams", 0, stepBeginParams},
 		BeginTotals:            {"beginTotals", OpensSums, stepBeginTotals},
 		TxBegin:                {"txBegin", OpensBlock | OpensTx, stepTxBegin},
 		DepositBegin:           {"depositBegin", OpensTx, stepDepositBegin},

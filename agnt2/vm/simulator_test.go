@@ -17,6 +17,7 @@ import (
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/trie"
 	"github.com/agnt2/agnt2/agnt2/vm"
+	"github.com/agnt2/agnt2/agnt2/vm/vmtest"
 )
 
 var seed = flag.Uint64("seed", 0, "run the simulator with this seed alone")
@@ -25,12 +26,8 @@ var seed = flag.Uint64("seed", 0, "run the simulator with this seed alone")
 // whatever happened in it.
 type simulator struct {
 	*world
-	t        *testing.T
-	rnd      *rand.Rand
-	accounts []common.Address
-	ids      []common.Hash
-	old      []*abi.Transaction // to be replayed
-	deposits bool               // the block still takes deposits
+	*vmtest.Generator
+	t *testing.T
 
 	minted, withdrawn uint256.Int
 	tree              *trie.Trie
@@ -45,14 +42,15 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	p.MaxPendingInvokes, p.SweepsPerBlock, p.MaxCapabilities = 6, 4, 3
 	p.MaxTtlSeconds, p.StakeCooldownSeconds = 30, 40
 	s := &simulator{
-		world: newWorld(p), t: t, rnd: rand.New(rand.NewPCG(seed, 1)), tree: trie.New(),
+		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1))}, t: t, tree: trie.New(),
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{},
 	}
+	s.Get = s.get
 	s.limit = 600_000
 	for i := range simulatedAccounts {
 		a := common.BytesToAddress(crypto.Keccak256([]byte{byte(i)}))
-		s.accounts = append(s.accounts, a)
-		wei := uint256.NewInt(s.rnd.Uint64N(30_000_000))
+		s.Accounts = append(s.Accounts, a)
+		wei := uint256.NewInt(s.Rnd.Uint64N(30_000_000))
 		s.fund(a, wei)
 		s.minted.Add(&s.minted, wei)
 	}
@@ -63,160 +61,6 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	s.tree.Update(cs)
 	return s
 }
-
-func (s *simulator) chance(n int) bool { return s.rnd.IntN(n) == 0 }
-
-func (s *simulator) anyone() common.Address { return s.accounts[s.rnd.IntN(len(s.accounts))] }
-
-func (s *simulator) number(n uint64) uint256.Int {
-	if s.chance(40) {
-		return *new(uint256.Int).SetAllOne()
-	}
-	return *uint256.NewInt(s.rnd.Uint64N(n))
-}
-
-var simulatedCapabilities = []string{"a", "b", "c", "d"}
-
-func (s *simulator) capability() string {
-	return simulatedCapabilities[s.rnd.IntN(len(simulatedCapabilities))]
-}
-
-func (s *simulator) upserts() (out []abi.Capability) {
-	for range s.rnd.IntN(4) {
-		out = append(out, abi.Capability{Name: s.capability(), PriceWei: s.number(40), Class: uint8(s.rnd.IntN(4))})
-	}
-	if s.chance(20) {
-		out = append(out, abi.Capability{Name: "z", Class: 4})
-	}
-	return out
-}
-
-// operation returns calldata and a value that mostly suits it.
-func (s *simulator) operation(from common.Address) (to *common.Address, value uint256.Int, data []byte) {
-	to = &abi.Address
-	switch s.rnd.IntN(16) {
-	case 0:
-		c := &abi.RegisterCall{Name: "n", AgentURI: "u"[:s.rnd.IntN(2)], Capabilities: s.upserts()}
-		if s.chance(3) {
-			c.Metadata = []abi.MetadataEntry{{Key: "k", Value: []byte{byte(s.rnd.IntN(3))}}}
-		}
-		return to, s.number(400), c.Encode()
-	case 1:
-		c := &abi.UpdateCapabilitiesCall{Upserts: s.upserts()}
-		for range s.rnd.IntN(3) {
-			c.Removals = append(c.Removals, vm.CapabilityID(s.capability()))
-		}
-		return to, value, c.Encode()
-	case 2:
-		if s.chance(2) {
-			return to, value, (&abi.HeartbeatCall{}).Encode()
-		}
-		if s.chance(3) {
-			return to, value, (&abi.DeregisterCall{}).Encode()
-		}
-		return to, value, (&abi.WithdrawStakeCall{}).Encode()
-	case 3:
-		return to, s.number(50), (&abi.TopUpStakeCall{}).Encode()
-	case 4:
-		if s.chance(2) {
-			return to, value, (&abi.HeartbeatCall{}).Encode()
-		}
-		return to, value, (&abi.UpdateAgentCall{Name: "m", Version: "2"}).Encode()
-	case 5:
-		t := s.anyone()
-		if s.chance(8) {
-			t = from
-		}
-		return &t, s.number(1000), nil
-	case 6:
-		if s.chance(3) {
-			return &abi.MessagePasserAddress, s.number(100), nil
-		}
-		t := s.anyone()
-		return &t, s.number(100), []byte{1}[:s.rnd.IntN(2)]
-	case 7:
-		junk := make([]byte, s.rnd.IntN(200))
-		for i := range junk {
-			junk[i] = byte(s.rnd.Uint32())
-		}
-		if s.chance(2) && len(junk) > 4 {
-			copy(junk, abi.InvokeSelector[:])
-		}
-		return to, value, junk
-	case 8, 9, 10, 11:
-		callee := s.anyone()
-		for range 20 {
-			if callee == from || !s.account(callee).Registered {
-				callee = s.anyone()
-			}
-		}
-		c := &abi.InvokeCall{
-			Salt: common.Hash{byte(s.rnd.Uint32()), byte(s.rnd.IntN(3))}, Callee: callee, Capability: vm.CapabilityID(s.capability()),
-			TtlSeconds: 1 + uint32(s.rnd.IntN(30)), MaxPriceWei: s.number(200), Da: abi.DAPointer{LengthBytes: s.rnd.Uint32N(100)},
-		}
-		if s.chance(30) {
-			c.ParamsHash = common.Hash{1}
-		}
-		if s.chance(30) {
-			c.Da.Backend = 4
-		}
-		return to, *new(uint256.Int).AddUint64(new(uint256.Int).SetUint64(s.rnd.Uint64N(70)), 10), c.Encode()
-	}
-	c := &abi.RespondCall{Id: s.interaction(), Status: uint8(s.rnd.IntN(5))}
-	if s.chance(30) {
-		c.Status = 5
-	}
-	if (c.Status == 0) != s.chance(25) {
-		c.ResultHash = common.Hash{7}
-	}
-	c.Da.ContentHash = c.ResultHash
-	if s.chance(20) {
-		c.Attestation = make([]byte, 65)
-	}
-	return to, value, c.Encode()
-}
-
-func (s *simulator) interaction() common.Hash {
-	if len(s.ids) == 0 || s.chance(30) {
-		return common.Hash{9}
-	}
-	recent := s.ids[max(0, len(s.ids)-15):]
-	return recent[s.rnd.IntN(len(recent))]
-}
-
-func (s *simulator) transaction() *abi.Transaction {
-	if len(s.old) > 0 && s.chance(6) {
-		return s.old[s.rnd.IntN(len(s.old))]
-	}
-	from := s.anyone()
-	to, value, data := s.operation(from)
-	if c, err := abi.DecodeRespondCall(tail(data)); err == nil && bytes.HasPrefix(data, abi.RespondSelector[:]) && !s.chance(8) {
-		if b := s.get(record.InteractionKey(c.Id)); b != nil { // mostly from the one who may
-			from = must(record.DecodeInteraction(b)).Callee
-		}
-	}
-	if to != nil && s.chance(40) {
-		to = nil
-	}
-	tx := &abi.Transaction{
-		From: from, To: to, Value: value, Data: data, Nonce: s.account(from).Nonce, GasLimit: 20_000 + s.rnd.Uint64N(30_000),
-		FeeCap: *uint256.NewInt(s.rnd.Uint64N(30) + 3), TipCap: *uint256.NewInt(s.rnd.Uint64N(4)), Size: 100 + len(data),
-	}
-	if tx.FeeCap.Lt(&tx.TipCap) {
-		tx.FeeCap = tx.TipCap
-	}
-	switch {
-	case s.chance(25):
-		tx.Nonce += s.rnd.Uint64N(3) - 1
-	case s.chance(25):
-		tx.GasLimit = s.rnd.Uint64N(12_000)
-	case s.deposits && s.chance(2):
-		tx.Deposit, tx.Mint = true, *uint256.NewInt(s.rnd.Uint64N(200))
-	}
-	return tx
-}
-
-func tail(b []byte) []byte { return b[min(4, len(b)):] }
 
 func (s *simulator) send(tx *abi.Transaction) {
 	before := s.account(tx.From)
@@ -249,14 +93,14 @@ func (s *simulator) send(tx *abi.Transaction) {
 		require.Equal(s.t, r.Revert, abi.DecodeRevert(r.Revert.Encode()))
 	case vm.Succeeded:
 		if len(r.Return) == 32 {
-			s.ids = append(s.ids, common.BytesToHash(r.Return))
+			s.IDs = append(s.IDs, common.BytesToHash(r.Return))
 		}
 		if len(s.m.Messages) > messages {
 			s.withdrawn.Add(&s.withdrawn, &tx.Value)
 		}
 	}
-	if !tx.Deposit && s.chance(5) {
-		s.old = append(s.old, tx)
+	if !tx.Deposit && s.Rnd.IntN(5) == 0 {
+		s.Old = append(s.Old, tx)
 	}
 }
 
@@ -299,7 +143,7 @@ func (s *simulator) check(swept uint32) {
 	}
 	require.Equal(t, open, queued, "pending interactions and deadlines")
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
-	everyone := append(slices.Clone(s.accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
+	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	accounts := 0
 	for _, a := range everyone {
 		acc := s.account(a)
@@ -358,17 +202,17 @@ func (s *simulator) checkRoot() {
 }
 
 func (s *simulator) block(i int) {
-	s.deposits = true
-	s.baseFee = *uint256.NewInt(s.rnd.Uint64N(8))
-	s.l1.BaseFee, s.l1.BaseFeeScalar = *uint256.NewInt(s.rnd.Uint64N(300)), 100
-	s.open(1 + s.rnd.Uint64N(4))
+	s.Deposits = true
+	s.baseFee = *uint256.NewInt(s.Rnd.Uint64N(8))
+	s.l1.BaseFee, s.l1.BaseFeeScalar = *uint256.NewInt(s.Rnd.Uint64N(300)), 100
+	s.open(1 + s.Rnd.Uint64N(4))
 	swept := s.m.Op.Count
-	n := s.rnd.IntN(40)
+	n := s.Rnd.IntN(40)
 	for j := range n {
-		s.deposits = j < n/5
-		s.send(s.transaction())
+		s.Deposits = j < n/5
+		s.send(s.Transaction())
 	}
-	if s.chance(10) { // a second L1-attributes deposit, as a broken derivation would send it
+	if s.Rnd.IntN(10) == 0 { // a second L1-attributes deposit, as a broken derivation would send it
 		to := abi.L1BlockAddress
 		s.apply(&abi.Transaction{From: abi.L1AttributesDepositor, To: &to, Deposit: true, GasLimit: 1_000_000, Data: s.attributes()})
 		swept = s.m.Op.Count
@@ -462,7 +306,7 @@ func TestLeastGas(t *testing.T) {
 	for range 40 {
 		s.open(1)
 		for range 30 {
-			tx := s.transaction()
+			tx := s.Transaction()
 			r, _ := s.apply(tx)
 			if r.Outcome == vm.Void || tx.Deposit {
 				continue

@@ -3,6 +3,10 @@
 //
 //	go run ./agnt2/abi/gen -pkg abi -out agnt2/abi/iagnt2.go ARTIFACT.json
 //	go run ./agnt2/abi/gen -records -pkg record -out agnt2/record/records.go ARTIFACT.json
+//
+// For structs of records and machine frames it also writes the codec of the packed form that witnesses use, in Go (-packed)
+// and in Solidity (-unpack, -lib, -import). For the operations it also writes the schemas by which Solidity checks that
+// calldata is canonical (-schemas, -lib).
 package main
 
 import (
@@ -10,9 +14,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"go/format"
 	"log"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +27,11 @@ var (
 	pkg     = flag.String("pkg", "abi", "package name")
 	out     = flag.String("out", "", "file to write")
 	records = flag.Bool("records", false, "emit the structs returned by the functions as trie records")
+	packed  = flag.String("packed", "", "with -records: Go file to write with the codec of the packed form")
+	unpack  = flag.String("unpack", "", "with -records: Solidity file to write with the reader of the packed form")
+	schemas = flag.String("schemas", "", "Solidity file to write with the schemas of the operations' arguments")
+	lib     = flag.String("lib", "", "name of the Solidity library")
+	imports = flag.String("import", "", "what the Solidity library imports: Interface=path,…")
 )
 
 type generator struct {
@@ -67,13 +76,15 @@ func main() {
 	for i := 0; i < len(g.order); i++ { // order grows while nested structs are met
 		g.structCode(g.order[i], g.structs[g.order[i]])
 	}
-	src, err := format.Source(g.Bytes())
-	if err != nil {
-		os.WriteFile(*out, g.Bytes(), 0o644)
-		log.Fatal(err)
+	writeGo(*out, g.Bytes())
+	if *packed != "" {
+		writePackedGo(*packed, g.packedStructs(artifact.ABI))
 	}
-	if err := os.WriteFile(*out, src, 0o644); err != nil {
-		log.Fatal(err)
+	if *schemas != "" {
+		writeSchemas(*schemas, *lib, a)
+	}
+	if *unpack != "" {
+		writeUnpack(*unpack, *lib, *imports, g.packedStructs(artifact.ABI))
 	}
 }
 
@@ -94,12 +105,9 @@ func title(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// structName registers a tuple type under its Solidity name.
+// structName registers a tuple type under its Solidity name, without that of the interface.
 func (g *generator) structName(t *gethabi.Type) string {
-	n := t.TupleRawName
-	for _, prefix := range []string{"IAGNT2", "IRecords"} {
-		n = strings.TrimPrefix(n, prefix)
-	}
+	n := strings.TrimPrefix(t.TupleRawName, strings.TrimSuffix(filepath.Base(flag.Arg(0)), ".json"))
 	if _, ok := g.structs[n]; !ok {
 		g.structs[n] = t
 		g.order = append(g.order, n)

@@ -3,4 +3,4 @@
 // written there and in docs/spec/machine.md. This package knows no rules.
 package frame
 
-//go:generate go run ../../abi/gen -records -pkg frame -out frames.go ../../../packages/contracts-bedrock-fork/out/IFrames.sol/IFrames.json
+//go:generate go run ../../abi/gen -records -pkg frame -out frames.go -packed packed.go -unpack ../../../packages/contracts-bedrock-fork/src/dispute/lib/UnpackFrames.sol -lib UnpackFrames -import IFrames=../IFrames.sol ../../../packages/contracts-bedrock-fork/out/IFrames.sol/IFrames.json

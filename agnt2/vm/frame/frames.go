@@ -107,11 +107,10 @@ type Block struct {
 	GasUsed  uint64
 	BaseFee  uint256.Int
 	L1Price  uint256.Int
-	Params   common.Hash
 }
 
 func (x *Block) size() int {
-	n := 224
+	n := 192
 	return n
 }
 
@@ -122,11 +121,10 @@ func (x *Block) put(b []byte) {
 	codec.PutUint64(b[96:], uint64(x.GasUsed))
 	codec.PutUint256(b[128:], &x.BaseFee)
 	codec.PutUint256(b[160:], &x.L1Price)
-	copy(b[192:], x.Params[:])
 }
 
 func (x *Block) get(b []byte) (used int, err error) {
-	tail := 224
+	tail := 192
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -146,9 +144,6 @@ func (x *Block) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.L1Price, err = codec.GetUint256(b, 160, 256); err != nil {
-		return 0, err
-	}
-	if x.Params, err = codec.GetHash(b, 192); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -336,10 +331,10 @@ type Run struct {
 	HeadRoot          common.Hash
 	Origin            uint64
 	Empty             bool
-	DepositsOnly      bool
+	Settled           bool
 	TxCount           uint64
+	TxNext            uint64
 	TxsRoot           common.Hash
-	NextOriginTime    uint64
 	OriginHash        common.Hash
 	OriginTime        uint64
 	OriginBaseFee     common.Hash
@@ -347,12 +342,14 @@ type Run struct {
 	OriginRandao      common.Hash
 	OriginBeaconRoot  common.Hash
 	OriginReceipts    common.Hash
+	AllDeposits       common.Hash
+	DepositCount      uint64
 	Deposits          common.Hash
-	DepositsLeft      common.Hash
+	DepositsLeft      uint64
 }
 
 func (x *Run) size() int {
-	n := 1120
+	n := 1184
 	return n
 }
 
@@ -379,10 +376,10 @@ func (x *Run) put(b []byte) {
 	copy(b[608:], x.HeadRoot[:])
 	codec.PutUint64(b[640:], uint64(x.Origin))
 	codec.PutBool(b[672:], x.Empty)
-	codec.PutBool(b[704:], x.DepositsOnly)
+	codec.PutBool(b[704:], x.Settled)
 	codec.PutUint64(b[736:], uint64(x.TxCount))
-	copy(b[768:], x.TxsRoot[:])
-	codec.PutUint64(b[800:], uint64(x.NextOriginTime))
+	codec.PutUint64(b[768:], uint64(x.TxNext))
+	copy(b[800:], x.TxsRoot[:])
 	copy(b[832:], x.OriginHash[:])
 	codec.PutUint64(b[864:], uint64(x.OriginTime))
 	copy(b[896:], x.OriginBaseFee[:])
@@ -390,12 +387,14 @@ func (x *Run) put(b []byte) {
 	copy(b[960:], x.OriginRandao[:])
 	copy(b[992:], x.OriginBeaconRoot[:])
 	copy(b[1024:], x.OriginReceipts[:])
-	copy(b[1056:], x.Deposits[:])
-	copy(b[1088:], x.DepositsLeft[:])
+	copy(b[1056:], x.AllDeposits[:])
+	codec.PutUint64(b[1088:], uint64(x.DepositCount))
+	copy(b[1120:], x.Deposits[:])
+	codec.PutUint64(b[1152:], uint64(x.DepositsLeft))
 }
 
 func (x *Run) get(b []byte) (used int, err error) {
-	tail := 1120
+	tail := 1184
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -473,16 +472,16 @@ func (x *Run) get(b []byte) (used int, err error) {
 	if x.Empty, err = codec.GetBool(b, 672); err != nil {
 		return 0, err
 	}
-	if x.DepositsOnly, err = codec.GetBool(b, 704); err != nil {
+	if x.Settled, err = codec.GetBool(b, 704); err != nil {
 		return 0, err
 	}
 	if x.TxCount, err = codec.GetUint(b, 736, 64); err != nil {
 		return 0, err
 	}
-	if x.TxsRoot, err = codec.GetHash(b, 768); err != nil {
+	if x.TxNext, err = codec.GetUint(b, 768, 64); err != nil {
 		return 0, err
 	}
-	if x.NextOriginTime, err = codec.GetUint(b, 800, 64); err != nil {
+	if x.TxsRoot, err = codec.GetHash(b, 800); err != nil {
 		return 0, err
 	}
 	if x.OriginHash, err = codec.GetHash(b, 832); err != nil {
@@ -506,10 +505,16 @@ func (x *Run) get(b []byte) (used int, err error) {
 	if x.OriginReceipts, err = codec.GetHash(b, 1024); err != nil {
 		return 0, err
 	}
-	if x.Deposits, err = codec.GetHash(b, 1056); err != nil {
+	if x.AllDeposits, err = codec.GetHash(b, 1056); err != nil {
 		return 0, err
 	}
-	if x.DepositsLeft, err = codec.GetHash(b, 1088); err != nil {
+	if x.DepositCount, err = codec.GetUint(b, 1088, 64); err != nil {
+		return 0, err
+	}
+	if x.Deposits, err = codec.GetHash(b, 1120); err != nil {
+		return 0, err
+	}
+	if x.DepositsLeft, err = codec.GetUint(b, 1152, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -34,12 +34,12 @@ interface IFrames {
         uint64 headNumber; // proof head
         bytes32 headRoot; // its state root
         // The block's content.
-        uint64 origin; // L1 origin's number; of an empty block, the candidate
+        uint64 origin; // number of the L1 origin; of an empty block at first the candidate
         bool empty; // derived without a batch
-        bool depositsOnly; // a malformed transaction replaced the batch
-        uint64 txCount; // signed transactions
+        bool settled; // the origin of an empty block is known
+        uint64 txCount; // signed transactions; 0 after a malformed one has replaced the batch
+        uint64 txNext; // index of the next one
         bytes32 txsRoot; // binary Merkle root over their hashes
-        uint64 nextOriginTime; // of an empty block: timestamp of the candidate
         // The L1 origin's header.
         bytes32 originHash;
         uint64 originTime;
@@ -48,9 +48,11 @@ interface IFrames {
         bytes32 originRandao;
         bytes32 originBeaconRoot;
         bytes32 originReceipts; // receipts root
-        // User deposits of the L1 origin: a stack of transaction hashes, first on top.
+        // User deposits of the L1 origin: a stack of transaction hashes, the first on top, and how many are left.
+        bytes32 allDeposits;
+        uint64 depositCount;
         bytes32 deposits;
-        bytes32 depositsLeft;
+        uint64 depositsLeft;
     }
 
     /// @notice What transactions read of the block, and its gas so far.
@@ -61,7 +63,6 @@ interface IFrames {
         uint64 gasUsed;
         uint256 baseFee; // wei per gas
         uint256 l1Price; // 10^-6 wei per byte of transaction
-        bytes32 params; // hash of the Params record
     }
 
     /// @notice What accumulates over the block and is written when it closes.

@@ -1,0 +1,194 @@
+// Package vmtest makes random transactions for tests of the transition and of its proofs: most of them sensible, the rest
+// hostile in every way that an operation can refuse.
+package vmtest
+
+import (
+	"bytes"
+	"math/rand/v2"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/vm"
+)
+
+// Generator makes transactions between a fixed set of accounts.
+type Generator struct {
+	Rnd      *rand.Rand
+	Accounts []common.Address
+	IDs      []common.Hash           // of interactions, which the caller adds
+	Old      []*abi.Transaction      // to be replayed, which the caller adds
+	Deposits bool                    // the block still takes deposits
+	Get      func(record.Key) []byte // the state in which the next transaction is made
+}
+
+func (g *Generator) account(a common.Address) (acc record.Account) {
+	if b := g.Get(record.AccountKey(a)); b != nil {
+		acc = must(record.DecodeAccount(b))
+	}
+	return acc
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func (g *Generator) chance(n int) bool { return g.Rnd.IntN(n) == 0 }
+
+func (g *Generator) anyone() common.Address { return g.Accounts[g.Rnd.IntN(len(g.Accounts))] }
+
+func (g *Generator) number(n uint64) uint256.Int {
+	if g.chance(40) {
+		return *new(uint256.Int).SetAllOne()
+	}
+	return *uint256.NewInt(g.Rnd.Uint64N(n))
+}
+
+var capabilities = []string{"a", "b", "c", "d"}
+
+func (g *Generator) capability() string {
+	return capabilities[g.Rnd.IntN(len(capabilities))]
+}
+
+func (g *Generator) upserts() (out []abi.Capability) {
+	for range g.Rnd.IntN(4) {
+		out = append(out, abi.Capability{Name: g.capability(), PriceWei: g.number(40), Class: uint8(g.Rnd.IntN(4))})
+	}
+	if g.chance(20) {
+		out = append(out, abi.Capability{Name: "z", Class: 4})
+	}
+	return out
+}
+
+// operation returns calldata and a value that mostly suits it.
+func (g *Generator) operation(from common.Address) (to *common.Address, value uint256.Int, data []byte) {
+	to = &abi.Address
+	switch g.Rnd.IntN(16) {
+	case 0:
+		c := &abi.RegisterCall{Name: "n", AgentURI: "u"[:g.Rnd.IntN(2)], Capabilities: g.upserts()}
+		if g.chance(3) {
+			c.Metadata = []abi.MetadataEntry{{Key: "k", Value: []byte{byte(g.Rnd.IntN(3))}}}
+		}
+		return to, g.number(400), c.Encode()
+	case 1:
+		c := &abi.UpdateCapabilitiesCall{Upserts: g.upserts()}
+		for range g.Rnd.IntN(3) {
+			c.Removals = append(c.Removals, vm.CapabilityID(g.capability()))
+		}
+		return to, value, c.Encode()
+	case 2:
+		if g.chance(2) {
+			return to, value, (&abi.HeartbeatCall{}).Encode()
+		}
+		if g.chance(3) {
+			return to, value, (&abi.DeregisterCall{}).Encode()
+		}
+		return to, value, (&abi.WithdrawStakeCall{}).Encode()
+	case 3:
+		return to, g.number(50), (&abi.TopUpStakeCall{}).Encode()
+	case 4:
+		if g.chance(2) {
+			return to, value, (&abi.HeartbeatCall{}).Encode()
+		}
+		return to, value, (&abi.UpdateAgentCall{Name: "m", Version: "2"}).Encode()
+	case 5:
+		t := g.anyone()
+		if g.chance(8) {
+			t = from
+		}
+		return &t, g.number(1000), nil
+	case 6:
+		if g.chance(3) {
+			return &abi.MessagePasserAddress, g.number(100), nil
+		}
+		t := g.anyone()
+		return &t, g.number(100), []byte{1}[:g.Rnd.IntN(2)]
+	case 7:
+		junk := make([]byte, g.Rnd.IntN(200))
+		for i := range junk {
+			junk[i] = byte(g.Rnd.Uint32())
+		}
+		if g.chance(2) && len(junk) > 4 {
+			copy(junk, abi.InvokeSelector[:])
+		}
+		return to, value, junk
+	case 8, 9, 10, 11:
+		callee := g.anyone()
+		for range 20 {
+			if callee == from || !g.account(callee).Registered {
+				callee = g.anyone()
+			}
+		}
+		c := &abi.InvokeCall{
+			Salt: common.Hash{byte(g.Rnd.Uint32()), byte(g.Rnd.IntN(3))}, Callee: callee, Capability: vm.CapabilityID(g.capability()),
+			TtlSeconds: 1 + uint32(g.Rnd.IntN(30)), MaxPriceWei: g.number(200), Da: abi.DAPointer{LengthBytes: g.Rnd.Uint32N(100)},
+		}
+		if g.chance(30) {
+			c.ParamsHash = common.Hash{1}
+		}
+		if g.chance(30) {
+			c.Da.Backend = 4
+		}
+		return to, *new(uint256.Int).AddUint64(new(uint256.Int).SetUint64(g.Rnd.Uint64N(70)), 10), c.Encode()
+	}
+	c := &abi.RespondCall{Id: g.interaction(), Status: uint8(g.Rnd.IntN(5))}
+	if g.chance(30) {
+		c.Status = 5
+	}
+	if (c.Status == 0) != g.chance(25) {
+		c.ResultHash = common.Hash{7}
+	}
+	c.Da.ContentHash = c.ResultHash
+	if g.chance(20) {
+		c.Attestation = make([]byte, 65)
+	}
+	return to, value, c.Encode()
+}
+
+func (g *Generator) interaction() common.Hash {
+	if len(g.IDs) == 0 || g.chance(30) {
+		return common.Hash{9}
+	}
+	recent := g.IDs[max(0, len(g.IDs)-15):]
+	return recent[g.Rnd.IntN(len(recent))]
+}
+
+// Transaction returns the next transaction, unsigned and without a hash.
+func (g *Generator) Transaction() *abi.Transaction {
+	if len(g.Old) > 0 && g.chance(6) {
+		return g.Old[g.Rnd.IntN(len(g.Old))]
+	}
+	from := g.anyone()
+	to, value, data := g.operation(from)
+	if c, err := abi.DecodeRespondCall(tail(data)); err == nil && bytes.HasPrefix(data, abi.RespondSelector[:]) && !g.chance(8) {
+		if b := g.Get(record.InteractionKey(c.Id)); b != nil { // mostly from the one who may
+			from = must(record.DecodeInteraction(b)).Callee
+		}
+	}
+	if to != nil && g.chance(40) {
+		to = nil
+	}
+	tx := &abi.Transaction{
+		From: from, To: to, Value: value, Data: data, Nonce: g.account(from).Nonce, GasLimit: 20_000 + g.Rnd.Uint64N(30_000),
+		FeeCap: *uint256.NewInt(g.Rnd.Uint64N(30) + 3), TipCap: *uint256.NewInt(g.Rnd.Uint64N(4)), Size: 100 + len(data),
+	}
+	if tx.FeeCap.Lt(&tx.TipCap) {
+		tx.FeeCap = tx.TipCap
+	}
+	switch {
+	case g.chance(25):
+		tx.Nonce += g.Rnd.Uint64N(3) - 1
+	case g.chance(25):
+		tx.GasLimit = g.Rnd.Uint64N(12_000)
+	case g.Deposits && g.chance(2):
+		tx.Deposit, tx.Mint = true, *uint256.NewInt(g.Rnd.Uint64N(200))
+	}
+	return tx
+}
+
+func tail(b []byte) []byte { return b[min(4, len(b)):] }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title Calls
+/// @notice Arguments of the operations of IAGNT2. Only for calldata that the dispatch has found canonical; enumerations
+///         are numbers, since canonical says nothing of their range.
+library Calls {
+    struct Capability {
+        string name;
+        string endpoint;
+        bytes32 inputSchemaHash;
+        bytes32 outputSchemaHash;
+        uint256 priceWei;
+        uint32 latencyMsP99;
+        uint8 class;
+    }
+
+    struct MetadataEntry {
+        string key;
+        bytes value;
+    }
+
+    struct DAPointer {
+        bytes32 contentHash;
+        uint32 lengthBytes;
+        uint8 backend;
+        bytes32 locator;
+    }
+
+    struct Register {
+        string name;
+        string version;
+        string agentURI;
+        bytes32 imageDigest;
+        Capability[] capabilities;
+        MetadataEntry[] metadata;
+    }
+
+    struct Invoke {
+        bytes32 salt;
+        address callee;
+        bytes32 capability;
+        bytes32 paramsHash;
+        uint32 ttlSeconds;
+        uint256 maxPriceWei;
+        bytes32 sessionId;
+        bytes32 compositionId;
+        DAPointer da;
+    }
+
+    /// @dev Without its last argument, the attestation.
+    struct Respond {
+        bytes32 id;
+        bytes32 resultHash;
+        uint8 status;
+        uint32 branch;
+        uint64 executionMs;
+        uint64 timestampMs;
+        DAPointer da;
+    }
+
+    /// @notice Arguments of register.
+    function register(bytes calldata args) internal pure returns (Register memory c) {
+        (c.name, c.version, c.agentURI, c.imageDigest, c.capabilities, c.metadata) =
+            abi.decode(args, (string, string, string, bytes32, Capability[], MetadataEntry[]));
+    }
+
+    /// @notice Arguments of updateAgent.
+    function updateAgent(bytes calldata args)
+        internal
+        pure
+        returns (string memory name, string memory version, bytes32 imageDigest)
+    {
+        return abi.decode(args, (string, string, bytes32));
+    }
+
+    /// @notice Arguments of updateCapabilities.
+    function updateCapabilities(bytes calldata args)
+        internal
+        pure
+        returns (Capability[] memory upserts, bytes32[] memory removals)
+    {
+        return abi.decode(args, (Capability[], bytes32[]));
+    }
+
+    /// @notice Arguments of invoke.
+    function invoke(bytes calldata args) internal pure returns (Invoke memory) {
+        return abi.decode(args, (Invoke));
+    }
+
+    /// @notice Arguments of respond.
+    function respond(bytes calldata args) internal pure returns (Respond memory c, bytes calldata attestation) {
+        c = abi.decode(args, (Respond)); // its words stand in line; the word after them is the attestation's offset
+        uint256 size = uint256(bytes32(args[11 * 32:]));
+        attestation = args[12 * 32:12 * 32 + size];
+    }
+}

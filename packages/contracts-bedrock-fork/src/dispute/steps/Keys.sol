@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title Keys
+/// @notice Keys of the record trie (docs/spec/records.md): agnt2/record/key.go.
+library Keys {
+    uint8 internal constant DEADLINES = 0x11;
+
+    bytes32 internal constant PARAMS = 0xffb40d1b5f6b77d2ba0d8b0410e0f8e6dfe0005ee7b9331709c2b66ef5868054;
+    bytes32 internal constant TOTALS = 0xff6cc40a048a92a8416556ac00f80eb21f591a2ded6f58ae93554662341cdfce;
+    bytes32 internal constant L1_INFO = 0xffa80b3ee3ab847717d7dcf8d3f8b7fc5eb113b6461947e9414860e84847a172;
+
+    /// @notice Key of an address' Account.
+    function account(address a) internal pure returns (bytes32) {
+        return _key(0x01, keccak256(abi.encodePacked(a)));
+    }
+
+    /// @notice Key of an agent's Agent.
+    function agent(address a) internal pure returns (bytes32) {
+        return _key(0x02, keccak256(abi.encodePacked(a)));
+    }
+
+    /// @notice Key of an agent's AgentURI.
+    function agentURI(address a) internal pure returns (bytes32) {
+        return _key(0x03, keccak256(abi.encodePacked(a)));
+    }
+
+    /// @notice Key of a Metadata entry.
+    function metadata(address a, string memory name) internal pure returns (bytes32) {
+        return _key(0x04, keccak256(abi.encodePacked(a, name)));
+    }
+
+    /// @notice Key of a Capability.
+    /// @param  id keccak256 of its name.
+    function capability(address a, bytes32 id) internal pure returns (bytes32) {
+        return _key(0x05, keccak256(abi.encodePacked(a, id)));
+    }
+
+    /// @notice Key of a CapabilityDetail.
+    /// @param  id keccak256 of the capability's name.
+    function capabilityDetail(address a, bytes32 id) internal pure returns (bytes32) {
+        return _key(0x06, keccak256(abi.encodePacked(a, id)));
+    }
+
+    /// @notice Key of an agent's Reputation.
+    function reputation(address a) internal pure returns (bytes32) {
+        return _key(0x07, keccak256(abi.encodePacked(a)));
+    }
+
+    /// @notice Key of the Pair of a callee and a caller.
+    function pair(address callee, address caller) internal pure returns (bytes32) {
+        return _key(0x08, keccak256(abi.encodePacked(callee, caller)));
+    }
+
+    /// @notice Key of an Interaction.
+    function interaction(bytes32 id) internal pure returns (bytes32) {
+        return _key(0x10, id);
+    }
+
+    /// @notice Key of a Deadline.
+    /// @param  time Unix seconds, below 2^40.
+    /// @param  id   The interaction.
+    function deadline(uint64 time, bytes32 id) internal pure returns (bytes32) {
+        return bytes32((uint256(DEADLINES) << 248) | ((uint256(time) & 0xffffffffff) << 208) | (uint256(id) >> 48));
+    }
+
+    /// @dev The namespace and the first 31 bytes of a hash.
+    function _key(uint256 namespace, bytes32 hash) private pure returns (bytes32) {
+        return bytes32((namespace << 248) | (uint256(hash) >> 8));
+    }
+}
