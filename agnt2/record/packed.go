@@ -17,12 +17,32 @@ var ErrPacked = errors.New("not a packed struct")
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Account) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, x.Nonce)
-	b = appendPackedNumber(b, &x.Balance, 32)
-	b = appendPackedNumber(b, &x.Stake, 32)
-	b = appendPackedNumber(b, &x.Escrowed, 32)
-	b = binary.BigEndian.AppendUint32(b, x.PendingInvokes)
-	b = appendPackedBool(b, x.Registered)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Nonce != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Nonce)
+	}
+	if !x.Balance.IsZero() {
+		b[at+0] |= 0x40
+		b = appendPackedNumber(b, &x.Balance, 32)
+	}
+	if !x.Stake.IsZero() {
+		b[at+0] |= 0x20
+		b = appendPackedNumber(b, &x.Stake, 32)
+	}
+	if !x.Escrowed.IsZero() {
+		b[at+0] |= 0x10
+		b = appendPackedNumber(b, &x.Escrowed, 32)
+	}
+	if x.PendingInvokes != 0 {
+		b[at+0] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.PendingInvokes)
+	}
+	if x.Registered {
+		b[at+0] |= 0x04
+	}
 	return b
 }
 
@@ -35,19 +55,67 @@ func UnpackAccount(b []byte) (x Account, rest []byte, err error) {
 }
 
 func (x *Account) getPacked(b []byte) ([]byte, error) {
-	var err error
-	if err := needPacked(b, 109); err != nil {
+	var bits []byte
+	if err := needPacked(b, 1); err != nil {
 		return nil, err
 	}
-	x.Nonce = binary.BigEndian.Uint64(b[0:])
-	x.Balance.SetBytes(b[8:40])
-	x.Stake.SetBytes(b[40:72])
-	x.Escrowed.SetBytes(b[72:104])
-	x.PendingInvokes = binary.BigEndian.Uint32(b[104:])
-	if x.Registered, err = getPackedBool(b[108]); err != nil {
-		return nil, err
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x03 != 0 {
+		return nil, errPackedZero()
 	}
-	b = b[109:]
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Nonce = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Nonce != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Balance.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Balance.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Stake.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Stake.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Escrowed.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Escrowed.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.PendingInvokes = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.PendingInvokes != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		x.Registered = true
+	}
 	return b, nil
 }
 
@@ -134,10 +202,25 @@ func (x *AgentURI) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Capability) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(b, x.Epoch)
-	b = append(b, x.Class)
-	b = binary.BigEndian.AppendUint32(b, x.LatencyMsP99)
-	b = appendPackedNumber(b, &x.PriceWei, 32)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Epoch != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Epoch)
+	}
+	if x.Class != 0 {
+		b[at+0] |= 0x40
+		b = append(b, x.Class)
+	}
+	if x.LatencyMsP99 != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.LatencyMsP99)
+	}
+	if !x.PriceWei.IsZero() {
+		b[at+0] |= 0x10
+		b = appendPackedNumber(b, &x.PriceWei, 32)
+	}
 	return b
 }
 
@@ -150,14 +233,54 @@ func UnpackCapability(b []byte) (x Capability, rest []byte, err error) {
 }
 
 func (x *Capability) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 41); err != nil {
+	var bits []byte
+	if err := needPacked(b, 1); err != nil {
 		return nil, err
 	}
-	x.Epoch = binary.BigEndian.Uint32(b[0:])
-	x.Class = b[4]
-	x.LatencyMsP99 = binary.BigEndian.Uint32(b[5:])
-	x.PriceWei.SetBytes(b[9:41])
-	b = b[41:]
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x0f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Epoch = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Epoch != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Class = b[0]
+		b = b[1:]
+		if !(x.Class != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.LatencyMsP99 = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.LatencyMsP99 != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.PriceWei.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.PriceWei.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
@@ -206,7 +329,13 @@ func (x *CapabilityDetail) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Deadline) AppendPacked(b []byte) []byte {
-	b = append(b, x.Id[:]...)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Id != ([32]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Id[:]...)
+	}
 	return b
 }
 
@@ -219,29 +348,81 @@ func UnpackDeadline(b []byte) (x Deadline, rest []byte, err error) {
 }
 
 func (x *Deadline) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 32); err != nil {
+	var bits []byte
+	if err := needPacked(b, 1); err != nil {
 		return nil, err
 	}
-	copy(x.Id[:], b[0:])
-	b = b[32:]
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Id[:], b[0:])
+		b = b[32:]
+		if !(x.Id != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Interaction) AppendPacked(b []byte) []byte {
-	b = append(b, x.Status)
-	b = append(b, x.Caller[:]...)
-	b = append(b, x.Callee[:]...)
-	b = append(b, x.Capability[:]...)
-	b = append(b, x.ParamsHash[:]...)
-	b = append(b, x.ResultHash[:]...)
-	b = appendPackedNumber(b, &x.PaymentWei, 32)
-	b = binary.BigEndian.AppendUint64(b, x.InvokedAt)
-	b = binary.BigEndian.AppendUint64(b, x.Deadline)
-	b = binary.BigEndian.AppendUint64(b, x.SettledAt)
-	b = binary.BigEndian.AppendUint32(b, x.Branch)
-	b = append(b, x.CompositionId[:]...)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if x.Status != 0 {
+		b[at+0] |= 0x80
+		b = append(b, x.Status)
+	}
+	if x.Caller != ([20]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Caller[:]...)
+	}
+	if x.Callee != ([20]byte{}) {
+		b[at+0] |= 0x20
+		b = append(b, x.Callee[:]...)
+	}
+	if x.Capability != ([32]byte{}) {
+		b[at+0] |= 0x10
+		b = append(b, x.Capability[:]...)
+	}
+	if x.ParamsHash != ([32]byte{}) {
+		b[at+0] |= 0x08
+		b = append(b, x.ParamsHash[:]...)
+	}
+	if x.ResultHash != ([32]byte{}) {
+		b[at+0] |= 0x04
+		b = append(b, x.ResultHash[:]...)
+	}
+	if !x.PaymentWei.IsZero() {
+		b[at+0] |= 0x02
+		b = appendPackedNumber(b, &x.PaymentWei, 32)
+	}
+	if x.InvokedAt != 0 {
+		b[at+0] |= 0x01
+		b = binary.BigEndian.AppendUint64(b, x.InvokedAt)
+	}
+	if x.Deadline != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Deadline)
+	}
+	if x.SettledAt != 0 {
+		b[at+1] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.SettledAt)
+	}
+	if x.Branch != 0 {
+		b[at+1] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.Branch)
+	}
+	if x.CompositionId != ([32]byte{}) {
+		b[at+1] |= 0x10
+		b = append(b, x.CompositionId[:]...)
+	}
 	return b
 }
 
@@ -254,39 +435,187 @@ func UnpackInteraction(b []byte) (x Interaction, rest []byte, err error) {
 }
 
 func (x *Interaction) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 229); err != nil {
+	var bits []byte
+	if err := needPacked(b, 2); err != nil {
 		return nil, err
 	}
-	x.Status = b[0]
-	copy(x.Caller[:], b[1:])
-	copy(x.Callee[:], b[21:])
-	copy(x.Capability[:], b[41:])
-	copy(x.ParamsHash[:], b[73:])
-	copy(x.ResultHash[:], b[105:])
-	x.PaymentWei.SetBytes(b[137:169])
-	x.InvokedAt = binary.BigEndian.Uint64(b[169:])
-	x.Deadline = binary.BigEndian.Uint64(b[177:])
-	x.SettledAt = binary.BigEndian.Uint64(b[185:])
-	x.Branch = binary.BigEndian.Uint32(b[193:])
-	copy(x.CompositionId[:], b[197:])
-	b = b[229:]
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x0f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Status = b[0]
+		b = b[1:]
+		if !(x.Status != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Caller[:], b[0:])
+		b = b[20:]
+		if !(x.Caller != ([20]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Callee[:], b[0:])
+		b = b[20:]
+		if !(x.Callee != ([20]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Capability[:], b[0:])
+		b = b[32:]
+		if !(x.Capability != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ParamsHash[:], b[0:])
+		b = b[32:]
+		if !(x.ParamsHash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ResultHash[:], b[0:])
+		b = b[32:]
+		if !(x.ResultHash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.PaymentWei.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.PaymentWei.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.InvokedAt = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.InvokedAt != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Deadline = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Deadline != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.SettledAt = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.SettledAt != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branch = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branch != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.CompositionId[:], b[0:])
+		b = b[32:]
+		if !(x.CompositionId != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *L1Info) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, x.Number)
-	b = binary.BigEndian.AppendUint64(b, x.Timestamp)
-	b = appendPackedNumber(b, &x.BaseFee, 32)
-	b = appendPackedNumber(b, &x.BlobBaseFee, 32)
-	b = append(b, x.BlockHash[:]...)
-	b = append(b, x.BatcherHash[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.SequenceNumber)
-	b = binary.BigEndian.AppendUint32(b, x.BaseFeeScalar)
-	b = binary.BigEndian.AppendUint32(b, x.BlobBaseFeeScalar)
-	b = binary.BigEndian.AppendUint32(b, x.OperatorFeeScalar)
-	b = binary.BigEndian.AppendUint64(b, x.OperatorFeeConstant)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if x.Number != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Number)
+	}
+	if x.Timestamp != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.Timestamp)
+	}
+	if !x.BaseFee.IsZero() {
+		b[at+0] |= 0x20
+		b = appendPackedNumber(b, &x.BaseFee, 32)
+	}
+	if !x.BlobBaseFee.IsZero() {
+		b[at+0] |= 0x10
+		b = appendPackedNumber(b, &x.BlobBaseFee, 32)
+	}
+	if x.BlockHash != ([32]byte{}) {
+		b[at+0] |= 0x08
+		b = append(b, x.BlockHash[:]...)
+	}
+	if x.BatcherHash != ([32]byte{}) {
+		b[at+0] |= 0x04
+		b = append(b, x.BatcherHash[:]...)
+	}
+	if x.SequenceNumber != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint64(b, x.SequenceNumber)
+	}
+	if x.BaseFeeScalar != 0 {
+		b[at+0] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.BaseFeeScalar)
+	}
+	if x.BlobBaseFeeScalar != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.BlobBaseFeeScalar)
+	}
+	if x.OperatorFeeScalar != 0 {
+		b[at+1] |= 0x40
+		b = binary.BigEndian.AppendUint32(b, x.OperatorFeeScalar)
+	}
+	if x.OperatorFeeConstant != 0 {
+		b[at+1] |= 0x20
+		b = binary.BigEndian.AppendUint64(b, x.OperatorFeeConstant)
+	}
 	return b
 }
 
@@ -299,21 +628,124 @@ func UnpackL1Info(b []byte) (x L1Info, rest []byte, err error) {
 }
 
 func (x *L1Info) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 172); err != nil {
+	var bits []byte
+	if err := needPacked(b, 2); err != nil {
 		return nil, err
 	}
-	x.Number = binary.BigEndian.Uint64(b[0:])
-	x.Timestamp = binary.BigEndian.Uint64(b[8:])
-	x.BaseFee.SetBytes(b[16:48])
-	x.BlobBaseFee.SetBytes(b[48:80])
-	copy(x.BlockHash[:], b[80:])
-	copy(x.BatcherHash[:], b[112:])
-	x.SequenceNumber = binary.BigEndian.Uint64(b[144:])
-	x.BaseFeeScalar = binary.BigEndian.Uint32(b[152:])
-	x.BlobBaseFeeScalar = binary.BigEndian.Uint32(b[156:])
-	x.OperatorFeeScalar = binary.BigEndian.Uint32(b[160:])
-	x.OperatorFeeConstant = binary.BigEndian.Uint64(b[164:])
-	b = b[172:]
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x1f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Number = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Number != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Timestamp = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Timestamp != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.BaseFee.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.BaseFee.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.BlobBaseFee.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.BlobBaseFee.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.BlockHash[:], b[0:])
+		b = b[32:]
+		if !(x.BlockHash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.BatcherHash[:], b[0:])
+		b = b[32:]
+		if !(x.BatcherHash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.SequenceNumber = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.SequenceNumber != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.BaseFeeScalar = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.BaseFeeScalar != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.BlobBaseFeeScalar = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.BlobBaseFeeScalar != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.OperatorFeeScalar = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.OperatorFeeScalar != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.OperatorFeeConstant = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.OperatorFeeConstant != 0) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
@@ -351,7 +783,13 @@ func (x *Metadata) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Pair) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, x.Completed)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Completed != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Completed)
+	}
 	return b
 }
 
@@ -364,11 +802,24 @@ func UnpackPair(b []byte) (x Pair, rest []byte, err error) {
 }
 
 func (x *Pair) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 8); err != nil {
+	var bits []byte
+	if err := needPacked(b, 1); err != nil {
 		return nil, err
 	}
-	x.Completed = binary.BigEndian.Uint64(b[0:])
-	b = b[8:]
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Completed = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Completed != 0) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
@@ -439,20 +890,65 @@ func (x *Params) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Reputation) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, x.Completed)
-	b = binary.BigEndian.AppendUint64(b, x.Timeouts)
-	b = binary.BigEndian.AppendUint64(b, x.Errors)
-	b = binary.BigEndian.AppendUint64(b, x.GracefulTimeouts)
-	b = binary.BigEndian.AppendUint64(b, x.ParseFailures)
-	b = binary.BigEndian.AppendUint64(b, x.Rejections)
-	b = binary.BigEndian.AppendUint64(b, x.SoftStreak)
-	b = binary.BigEndian.AppendUint64(b, x.PenaltyUnits)
-	b = binary.BigEndian.AppendUint64(b, x.Disputed)
-	b = binary.BigEndian.AppendUint64(b, x.DisputesLost)
-	b = binary.BigEndian.AppendUint64(b, x.CountedCompleted)
-	b = binary.BigEndian.AppendUint64(b, x.DistinctCallers)
-	b = appendPackedNumber(b, &x.SumOfSquares, 16)
-	b = binary.BigEndian.AppendUint64(b, x.LastActiveAt)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if x.Completed != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Completed)
+	}
+	if x.Timeouts != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.Timeouts)
+	}
+	if x.Errors != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint64(b, x.Errors)
+	}
+	if x.GracefulTimeouts != 0 {
+		b[at+0] |= 0x10
+		b = binary.BigEndian.AppendUint64(b, x.GracefulTimeouts)
+	}
+	if x.ParseFailures != 0 {
+		b[at+0] |= 0x08
+		b = binary.BigEndian.AppendUint64(b, x.ParseFailures)
+	}
+	if x.Rejections != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint64(b, x.Rejections)
+	}
+	if x.SoftStreak != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint64(b, x.SoftStreak)
+	}
+	if x.PenaltyUnits != 0 {
+		b[at+0] |= 0x01
+		b = binary.BigEndian.AppendUint64(b, x.PenaltyUnits)
+	}
+	if x.Disputed != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Disputed)
+	}
+	if x.DisputesLost != 0 {
+		b[at+1] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.DisputesLost)
+	}
+	if x.CountedCompleted != 0 {
+		b[at+1] |= 0x20
+		b = binary.BigEndian.AppendUint64(b, x.CountedCompleted)
+	}
+	if x.DistinctCallers != 0 {
+		b[at+1] |= 0x10
+		b = binary.BigEndian.AppendUint64(b, x.DistinctCallers)
+	}
+	if !x.SumOfSquares.IsZero() {
+		b[at+1] |= 0x08
+		b = appendPackedNumber(b, &x.SumOfSquares, 16)
+	}
+	if x.LastActiveAt != 0 {
+		b[at+1] |= 0x04
+		b = binary.BigEndian.AppendUint64(b, x.LastActiveAt)
+	}
 	return b
 }
 
@@ -465,34 +961,179 @@ func UnpackReputation(b []byte) (x Reputation, rest []byte, err error) {
 }
 
 func (x *Reputation) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 120); err != nil {
+	var bits []byte
+	if err := needPacked(b, 2); err != nil {
 		return nil, err
 	}
-	x.Completed = binary.BigEndian.Uint64(b[0:])
-	x.Timeouts = binary.BigEndian.Uint64(b[8:])
-	x.Errors = binary.BigEndian.Uint64(b[16:])
-	x.GracefulTimeouts = binary.BigEndian.Uint64(b[24:])
-	x.ParseFailures = binary.BigEndian.Uint64(b[32:])
-	x.Rejections = binary.BigEndian.Uint64(b[40:])
-	x.SoftStreak = binary.BigEndian.Uint64(b[48:])
-	x.PenaltyUnits = binary.BigEndian.Uint64(b[56:])
-	x.Disputed = binary.BigEndian.Uint64(b[64:])
-	x.DisputesLost = binary.BigEndian.Uint64(b[72:])
-	x.CountedCompleted = binary.BigEndian.Uint64(b[80:])
-	x.DistinctCallers = binary.BigEndian.Uint64(b[88:])
-	x.SumOfSquares.SetBytes(b[96:112])
-	x.LastActiveAt = binary.BigEndian.Uint64(b[112:])
-	b = b[120:]
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x03 != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Completed = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Completed != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Timeouts = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Timeouts != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Errors = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Errors != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.GracefulTimeouts = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.GracefulTimeouts != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.ParseFailures = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.ParseFailures != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Rejections = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Rejections != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.SoftStreak = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.SoftStreak != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.PenaltyUnits = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.PenaltyUnits != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Disputed = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Disputed != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.DisputesLost = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.DisputesLost != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.CountedCompleted = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.CountedCompleted != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.DistinctCallers = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.DistinctCallers != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x08 != 0 {
+		if err := needPacked(b, 16); err != nil {
+			return nil, err
+		}
+		x.SumOfSquares.SetBytes(b[0:16])
+		b = b[16:]
+		if !(!x.SumOfSquares.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x04 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.LastActiveAt = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.LastActiveAt != 0) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Totals) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, x.Agents)
-	b = binary.BigEndian.AppendUint64(b, x.Interactions)
-	b = appendPackedNumber(b, &x.VolumeWei, 32)
-	b = binary.BigEndian.AppendUint64(b, x.MessageNonce)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Agents != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Agents)
+	}
+	if x.Interactions != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.Interactions)
+	}
+	if !x.VolumeWei.IsZero() {
+		b[at+0] |= 0x20
+		b = appendPackedNumber(b, &x.VolumeWei, 32)
+	}
+	if x.MessageNonce != 0 {
+		b[at+0] |= 0x10
+		b = binary.BigEndian.AppendUint64(b, x.MessageNonce)
+	}
 	return b
 }
 
@@ -505,14 +1146,54 @@ func UnpackTotals(b []byte) (x Totals, rest []byte, err error) {
 }
 
 func (x *Totals) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 56); err != nil {
+	var bits []byte
+	if err := needPacked(b, 1); err != nil {
 		return nil, err
 	}
-	x.Agents = binary.BigEndian.Uint64(b[0:])
-	x.Interactions = binary.BigEndian.Uint64(b[8:])
-	x.VolumeWei.SetBytes(b[16:48])
-	x.MessageNonce = binary.BigEndian.Uint64(b[48:])
-	b = b[56:]
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x0f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Agents = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Agents != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Interactions = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Interactions != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.VolumeWei.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.VolumeWei.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.MessageNonce = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.MessageNonce != 0) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
@@ -520,13 +1201,6 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 func appendPackedNumber(b []byte, v *uint256.Int, width int) []byte {
 	w := v.Bytes32()
 	return append(b, w[32-width:]...)
-}
-
-func appendPackedBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
 }
 
 // appendPackedBytes panics above 65,535 bytes: no struct that obeys its field limits comes near.
@@ -562,11 +1236,8 @@ func getPackedCount(b []byte, size int) (n int, rest []byte, err error) {
 	return n, b[2:], needPacked(b[2:], n*size)
 }
 
-func getPackedBool(v byte) (bool, error) {
-	if v > 1 {
-		return false, fmt.Errorf("%w: bool is %d", ErrPacked, v)
-	}
-	return v == 1, nil
+func errPackedZero() error {
+	return fmt.Errorf("%w: a zero that is marked as there, or a bit too many", ErrPacked)
 }
 
 func needPacked(b []byte, n int) error {

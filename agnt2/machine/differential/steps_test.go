@@ -612,35 +612,37 @@ func deposit(tx *abi.Transaction) {
 	tx.Deposit, tx.Mint, tx.Nonce = true, *uint256.NewInt(5), 0
 }
 
-// filler is a trie with n records of others, in the shares of a busy chain.
-func filler(t *testing.T, n int, rnd *rand.Rand) *trie.Trie {
+// filler is a trie with n records of others, in the shares of a busy chain, and the first of its deadline queue.
+func filler(t *testing.T, n int, rnd *rand.Rand) (*trie.Trie, record.Key, []byte) {
 	shares := []record.Namespace{
 		record.NSAccount, record.NSAgent, record.NSAgentURI, record.NSMetadata, record.NSCapability, record.NSCapabilityDetail,
 		record.NSReputation, record.NSPair, record.NSPair, record.NSInteraction, record.NSInteraction, record.NSInteraction,
 		record.NSInteraction, record.NSInteraction, record.NSInteraction, record.NSDeadline,
 	}
-	keys := make([]trie.Key, n)
-	for i := range keys {
-		k := &keys[i]
+	type leaf struct{ key, id trie.Key }
+	leaves := make([]leaf, n)
+	for i := range leaves {
+		l := &leaves[i]
 		for j := 0; j < 32; j += 8 {
-			binary.BigEndian.PutUint64(k[j:], rnd.Uint64())
+			binary.BigEndian.PutUint64(l.id[j:], rnd.Uint64())
 		}
-		k[0] = byte(shares[i%len(shares)])
-		if k[0] == byte(record.NSDeadline) {
-			k[1] = 0x80 // much later
+		l.key = l.id
+		if l.key[0] = byte(shares[i%len(shares)]); l.key[0] == byte(record.NSDeadline) {
+			l.key = trie.Key(record.DeadlineKey(1<<39+uint64(l.id[31]), l.id)) // much later
 		}
 	}
-	slices.SortFunc(keys, func(a, b trie.Key) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(leaves, func(a, b leaf) int { return bytes.Compare(a.key[:], b.key[:]) })
 	i := 0
 	tree, err := trie.Build(func() (k trie.Key, h trie.Hash, ok bool) {
 		if i == n {
 			return k, h, false
 		}
 		i++
-		return keys[i-1], keys[n-i], true
+		return leaves[i-1].key, trie.HashRecord(leaves[i-1].id[:]), true
 	})
 	require.NoError(t, err)
-	return tree
+	first := slices.IndexFunc(leaves, func(l leaf) bool { return l.key[0] == byte(record.NSDeadline) })
+	return tree, record.Key(leaves[first].key), leaves[first].id[:]
 }
 
 // TestStepsScenario takes every way that a micro-step can go, over a million records.
@@ -652,7 +654,8 @@ func TestStepsScenario(t *testing.T) {
 		n = 1 << 12
 	}
 	records := s.records
-	s.tree, s.records = filler(t, n, s.rnd), map[record.Key][]byte{}
+	tree, first, value := filler(t, n, s.rnd)
+	s.tree, s.records = tree, map[record.Key][]byte{first: value}
 	for k, v := range records {
 		s.set(k, v)
 	}
@@ -732,7 +735,7 @@ func TestStepsScenario(t *testing.T) {
 	s.failsRaw("dispatch UnknownOperation", "caller", passer, 5, []byte{1, 2, 3, 4})
 	for _, at := range []int{4, 4 + 64, 4 + 95, 4 + 96, 4 + 97, 4 + 127, 4 + 159} {
 		b := withdraw(bytes.Repeat([]byte{9}, 30))
-		b[at] ^= 1
+		b[at] ^= 0x40
 		s.failsRaw("dispatch MalformedCalldata", "caller", passer, 5, b)
 	}
 	s.failsRaw("dispatch OutOfGas", "caller", passer, 5, nil, gasLimit(19_999))
@@ -866,7 +869,7 @@ func TestStepsScenario(t *testing.T) {
 	s.fails("invokeArgs DACommitmentMismatch", "caller", 20, with(func(c *abi.InvokeCall) { c.Da.ContentHash = common.Hash{} }))
 	s.fails("invokeCallee CalleeUnknown", "caller", 20, with(func(c *abi.InvokeCall) { c.Callee = fresh }))
 	s.fails("invokeCapability CapabilityUnknown", "caller", 20, with(func(c *abi.InvokeCall) { c.Capability = b }))
-	s.fails("invokeCapability OutOfGas", "caller", 20, invoke(), gasLimit(6000+1000+500+999))
+	s.fails("invokeCapability OutOfGas", "caller", 20, invoke(), gasLimit(4+12*32+6000+1000+999))
 	s.fails("invokeCapability PriceAboveMaximum", "caller", 20, with(func(c *abi.InvokeCall) { c.MaxPriceWei = *uint256.NewInt(19) }))
 	s.fails("invokeCapability PaymentBelowPrice", "caller", 19, invoke())
 	var pending []*abi.InvokeCall
@@ -961,7 +964,7 @@ func TestStepsScenario(t *testing.T) {
 	s.do("third", 20, lone)
 	s.do("agent", 0, &abi.RespondCall{Id: vm.InteractionID(address("third"), lone.Salt), ResultHash: common.Hash{1}, Da: abi.DAPointer{ContentHash: common.Hash{1}}})
 	var late []common.Hash
-	for range 4 {
+	for range 3 {
 		c := invoke()
 		s.do("caller", 20, c)
 		late = append(late, id(c))

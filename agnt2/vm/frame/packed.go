@@ -16,12 +16,33 @@ var ErrPacked = errors.New("not a packed struct")
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Block) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, x.Number)
-	b = binary.BigEndian.AppendUint64(b, x.Time)
-	b = binary.BigEndian.AppendUint64(b, x.GasLimit)
-	b = binary.BigEndian.AppendUint64(b, x.GasUsed)
-	b = appendPackedNumber(b, &x.BaseFee, 32)
-	b = appendPackedNumber(b, &x.L1Price, 32)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Number != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Number)
+	}
+	if x.Time != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.Time)
+	}
+	if x.GasLimit != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint64(b, x.GasLimit)
+	}
+	if x.GasUsed != 0 {
+		b[at+0] |= 0x10
+		b = binary.BigEndian.AppendUint64(b, x.GasUsed)
+	}
+	if !x.BaseFee.IsZero() {
+		b[at+0] |= 0x08
+		b = appendPackedNumber(b, &x.BaseFee, 32)
+	}
+	if !x.L1Price.IsZero() {
+		b[at+0] |= 0x04
+		b = appendPackedNumber(b, &x.L1Price, 32)
+	}
 	return b
 }
 
@@ -34,44 +55,168 @@ func UnpackBlock(b []byte) (x Block, rest []byte, err error) {
 }
 
 func (x *Block) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 96); err != nil {
+	var bits []byte
+	if err := needPacked(b, 1); err != nil {
 		return nil, err
 	}
-	x.Number = binary.BigEndian.Uint64(b[0:])
-	x.Time = binary.BigEndian.Uint64(b[8:])
-	x.GasLimit = binary.BigEndian.Uint64(b[16:])
-	x.GasUsed = binary.BigEndian.Uint64(b[24:])
-	x.BaseFee.SetBytes(b[32:64])
-	x.L1Price.SetBytes(b[64:96])
-	b = b[96:]
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x03 != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Number = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Number != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Time = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Time != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.GasLimit = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.GasLimit != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.GasUsed = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.GasUsed != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.BaseFee.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.BaseFee.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.L1Price.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.L1Price.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Op) AppendPacked(b []byte) []byte {
-	b = append(b, x.From[:]...)
-	b = appendPackedNumber(b, &x.Value, 32)
-	b = binary.BigEndian.AppendUint64(b, x.GasLimit)
-	b = binary.BigEndian.AppendUint64(b, x.GasUsed)
-	b = append(b, x.Data[:]...)
-	b = appendPackedNumber(b, &x.Stake, 32)
-	b = binary.BigEndian.AppendUint32(b, x.Pending)
-	b = appendPackedBool(b, x.Registered)
-	b = append(b, x.Effect)
-	b = appendPackedNumber(b, &x.Credit, 32)
-	b = binary.BigEndian.AppendUint32(b, x.Index)
-	b = binary.BigEndian.AppendUint32(b, x.Epoch)
-	b = binary.BigEndian.AppendUint32(b, x.Count)
-	b = append(b, x.Id[:]...)
-	b = append(b, x.Word[:]...)
-	b = append(b, x.Status)
-	b = binary.BigEndian.AppendUint32(b, x.Branch)
-	b = appendPackedBool(b, x.Flag)
-	b = binary.BigEndian.AppendUint64(b, x.Pairs)
-	b = append(b, x.Message[:]...)
-	b = append(b, x.Logs[:]...)
-	b = appendPackedBool(b, x.Failed)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 3)...)
+	if x.From != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.From[:]...)
+	}
+	if !x.Value.IsZero() {
+		b[at+0] |= 0x40
+		b = appendPackedNumber(b, &x.Value, 32)
+	}
+	if x.GasLimit != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint64(b, x.GasLimit)
+	}
+	if x.GasUsed != 0 {
+		b[at+0] |= 0x10
+		b = binary.BigEndian.AppendUint64(b, x.GasUsed)
+	}
+	if x.Data != ([32]byte{}) {
+		b[at+0] |= 0x08
+		b = append(b, x.Data[:]...)
+	}
+	if !x.Stake.IsZero() {
+		b[at+0] |= 0x04
+		b = appendPackedNumber(b, &x.Stake, 32)
+	}
+	if x.Pending != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.Pending)
+	}
+	if x.Registered {
+		b[at+0] |= 0x01
+	}
+	if x.Effect != 0 {
+		b[at+1] |= 0x80
+		b = append(b, x.Effect)
+	}
+	if !x.Credit.IsZero() {
+		b[at+1] |= 0x40
+		b = appendPackedNumber(b, &x.Credit, 32)
+	}
+	if x.Index != 0 {
+		b[at+1] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.Index)
+	}
+	if x.Epoch != 0 {
+		b[at+1] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.Epoch)
+	}
+	if x.Count != 0 {
+		b[at+1] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.Count)
+	}
+	if x.Id != ([32]byte{}) {
+		b[at+1] |= 0x04
+		b = append(b, x.Id[:]...)
+	}
+	if x.Word != ([32]byte{}) {
+		b[at+1] |= 0x02
+		b = append(b, x.Word[:]...)
+	}
+	if x.Status != 0 {
+		b[at+1] |= 0x01
+		b = append(b, x.Status)
+	}
+	if x.Branch != 0 {
+		b[at+2] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Branch)
+	}
+	if x.Flag {
+		b[at+2] |= 0x40
+	}
+	if x.Pairs != 0 {
+		b[at+2] |= 0x20
+		b = binary.BigEndian.AppendUint64(b, x.Pairs)
+	}
+	if x.Message != ([32]byte{}) {
+		b[at+2] |= 0x10
+		b = append(b, x.Message[:]...)
+	}
+	if x.Logs != ([32]byte{}) {
+		b[at+2] |= 0x08
+		b = append(b, x.Logs[:]...)
+	}
+	if x.Failed {
+		b[at+2] |= 0x04
+	}
 	return b
 }
 
@@ -84,82 +229,370 @@ func UnpackOp(b []byte) (x Op, rest []byte, err error) {
 }
 
 func (x *Op) getPacked(b []byte) ([]byte, error) {
-	var err error
-	if err := needPacked(b, 325); err != nil {
+	var bits []byte
+	if err := needPacked(b, 3); err != nil {
 		return nil, err
 	}
-	copy(x.From[:], b[0:])
-	x.Value.SetBytes(b[20:52])
-	x.GasLimit = binary.BigEndian.Uint64(b[52:])
-	x.GasUsed = binary.BigEndian.Uint64(b[60:])
-	copy(x.Data[:], b[68:])
-	x.Stake.SetBytes(b[100:132])
-	x.Pending = binary.BigEndian.Uint32(b[132:])
-	if x.Registered, err = getPackedBool(b[136]); err != nil {
-		return nil, err
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x03 != 0 {
+		return nil, errPackedZero()
 	}
-	x.Effect = b[137]
-	x.Credit.SetBytes(b[138:170])
-	x.Index = binary.BigEndian.Uint32(b[170:])
-	x.Epoch = binary.BigEndian.Uint32(b[174:])
-	x.Count = binary.BigEndian.Uint32(b[178:])
-	copy(x.Id[:], b[182:])
-	copy(x.Word[:], b[214:])
-	x.Status = b[246]
-	x.Branch = binary.BigEndian.Uint32(b[247:])
-	if x.Flag, err = getPackedBool(b[251]); err != nil {
-		return nil, err
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.From[:], b[0:])
+		b = b[20:]
+		if !(x.From != ([20]byte{})) {
+			return nil, errPackedZero()
+		}
 	}
-	x.Pairs = binary.BigEndian.Uint64(b[252:])
-	copy(x.Message[:], b[260:])
-	copy(x.Logs[:], b[292:])
-	if x.Failed, err = getPackedBool(b[324]); err != nil {
-		return nil, err
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Value.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Value.IsZero()) {
+			return nil, errPackedZero()
+		}
 	}
-	b = b[325:]
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.GasLimit = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.GasLimit != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.GasUsed = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.GasUsed != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Data[:], b[0:])
+		b = b[32:]
+		if !(x.Data != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Stake.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Stake.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Pending = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Pending != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		x.Registered = true
+	}
+	if bits[1]&0x80 != 0 {
+		if err := needPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Effect = b[0]
+		b = b[1:]
+		if !(x.Effect != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Credit.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Credit.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Index = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Index != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Epoch = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Epoch != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x08 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Count = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Count != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x04 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Id[:], b[0:])
+		b = b[32:]
+		if !(x.Id != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x02 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Word[:], b[0:])
+		b = b[32:]
+		if !(x.Word != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
+		if err := needPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Status = b[0]
+		b = b[1:]
+		if !(x.Status != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x80 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branch = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branch != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x40 != 0 {
+		x.Flag = true
+	}
+	if bits[2]&0x20 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Pairs = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Pairs != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Message[:], b[0:])
+		b = b[32:]
+		if !(x.Message != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Logs[:], b[0:])
+		b = b[32:]
+		if !(x.Logs != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x04 != 0 {
+		x.Failed = true
+	}
 	return b, nil
 }
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Run) AppendPacked(b []byte) []byte {
-	b = append(b, x.Disputed[:]...)
-	b = append(b, x.Agreed[:]...)
-	b = append(b, x.ParentHash[:]...)
-	b = append(b, x.ParentRoot[:]...)
-	b = append(b, x.ParentPasser[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.Number)
-	b = binary.BigEndian.AppendUint64(b, x.Time)
-	b = append(b, x.Extra[:]...)
-	b = append(b, x.BaseFee[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.ParentOrigin)
-	b = append(b, x.ParentOriginHash[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.SequenceNumber)
-	b = append(b, x.BatcherHash[:]...)
-	b = binary.BigEndian.AppendUint32(b, x.BaseFeeScalar)
-	b = binary.BigEndian.AppendUint32(b, x.BlobBaseFeeScalar)
-	b = binary.BigEndian.AppendUint64(b, x.GasLimit)
-	b = append(b, x.Walk[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.WalkLeft)
-	b = binary.BigEndian.AppendUint64(b, x.HeadNumber)
-	b = append(b, x.HeadRoot[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.Origin)
-	b = appendPackedBool(b, x.Empty)
-	b = appendPackedBool(b, x.Settled)
-	b = binary.BigEndian.AppendUint64(b, x.TxCount)
-	b = binary.BigEndian.AppendUint64(b, x.TxNext)
-	b = append(b, x.TxsRoot[:]...)
-	b = append(b, x.OriginHash[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.OriginTime)
-	b = append(b, x.OriginBaseFee[:]...)
-	b = append(b, x.OriginBlobBaseFee[:]...)
-	b = append(b, x.OriginRandao[:]...)
-	b = append(b, x.OriginBeaconRoot[:]...)
-	b = append(b, x.OriginReceipts[:]...)
-	b = append(b, x.AllDeposits[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.DepositCount)
-	b = append(b, x.Deposits[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.DepositsLeft)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 4)...)
+	if x.Disputed != ([32]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Disputed[:]...)
+	}
+	if x.Agreed != ([32]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Agreed[:]...)
+	}
+	if x.ParentHash != ([32]byte{}) {
+		b[at+0] |= 0x20
+		b = append(b, x.ParentHash[:]...)
+	}
+	if x.ParentRoot != ([32]byte{}) {
+		b[at+0] |= 0x10
+		b = append(b, x.ParentRoot[:]...)
+	}
+	if x.ParentPasser != ([32]byte{}) {
+		b[at+0] |= 0x08
+		b = append(b, x.ParentPasser[:]...)
+	}
+	if x.Number != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint64(b, x.Number)
+	}
+	if x.Time != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint64(b, x.Time)
+	}
+	if x.Extra != ([32]byte{}) {
+		b[at+0] |= 0x01
+		b = append(b, x.Extra[:]...)
+	}
+	if x.BaseFee != ([32]byte{}) {
+		b[at+1] |= 0x80
+		b = append(b, x.BaseFee[:]...)
+	}
+	if x.ParentOrigin != 0 {
+		b[at+1] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.ParentOrigin)
+	}
+	if x.ParentOriginHash != ([32]byte{}) {
+		b[at+1] |= 0x20
+		b = append(b, x.ParentOriginHash[:]...)
+	}
+	if x.SequenceNumber != 0 {
+		b[at+1] |= 0x10
+		b = binary.BigEndian.AppendUint64(b, x.SequenceNumber)
+	}
+	if x.BatcherHash != ([32]byte{}) {
+		b[at+1] |= 0x08
+		b = append(b, x.BatcherHash[:]...)
+	}
+	if x.BaseFeeScalar != 0 {
+		b[at+1] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.BaseFeeScalar)
+	}
+	if x.BlobBaseFeeScalar != 0 {
+		b[at+1] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.BlobBaseFeeScalar)
+	}
+	if x.GasLimit != 0 {
+		b[at+1] |= 0x01
+		b = binary.BigEndian.AppendUint64(b, x.GasLimit)
+	}
+	if x.Walk != ([32]byte{}) {
+		b[at+2] |= 0x80
+		b = append(b, x.Walk[:]...)
+	}
+	if x.WalkLeft != 0 {
+		b[at+2] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.WalkLeft)
+	}
+	if x.HeadNumber != 0 {
+		b[at+2] |= 0x20
+		b = binary.BigEndian.AppendUint64(b, x.HeadNumber)
+	}
+	if x.HeadRoot != ([32]byte{}) {
+		b[at+2] |= 0x10
+		b = append(b, x.HeadRoot[:]...)
+	}
+	if x.Origin != 0 {
+		b[at+2] |= 0x08
+		b = binary.BigEndian.AppendUint64(b, x.Origin)
+	}
+	if x.Empty {
+		b[at+2] |= 0x04
+	}
+	if x.Settled {
+		b[at+2] |= 0x02
+	}
+	if x.TxCount != 0 {
+		b[at+2] |= 0x01
+		b = binary.BigEndian.AppendUint64(b, x.TxCount)
+	}
+	if x.TxNext != 0 {
+		b[at+3] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.TxNext)
+	}
+	if x.TxsRoot != ([32]byte{}) {
+		b[at+3] |= 0x40
+		b = append(b, x.TxsRoot[:]...)
+	}
+	if x.OriginHash != ([32]byte{}) {
+		b[at+3] |= 0x20
+		b = append(b, x.OriginHash[:]...)
+	}
+	if x.OriginTime != 0 {
+		b[at+3] |= 0x10
+		b = binary.BigEndian.AppendUint64(b, x.OriginTime)
+	}
+	if x.OriginBaseFee != ([32]byte{}) {
+		b[at+3] |= 0x08
+		b = append(b, x.OriginBaseFee[:]...)
+	}
+	if x.OriginBlobBaseFee != ([32]byte{}) {
+		b[at+3] |= 0x04
+		b = append(b, x.OriginBlobBaseFee[:]...)
+	}
+	if x.OriginRandao != ([32]byte{}) {
+		b[at+3] |= 0x02
+		b = append(b, x.OriginRandao[:]...)
+	}
+	if x.OriginBeaconRoot != ([32]byte{}) {
+		b[at+3] |= 0x01
+		b = append(b, x.OriginBeaconRoot[:]...)
+	}
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.OriginReceipts != ([32]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.OriginReceipts[:]...)
+	}
+	if x.AllDeposits != ([32]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.AllDeposits[:]...)
+	}
+	if x.DepositCount != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint64(b, x.DepositCount)
+	}
+	if x.Deposits != ([32]byte{}) {
+		b[at+0] |= 0x10
+		b = append(b, x.Deposits[:]...)
+	}
+	if x.DepositsLeft != 0 {
+		b[at+0] |= 0x08
+		b = binary.BigEndian.AppendUint64(b, x.DepositsLeft)
+	}
 	return b
 }
 
@@ -172,70 +605,431 @@ func UnpackRun(b []byte) (x Run, rest []byte, err error) {
 }
 
 func (x *Run) getPacked(b []byte) ([]byte, error) {
-	var err error
-	if err := needPacked(b, 754); err != nil {
+	var bits []byte
+	if err := needPacked(b, 4); err != nil {
 		return nil, err
 	}
-	copy(x.Disputed[:], b[0:])
-	copy(x.Agreed[:], b[32:])
-	copy(x.ParentHash[:], b[64:])
-	copy(x.ParentRoot[:], b[96:])
-	copy(x.ParentPasser[:], b[128:])
-	x.Number = binary.BigEndian.Uint64(b[160:])
-	x.Time = binary.BigEndian.Uint64(b[168:])
-	copy(x.Extra[:], b[176:])
-	copy(x.BaseFee[:], b[208:])
-	x.ParentOrigin = binary.BigEndian.Uint64(b[240:])
-	copy(x.ParentOriginHash[:], b[248:])
-	x.SequenceNumber = binary.BigEndian.Uint64(b[280:])
-	copy(x.BatcherHash[:], b[288:])
-	x.BaseFeeScalar = binary.BigEndian.Uint32(b[320:])
-	x.BlobBaseFeeScalar = binary.BigEndian.Uint32(b[324:])
-	x.GasLimit = binary.BigEndian.Uint64(b[328:])
-	copy(x.Walk[:], b[336:])
-	x.WalkLeft = binary.BigEndian.Uint64(b[368:])
-	x.HeadNumber = binary.BigEndian.Uint64(b[376:])
-	copy(x.HeadRoot[:], b[384:])
-	x.Origin = binary.BigEndian.Uint64(b[416:])
-	if x.Empty, err = getPackedBool(b[424]); err != nil {
+	bits, b = b[:4], b[4:]
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Disputed[:], b[0:])
+		b = b[32:]
+		if !(x.Disputed != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Agreed[:], b[0:])
+		b = b[32:]
+		if !(x.Agreed != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ParentHash[:], b[0:])
+		b = b[32:]
+		if !(x.ParentHash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ParentRoot[:], b[0:])
+		b = b[32:]
+		if !(x.ParentRoot != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ParentPasser[:], b[0:])
+		b = b[32:]
+		if !(x.ParentPasser != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Number = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Number != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Time = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Time != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Extra[:], b[0:])
+		b = b[32:]
+		if !(x.Extra != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.BaseFee[:], b[0:])
+		b = b[32:]
+		if !(x.BaseFee != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.ParentOrigin = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.ParentOrigin != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ParentOriginHash[:], b[0:])
+		b = b[32:]
+		if !(x.ParentOriginHash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.SequenceNumber = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.SequenceNumber != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.BatcherHash[:], b[0:])
+		b = b[32:]
+		if !(x.BatcherHash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x04 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.BaseFeeScalar = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.BaseFeeScalar != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x02 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.BlobBaseFeeScalar = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.BlobBaseFeeScalar != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.GasLimit = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.GasLimit != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x80 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Walk[:], b[0:])
+		b = b[32:]
+		if !(x.Walk != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.WalkLeft = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.WalkLeft != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x20 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.HeadNumber = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.HeadNumber != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.HeadRoot[:], b[0:])
+		b = b[32:]
+		if !(x.HeadRoot != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x08 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Origin = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Origin != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x04 != 0 {
+		x.Empty = true
+	}
+	if bits[2]&0x02 != 0 {
+		x.Settled = true
+	}
+	if bits[2]&0x01 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.TxCount = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.TxCount != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[3]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.TxNext = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.TxNext != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[3]&0x40 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.TxsRoot[:], b[0:])
+		b = b[32:]
+		if !(x.TxsRoot != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[3]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.OriginHash[:], b[0:])
+		b = b[32:]
+		if !(x.OriginHash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[3]&0x10 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.OriginTime = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.OriginTime != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[3]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.OriginBaseFee[:], b[0:])
+		b = b[32:]
+		if !(x.OriginBaseFee != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[3]&0x04 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.OriginBlobBaseFee[:], b[0:])
+		b = b[32:]
+		if !(x.OriginBlobBaseFee != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[3]&0x02 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.OriginRandao[:], b[0:])
+		b = b[32:]
+		if !(x.OriginRandao != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[3]&0x01 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.OriginBeaconRoot[:], b[0:])
+		b = b[32:]
+		if !(x.OriginBeaconRoot != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if err := needPacked(b, 1); err != nil {
 		return nil, err
 	}
-	if x.Settled, err = getPackedBool(b[425]); err != nil {
-		return nil, err
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x07 != 0 {
+		return nil, errPackedZero()
 	}
-	x.TxCount = binary.BigEndian.Uint64(b[426:])
-	x.TxNext = binary.BigEndian.Uint64(b[434:])
-	copy(x.TxsRoot[:], b[442:])
-	copy(x.OriginHash[:], b[474:])
-	x.OriginTime = binary.BigEndian.Uint64(b[506:])
-	copy(x.OriginBaseFee[:], b[514:])
-	copy(x.OriginBlobBaseFee[:], b[546:])
-	copy(x.OriginRandao[:], b[578:])
-	copy(x.OriginBeaconRoot[:], b[610:])
-	copy(x.OriginReceipts[:], b[642:])
-	copy(x.AllDeposits[:], b[674:])
-	x.DepositCount = binary.BigEndian.Uint64(b[706:])
-	copy(x.Deposits[:], b[714:])
-	x.DepositsLeft = binary.BigEndian.Uint64(b[746:])
-	b = b[754:]
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.OriginReceipts[:], b[0:])
+		b = b[32:]
+		if !(x.OriginReceipts != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.AllDeposits[:], b[0:])
+		b = b[32:]
+		if !(x.AllDeposits != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.DepositCount = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.DepositCount != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Deposits[:], b[0:])
+		b = b[32:]
+		if !(x.Deposits != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.DepositsLeft = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.DepositsLeft != 0) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Sums) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, x.Agents)
-	b = binary.BigEndian.AppendUint64(b, x.Interactions)
-	b = appendPackedNumber(b, &x.VolumeWei, 32)
-	b = binary.BigEndian.AppendUint64(b, x.MessageNonce)
-	b = appendPackedNumber(b, &x.BaseFees, 32)
-	b = appendPackedNumber(b, &x.PriorityFees, 32)
-	b = appendPackedNumber(b, &x.L1Fees, 32)
-	b = append(b, x.Passer[:]...)
-	b = binary.BigEndian.AppendUint64(b, x.Index)
-	b = append(b, x.Transactions[:]...)
-	b = append(b, x.Receipts[:]...)
-	b = append(b, x.Bloom[:]...)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if x.Agents != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Agents)
+	}
+	if x.Interactions != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint64(b, x.Interactions)
+	}
+	if !x.VolumeWei.IsZero() {
+		b[at+0] |= 0x20
+		b = appendPackedNumber(b, &x.VolumeWei, 32)
+	}
+	if x.MessageNonce != 0 {
+		b[at+0] |= 0x10
+		b = binary.BigEndian.AppendUint64(b, x.MessageNonce)
+	}
+	if !x.BaseFees.IsZero() {
+		b[at+0] |= 0x08
+		b = appendPackedNumber(b, &x.BaseFees, 32)
+	}
+	if !x.PriorityFees.IsZero() {
+		b[at+0] |= 0x04
+		b = appendPackedNumber(b, &x.PriorityFees, 32)
+	}
+	if !x.L1Fees.IsZero() {
+		b[at+0] |= 0x02
+		b = appendPackedNumber(b, &x.L1Fees, 32)
+	}
+	if x.Passer != ([32]byte{}) {
+		b[at+0] |= 0x01
+		b = append(b, x.Passer[:]...)
+	}
+	if x.Index != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint64(b, x.Index)
+	}
+	if x.Transactions != ([32]byte{}) {
+		b[at+1] |= 0x40
+		b = append(b, x.Transactions[:]...)
+	}
+	if x.Receipts != ([32]byte{}) {
+		b[at+1] |= 0x20
+		b = append(b, x.Receipts[:]...)
+	}
+	if x.Bloom != ([32]byte{}) {
+		b[at+1] |= 0x10
+		b = append(b, x.Bloom[:]...)
+	}
 	return b
 }
 
@@ -248,49 +1042,223 @@ func UnpackSums(b []byte) (x Sums, rest []byte, err error) {
 }
 
 func (x *Sums) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 288); err != nil {
+	var bits []byte
+	if err := needPacked(b, 2); err != nil {
 		return nil, err
 	}
-	x.Agents = binary.BigEndian.Uint64(b[0:])
-	x.Interactions = binary.BigEndian.Uint64(b[8:])
-	x.VolumeWei.SetBytes(b[16:48])
-	x.MessageNonce = binary.BigEndian.Uint64(b[48:])
-	x.BaseFees.SetBytes(b[56:88])
-	x.PriorityFees.SetBytes(b[88:120])
-	x.L1Fees.SetBytes(b[120:152])
-	copy(x.Passer[:], b[152:])
-	x.Index = binary.BigEndian.Uint64(b[184:])
-	copy(x.Transactions[:], b[192:])
-	copy(x.Receipts[:], b[224:])
-	copy(x.Bloom[:], b[256:])
-	b = b[288:]
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x0f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Agents = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Agents != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Interactions = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Interactions != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.VolumeWei.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.VolumeWei.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.MessageNonce = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.MessageNonce != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.BaseFees.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.BaseFees.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.PriorityFees.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.PriorityFees.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.L1Fees.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.L1Fees.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Passer[:], b[0:])
+		b = b[32:]
+		if !(x.Passer != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Index = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Index != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Transactions[:], b[0:])
+		b = b[32:]
+		if !(x.Transactions != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Receipts[:], b[0:])
+		b = b[32:]
+		if !(x.Receipts != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Bloom[:], b[0:])
+		b = b[32:]
+		if !(x.Bloom != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Tx) AppendPacked(b []byte) []byte {
-	b = appendPackedBool(b, x.Deposit)
-	b = append(b, x.From[:]...)
-	b = append(b, x.To[:]...)
-	b = appendPackedBool(b, x.Creation)
-	b = binary.BigEndian.AppendUint64(b, x.Nonce)
-	b = binary.BigEndian.AppendUint64(b, x.GasLimit)
-	b = appendPackedNumber(b, &x.FeeCap, 32)
-	b = appendPackedNumber(b, &x.TipCap, 32)
-	b = appendPackedNumber(b, &x.Value, 32)
-	b = appendPackedNumber(b, &x.Mint, 32)
-	b = append(b, x.Data[:]...)
-	b = binary.BigEndian.AppendUint32(b, x.Size)
-	b = append(b, x.Hash[:]...)
-	b = appendPackedNumber(b, &x.GasPrice, 32)
-	b = appendPackedNumber(b, &x.L1Fee, 32)
-	b = appendPackedNumber(b, &x.Reserve, 32)
-	b = appendPackedBool(b, x.ValueTaken)
-	b = appendPackedBool(b, x.IsVoid)
-	b = append(b, x.Root[:]...)
-	b = append(b, x.Receipt[:]...)
-	b = binary.BigEndian.AppendUint32(b, x.ReceiptSize)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 3)...)
+	if x.Deposit {
+		b[at+0] |= 0x80
+	}
+	if x.From != ([20]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.From[:]...)
+	}
+	if x.To != ([20]byte{}) {
+		b[at+0] |= 0x20
+		b = append(b, x.To[:]...)
+	}
+	if x.Creation {
+		b[at+0] |= 0x10
+	}
+	if x.Nonce != 0 {
+		b[at+0] |= 0x08
+		b = binary.BigEndian.AppendUint64(b, x.Nonce)
+	}
+	if x.GasLimit != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint64(b, x.GasLimit)
+	}
+	if !x.FeeCap.IsZero() {
+		b[at+0] |= 0x02
+		b = appendPackedNumber(b, &x.FeeCap, 32)
+	}
+	if !x.TipCap.IsZero() {
+		b[at+0] |= 0x01
+		b = appendPackedNumber(b, &x.TipCap, 32)
+	}
+	if !x.Value.IsZero() {
+		b[at+1] |= 0x80
+		b = appendPackedNumber(b, &x.Value, 32)
+	}
+	if !x.Mint.IsZero() {
+		b[at+1] |= 0x40
+		b = appendPackedNumber(b, &x.Mint, 32)
+	}
+	if x.Data != ([32]byte{}) {
+		b[at+1] |= 0x20
+		b = append(b, x.Data[:]...)
+	}
+	if x.Size != 0 {
+		b[at+1] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.Size)
+	}
+	if x.Hash != ([32]byte{}) {
+		b[at+1] |= 0x08
+		b = append(b, x.Hash[:]...)
+	}
+	if !x.GasPrice.IsZero() {
+		b[at+1] |= 0x04
+		b = appendPackedNumber(b, &x.GasPrice, 32)
+	}
+	if !x.L1Fee.IsZero() {
+		b[at+1] |= 0x02
+		b = appendPackedNumber(b, &x.L1Fee, 32)
+	}
+	if !x.Reserve.IsZero() {
+		b[at+1] |= 0x01
+		b = appendPackedNumber(b, &x.Reserve, 32)
+	}
+	if x.ValueTaken {
+		b[at+2] |= 0x80
+	}
+	if x.IsVoid {
+		b[at+2] |= 0x40
+	}
+	if x.Root != ([32]byte{}) {
+		b[at+2] |= 0x20
+		b = append(b, x.Root[:]...)
+	}
+	if x.Receipt != ([32]byte{}) {
+		b[at+2] |= 0x10
+		b = append(b, x.Receipt[:]...)
+	}
+	if x.ReceiptSize != 0 {
+		b[at+2] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.ReceiptSize)
+	}
 	return b
 }
 
@@ -303,40 +1271,196 @@ func UnpackTx(b []byte) (x Tx, rest []byte, err error) {
 }
 
 func (x *Tx) getPacked(b []byte) ([]byte, error) {
-	var err error
-	if err := needPacked(b, 420); err != nil {
+	var bits []byte
+	if err := needPacked(b, 3); err != nil {
 		return nil, err
 	}
-	if x.Deposit, err = getPackedBool(b[0]); err != nil {
-		return nil, err
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x07 != 0 {
+		return nil, errPackedZero()
 	}
-	copy(x.From[:], b[1:])
-	copy(x.To[:], b[21:])
-	if x.Creation, err = getPackedBool(b[41]); err != nil {
-		return nil, err
+	if bits[0]&0x80 != 0 {
+		x.Deposit = true
 	}
-	x.Nonce = binary.BigEndian.Uint64(b[42:])
-	x.GasLimit = binary.BigEndian.Uint64(b[50:])
-	x.FeeCap.SetBytes(b[58:90])
-	x.TipCap.SetBytes(b[90:122])
-	x.Value.SetBytes(b[122:154])
-	x.Mint.SetBytes(b[154:186])
-	copy(x.Data[:], b[186:])
-	x.Size = binary.BigEndian.Uint32(b[218:])
-	copy(x.Hash[:], b[222:])
-	x.GasPrice.SetBytes(b[254:286])
-	x.L1Fee.SetBytes(b[286:318])
-	x.Reserve.SetBytes(b[318:350])
-	if x.ValueTaken, err = getPackedBool(b[350]); err != nil {
-		return nil, err
+	if bits[0]&0x40 != 0 {
+		if err := needPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.From[:], b[0:])
+		b = b[20:]
+		if !(x.From != ([20]byte{})) {
+			return nil, errPackedZero()
+		}
 	}
-	if x.IsVoid, err = getPackedBool(b[351]); err != nil {
-		return nil, err
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.To[:], b[0:])
+		b = b[20:]
+		if !(x.To != ([20]byte{})) {
+			return nil, errPackedZero()
+		}
 	}
-	copy(x.Root[:], b[352:])
-	copy(x.Receipt[:], b[384:])
-	x.ReceiptSize = binary.BigEndian.Uint32(b[416:])
-	b = b[420:]
+	if bits[0]&0x10 != 0 {
+		x.Creation = true
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.Nonce = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.Nonce != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 8); err != nil {
+			return nil, err
+		}
+		x.GasLimit = binary.BigEndian.Uint64(b[0:])
+		b = b[8:]
+		if !(x.GasLimit != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.FeeCap.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.FeeCap.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.TipCap.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.TipCap.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Value.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Value.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Mint.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Mint.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Data[:], b[0:])
+		b = b[32:]
+		if !(x.Data != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Size = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Size != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x08 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Hash[:], b[0:])
+		b = b[32:]
+		if !(x.Hash != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x04 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.GasPrice.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.GasPrice.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x02 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.L1Fee.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.L1Fee.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		x.Reserve.SetBytes(b[0:32])
+		b = b[32:]
+		if !(!x.Reserve.IsZero()) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x80 != 0 {
+		x.ValueTaken = true
+	}
+	if bits[2]&0x40 != 0 {
+		x.IsVoid = true
+	}
+	if bits[2]&0x20 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Root[:], b[0:])
+		b = b[32:]
+		if !(x.Root != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x10 != 0 {
+		if err := needPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Receipt[:], b[0:])
+		b = b[32:]
+		if !(x.Receipt != ([32]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[2]&0x08 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.ReceiptSize = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.ReceiptSize != 0) {
+			return nil, errPackedZero()
+		}
+	}
 	return b, nil
 }
 
@@ -346,18 +1470,8 @@ func appendPackedNumber(b []byte, v *uint256.Int, width int) []byte {
 	return append(b, w[32-width:]...)
 }
 
-func appendPackedBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}
-
-func getPackedBool(v byte) (bool, error) {
-	if v > 1 {
-		return false, fmt.Errorf("%w: bool is %d", ErrPacked, v)
-	}
-	return v == 1, nil
+func errPackedZero() error {
+	return fmt.Errorf("%w: a zero that is marked as there, or a bit too many", ErrPacked)
 }
 
 func needPacked(b []byte, n int) error {

@@ -83,8 +83,7 @@ func (x *Lists) AppendPacked(b []byte) []byte {
 	}
 	b = appendPackedCount(b, len(x.Inners))
 	for i := range x.Inners {
-		b = append(b, x.Inners[i].Account[:]...)
-		b = appendPackedBool(b, x.Inners[i].Flag)
+		b = x.Inners[i].AppendPacked(b)
 	}
 	b = appendPackedBool(b, x.Text.Before)
 	b = appendPackedBytes(b, x.Text.Text)
@@ -143,7 +142,7 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	{
-		n, rest, err := getPackedCount(b, 21)
+		n, rest, err := getPackedCount(b, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -152,14 +151,9 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 			x.Inners = make([]Inner, n)
 		}
 		for i := range x.Inners {
-			if err := needPacked(b, 21); err != nil {
+			if b, err = x.Inners[i].getPacked(b); err != nil {
 				return nil, err
 			}
-			copy(x.Inners[i].Account[:], b[0:])
-			if x.Inners[i].Flag, err = getPackedBool(b[20]); err != nil {
-				return nil, err
-			}
-			b = b[21:]
 		}
 	}
 	if err := needPacked(b, 1); err != nil {
@@ -213,7 +207,7 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	{
-		n, rest, err := getPackedCount(b, 28)
+		n, rest, err := getPackedCount(b, 8)
 		if err != nil {
 			return nil, err
 		}
@@ -346,8 +340,16 @@ func (x *Text) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Inner) AppendPacked(b []byte) []byte {
-	b = append(b, x.Account[:]...)
-	b = appendPackedBool(b, x.Flag)
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Account != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Account[:]...)
+	}
+	if x.Flag {
+		b[at+0] |= 0x40
+	}
 	return b
 }
 
@@ -360,15 +362,27 @@ func UnpackInner(b []byte) (x Inner, rest []byte, err error) {
 }
 
 func (x *Inner) getPacked(b []byte) ([]byte, error) {
-	var err error
-	if err := needPacked(b, 21); err != nil {
+	var bits []byte
+	if err := needPacked(b, 1); err != nil {
 		return nil, err
 	}
-	copy(x.Account[:], b[0:])
-	if x.Flag, err = getPackedBool(b[20]); err != nil {
-		return nil, err
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x3f != 0 {
+		return nil, errPackedZero()
 	}
-	b = b[21:]
+	if bits[0]&0x80 != 0 {
+		if err := needPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Account[:], b[0:])
+		b = b[20:]
+		if !(x.Account != ([20]byte{})) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		x.Flag = true
+	}
 	return b, nil
 }
 
@@ -423,6 +437,10 @@ func getPackedBool(v byte) (bool, error) {
 		return false, fmt.Errorf("%w: bool is %d", ErrPacked, v)
 	}
 	return v == 1, nil
+}
+
+func errPackedZero() error {
+	return fmt.Errorf("%w: a zero that is marked as there, or a bit too many", ErrPacked)
 }
 
 func needPacked(b []byte, n int) error {

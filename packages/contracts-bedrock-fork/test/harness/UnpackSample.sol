@@ -14,6 +14,8 @@ library UnpackSample {
     error PackedTruncated();
     /// @notice A bool is neither 0 nor 1.
     error PackedBool();
+    /// @notice A zero is marked as there, or a bit behind the last field is set.
+    error PackedZero();
 
     /// @notice Reads a packed Fixed at w[p:] and returns the position after it.
     function unpackFixed(
@@ -90,7 +92,7 @@ library UnpackSample {
         }
         {
             uint256 n;
-            (n, next) = _count(w, next, 21);
+            (n, next) = _count(w, next, 1);
             x.inners = new IUnpackSample.Inner[](n);
             for (uint256 i; i < n; ++i) {
                 (x.inners[i], next) = unpackInner(w, next);
@@ -113,7 +115,7 @@ library UnpackSample {
         }
         {
             uint256 n;
-            (n, next) = _count(w, next, 28);
+            (n, next) = _count(w, next, 8);
             x.texts = new IUnpackSample.Text[](n);
             for (uint256 i; i < n; ++i) {
                 (x.texts[i], next) = unpackText(w, next);
@@ -185,15 +187,12 @@ library UnpackSample {
         pure
         returns (IUnpackSample.Inner memory x, uint256 next)
     {
-        next = _need(w, p, 21);
-        uint256 bools;
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(96, calldataload(c)))
-            mstore(add(x, 0x20), shr(248, calldataload(add(c, 20))))
-            bools := or(bools, mload(add(x, 0x20)))
+            m := x
         }
-        if (bools > 1) revert PackedBool();
+        next = p;
+        next = _sparse(w, next, m, 2, 0x1400000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @dev A string behind its length.
@@ -213,6 +212,53 @@ library UnpackSample {
         uint256 from = next;
         next = _need(w, from, n);
         b = w[from:next];
+    }
+
+    /// @dev Reads a group of up to 32 fields at w[p:] into the words from m on, which are zero: a bitmap, and the fields that are
+    ///      marked there. A byte of sizes is the width of a field; a bool has none.
+    function _sparse(
+        bytes calldata w,
+        uint256 p,
+        uint256 m,
+        uint256 n,
+        uint256 sizes
+    )
+        private
+        pure
+        returns (uint256 next)
+    {
+        unchecked {
+            next = _need(w, p, (n + 7) / 8);
+            uint256 bits;
+            uint256 base;
+            assembly ("memory-safe") {
+                base := w.offset
+                bits := shr(sub(256, shl(3, sub(next, p))), calldataload(add(base, p)))
+            }
+            uint256 top = 8 * (next - p) - 1;
+            if (bits & ((1 << (top + 1 - n)) - 1) != 0) revert PackedZero();
+            bits <<= 255 - top;
+            while (bits != 0) {
+                if (bits >> 255 != 0) {
+                    uint256 size = sizes >> 248;
+                    uint256 value = 1;
+                    if (size != 0) {
+                        assembly ("memory-safe") {
+                            value := shr(sub(256, shl(3, size)), calldataload(add(base, next)))
+                        }
+                        if (value == 0) revert PackedZero();
+                        next += size;
+                    }
+                    assembly ("memory-safe") {
+                        mstore(m, value)
+                    }
+                }
+                bits <<= 1;
+                sizes <<= 8;
+                m += 32;
+            }
+            if (next > w.length) revert PackedTruncated();
+        }
     }
 
     /// @dev Length of an array whose elements take at least `size` bytes each.

@@ -38,7 +38,6 @@ library ContextLib {
     error StateLength();
     /// @notice A frame of the witness is not the one that the state commits to.
     error FrameMismatch();
-    error Dbg(bytes32, bytes32, uint256, uint256, uint256, uint256, uint256);
     /// @notice The calldata of the witness is not the operation's.
     error CalldataMismatch();
     /// @notice The witness ends too early.
@@ -93,17 +92,7 @@ library ContextLib {
         uint256 p;
         if (opens & BLOCK != 0) {
             (ctx.blk, p) = UnpackFrames.unpackBlock(proof, p);
-            if (hash(ctx.blk) != _field(ctx, BLOCK_AT)) {
-                revert Dbg(
-                    hash(ctx.blk),
-                    _field(ctx, BLOCK_AT),
-                    ctx.blk.number,
-                    ctx.blk.time,
-                    ctx.blk.gasLimit,
-                    ctx.blk.baseFee,
-                    ctx.state.length
-                );
-            }
+            if (hash(ctx.blk) != _field(ctx, BLOCK_AT)) revert FrameMismatch();
         }
         if (opens & SUMS != 0) {
             (ctx.sums, p) = UnpackFrames.unpackSums(proof, p);

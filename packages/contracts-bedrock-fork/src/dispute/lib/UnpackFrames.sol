@@ -14,158 +14,105 @@ library UnpackFrames {
     error PackedTruncated();
     /// @notice A bool is neither 0 nor 1.
     error PackedBool();
+    /// @notice A zero is marked as there, or a bit behind the last field is set.
+    error PackedZero();
 
     /// @notice Reads a packed Block at w[p:] and returns the position after it.
     function unpackBlock(bytes calldata w, uint256 p) internal pure returns (IFrames.Block memory x, uint256 next) {
-        next = _need(w, p, 96);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(192, calldataload(c)))
-            mstore(add(x, 0x20), shr(192, calldataload(add(c, 8))))
-            mstore(add(x, 0x40), shr(192, calldataload(add(c, 16))))
-            mstore(add(x, 0x60), shr(192, calldataload(add(c, 24))))
-            mstore(add(x, 0x80), calldataload(add(c, 32)))
-            mstore(add(x, 0xa0), calldataload(add(c, 64)))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 6, 0x0808080820200000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Op at w[p:] and returns the position after it.
     function unpackOp(bytes calldata w, uint256 p) internal pure returns (IFrames.Op memory x, uint256 next) {
-        next = _need(w, p, 325);
-        uint256 bools;
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(96, calldataload(c)))
-            mstore(add(x, 0x20), calldataload(add(c, 20)))
-            mstore(add(x, 0x40), shr(192, calldataload(add(c, 52))))
-            mstore(add(x, 0x60), shr(192, calldataload(add(c, 60))))
-            mstore(add(x, 0x80), calldataload(add(c, 68)))
-            mstore(add(x, 0xa0), calldataload(add(c, 100)))
-            mstore(add(x, 0xc0), shr(224, calldataload(add(c, 132))))
-            mstore(add(x, 0xe0), shr(248, calldataload(add(c, 136))))
-            bools := or(bools, mload(add(x, 0xe0)))
-            mstore(add(x, 0x100), shr(248, calldataload(add(c, 137))))
-            mstore(add(x, 0x120), calldataload(add(c, 138)))
-            mstore(add(x, 0x140), shr(224, calldataload(add(c, 170))))
-            mstore(add(x, 0x160), shr(224, calldataload(add(c, 174))))
-            mstore(add(x, 0x180), shr(224, calldataload(add(c, 178))))
-            mstore(add(x, 0x1a0), calldataload(add(c, 182)))
-            mstore(add(x, 0x1c0), calldataload(add(c, 214)))
-            mstore(add(x, 0x1e0), shr(248, calldataload(add(c, 246))))
-            mstore(add(x, 0x200), shr(224, calldataload(add(c, 247))))
-            mstore(add(x, 0x220), shr(248, calldataload(add(c, 251))))
-            bools := or(bools, mload(add(x, 0x220)))
-            mstore(add(x, 0x240), shr(192, calldataload(add(c, 252))))
-            mstore(add(x, 0x260), calldataload(add(c, 260)))
-            mstore(add(x, 0x280), calldataload(add(c, 292)))
-            mstore(add(x, 0x2a0), shr(248, calldataload(add(c, 324))))
-            bools := or(bools, mload(add(x, 0x2a0)))
+            m := x
         }
-        if (bools > 1) revert PackedBool();
+        next = p;
+        next = _sparse(w, next, m, 22, 0x1420080820200400012004040420200104000820200000000000000000000000);
     }
 
     /// @notice Reads a packed Run at w[p:] and returns the position after it.
     function unpackRun(bytes calldata w, uint256 p) internal pure returns (IFrames.Run memory x, uint256 next) {
-        next = _need(w, p, 754);
-        uint256 bools;
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, calldataload(c))
-            mstore(add(x, 0x20), calldataload(add(c, 32)))
-            mstore(add(x, 0x40), calldataload(add(c, 64)))
-            mstore(add(x, 0x60), calldataload(add(c, 96)))
-            mstore(add(x, 0x80), calldataload(add(c, 128)))
-            mstore(add(x, 0xa0), shr(192, calldataload(add(c, 160))))
-            mstore(add(x, 0xc0), shr(192, calldataload(add(c, 168))))
-            mstore(add(x, 0xe0), calldataload(add(c, 176)))
-            mstore(add(x, 0x100), calldataload(add(c, 208)))
-            mstore(add(x, 0x120), shr(192, calldataload(add(c, 240))))
-            mstore(add(x, 0x140), calldataload(add(c, 248)))
-            mstore(add(x, 0x160), shr(192, calldataload(add(c, 280))))
-            mstore(add(x, 0x180), calldataload(add(c, 288)))
-            mstore(add(x, 0x1a0), shr(224, calldataload(add(c, 320))))
-            mstore(add(x, 0x1c0), shr(224, calldataload(add(c, 324))))
-            mstore(add(x, 0x1e0), shr(192, calldataload(add(c, 328))))
-            mstore(add(x, 0x200), calldataload(add(c, 336)))
-            mstore(add(x, 0x220), shr(192, calldataload(add(c, 368))))
-            mstore(add(x, 0x240), shr(192, calldataload(add(c, 376))))
-            mstore(add(x, 0x260), calldataload(add(c, 384)))
-            mstore(add(x, 0x280), shr(192, calldataload(add(c, 416))))
-            mstore(add(x, 0x2a0), shr(248, calldataload(add(c, 424))))
-            bools := or(bools, mload(add(x, 0x2a0)))
-            mstore(add(x, 0x2c0), shr(248, calldataload(add(c, 425))))
-            bools := or(bools, mload(add(x, 0x2c0)))
-            mstore(add(x, 0x2e0), shr(192, calldataload(add(c, 426))))
-            mstore(add(x, 0x300), shr(192, calldataload(add(c, 434))))
-            mstore(add(x, 0x320), calldataload(add(c, 442)))
-            mstore(add(x, 0x340), calldataload(add(c, 474)))
-            mstore(add(x, 0x360), shr(192, calldataload(add(c, 506))))
-            mstore(add(x, 0x380), calldataload(add(c, 514)))
-            mstore(add(x, 0x3a0), calldataload(add(c, 546)))
-            mstore(add(x, 0x3c0), calldataload(add(c, 578)))
-            mstore(add(x, 0x3e0), calldataload(add(c, 610)))
-            mstore(add(x, 0x400), calldataload(add(c, 642)))
-            mstore(add(x, 0x420), calldataload(add(c, 674)))
-            mstore(add(x, 0x440), shr(192, calldataload(add(c, 706))))
-            mstore(add(x, 0x460), calldataload(add(c, 714)))
-            mstore(add(x, 0x480), shr(192, calldataload(add(c, 746))))
+            m := x
         }
-        if (bools > 1) revert PackedBool();
+        next = p;
+        next = _sparse(w, next, m, 32, 0x2020202020080820200820082004040820080820080000080820200820202020);
+        next = _sparse(w, next, m + 1024, 5, 0x2020082008000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Sums at w[p:] and returns the position after it.
     function unpackSums(bytes calldata w, uint256 p) internal pure returns (IFrames.Sums memory x, uint256 next) {
-        next = _need(w, p, 288);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(192, calldataload(c)))
-            mstore(add(x, 0x20), shr(192, calldataload(add(c, 8))))
-            mstore(add(x, 0x40), calldataload(add(c, 16)))
-            mstore(add(x, 0x60), shr(192, calldataload(add(c, 48))))
-            mstore(add(x, 0x80), calldataload(add(c, 56)))
-            mstore(add(x, 0xa0), calldataload(add(c, 88)))
-            mstore(add(x, 0xc0), calldataload(add(c, 120)))
-            mstore(add(x, 0xe0), calldataload(add(c, 152)))
-            mstore(add(x, 0x100), shr(192, calldataload(add(c, 184))))
-            mstore(add(x, 0x120), calldataload(add(c, 192)))
-            mstore(add(x, 0x140), calldataload(add(c, 224)))
-            mstore(add(x, 0x160), calldataload(add(c, 256)))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 12, 0x0808200820202020082020200000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Tx at w[p:] and returns the position after it.
     function unpackTx(bytes calldata w, uint256 p) internal pure returns (IFrames.Tx memory x, uint256 next) {
-        next = _need(w, p, 420);
-        uint256 bools;
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(248, calldataload(c)))
-            bools := or(bools, mload(x))
-            mstore(add(x, 0x20), shr(96, calldataload(add(c, 1))))
-            mstore(add(x, 0x40), shr(96, calldataload(add(c, 21))))
-            mstore(add(x, 0x60), shr(248, calldataload(add(c, 41))))
-            bools := or(bools, mload(add(x, 0x60)))
-            mstore(add(x, 0x80), shr(192, calldataload(add(c, 42))))
-            mstore(add(x, 0xa0), shr(192, calldataload(add(c, 50))))
-            mstore(add(x, 0xc0), calldataload(add(c, 58)))
-            mstore(add(x, 0xe0), calldataload(add(c, 90)))
-            mstore(add(x, 0x100), calldataload(add(c, 122)))
-            mstore(add(x, 0x120), calldataload(add(c, 154)))
-            mstore(add(x, 0x140), calldataload(add(c, 186)))
-            mstore(add(x, 0x160), shr(224, calldataload(add(c, 218))))
-            mstore(add(x, 0x180), calldataload(add(c, 222)))
-            mstore(add(x, 0x1a0), calldataload(add(c, 254)))
-            mstore(add(x, 0x1c0), calldataload(add(c, 286)))
-            mstore(add(x, 0x1e0), calldataload(add(c, 318)))
-            mstore(add(x, 0x200), shr(248, calldataload(add(c, 350))))
-            bools := or(bools, mload(add(x, 0x200)))
-            mstore(add(x, 0x220), shr(248, calldataload(add(c, 351))))
-            bools := or(bools, mload(add(x, 0x220)))
-            mstore(add(x, 0x240), calldataload(add(c, 352)))
-            mstore(add(x, 0x260), calldataload(add(c, 384)))
-            mstore(add(x, 0x280), shr(224, calldataload(add(c, 416))))
+            m := x
         }
-        if (bools > 1) revert PackedBool();
+        next = p;
+        next = _sparse(w, next, m, 21, 0x0014140008082020202020042020202000002020040000000000000000000000);
+    }
+
+    /// @dev Reads a group of up to 32 fields at w[p:] into the words from m on, which are zero: a bitmap, and the fields that are
+    ///      marked there. A byte of sizes is the width of a field; a bool has none.
+    function _sparse(
+        bytes calldata w,
+        uint256 p,
+        uint256 m,
+        uint256 n,
+        uint256 sizes
+    )
+        private
+        pure
+        returns (uint256 next)
+    {
+        unchecked {
+            next = _need(w, p, (n + 7) / 8);
+            uint256 bits;
+            uint256 base;
+            assembly ("memory-safe") {
+                base := w.offset
+                bits := shr(sub(256, shl(3, sub(next, p))), calldataload(add(base, p)))
+            }
+            uint256 top = 8 * (next - p) - 1;
+            if (bits & ((1 << (top + 1 - n)) - 1) != 0) revert PackedZero();
+            bits <<= 255 - top;
+            while (bits != 0) {
+                if (bits >> 255 != 0) {
+                    uint256 size = sizes >> 248;
+                    uint256 value = 1;
+                    if (size != 0) {
+                        assembly ("memory-safe") {
+                            value := shr(sub(256, shl(3, size)), calldataload(add(base, next)))
+                        }
+                        if (value == 0) revert PackedZero();
+                        next += size;
+                    }
+                    assembly ("memory-safe") {
+                        mstore(m, value)
+                    }
+                }
+                bits <<= 1;
+                sizes <<= 8;
+                m += 32;
+            }
+            if (next > w.length) revert PackedTruncated();
+        }
     }
 
     /// @dev The position n bytes after p, if w reaches that far.

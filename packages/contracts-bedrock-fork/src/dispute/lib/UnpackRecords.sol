@@ -14,6 +14,8 @@ library UnpackRecords {
     error PackedTruncated();
     /// @notice A bool is neither 0 nor 1.
     error PackedBool();
+    /// @notice A zero is marked as there, or a bit behind the last field is set.
+    error PackedZero();
 
     /// @notice Reads a packed Account at w[p:] and returns the position after it.
     function unpackAccount(bytes calldata w, uint256 p)
@@ -21,19 +23,12 @@ library UnpackRecords {
         pure
         returns (IRecords.Account memory x, uint256 next)
     {
-        next = _need(w, p, 109);
-        uint256 bools;
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(192, calldataload(c)))
-            mstore(add(x, 0x20), calldataload(add(c, 8)))
-            mstore(add(x, 0x40), calldataload(add(c, 40)))
-            mstore(add(x, 0x60), calldataload(add(c, 72)))
-            mstore(add(x, 0x80), shr(224, calldataload(add(c, 104))))
-            mstore(add(x, 0xa0), shr(248, calldataload(add(c, 108))))
-            bools := or(bools, mload(add(x, 0xa0)))
+            m := x
         }
-        if (bools > 1) revert PackedBool();
+        next = p;
+        next = _sparse(w, next, m, 6, 0x0820202004000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.
@@ -75,14 +70,12 @@ library UnpackRecords {
         pure
         returns (IRecords.Capability memory x, uint256 next)
     {
-        next = _need(w, p, 41);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(224, calldataload(c)))
-            mstore(add(x, 0x20), shr(248, calldataload(add(c, 4))))
-            mstore(add(x, 0x40), shr(224, calldataload(add(c, 5))))
-            mstore(add(x, 0x60), calldataload(add(c, 9)))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 4, 0x0401042000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed CapabilityDetail at w[p:] and returns the position after it.
@@ -113,11 +106,12 @@ library UnpackRecords {
         pure
         returns (IRecords.Deadline memory x, uint256 next)
     {
-        next = _need(w, p, 32);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, calldataload(c))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Interaction at w[p:] and returns the position after it.
@@ -129,41 +123,22 @@ library UnpackRecords {
         pure
         returns (IRecords.Interaction memory x, uint256 next)
     {
-        next = _need(w, p, 229);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(248, calldataload(c)))
-            mstore(add(x, 0x20), shr(96, calldataload(add(c, 1))))
-            mstore(add(x, 0x40), shr(96, calldataload(add(c, 21))))
-            mstore(add(x, 0x60), calldataload(add(c, 41)))
-            mstore(add(x, 0x80), calldataload(add(c, 73)))
-            mstore(add(x, 0xa0), calldataload(add(c, 105)))
-            mstore(add(x, 0xc0), calldataload(add(c, 137)))
-            mstore(add(x, 0xe0), shr(192, calldataload(add(c, 169))))
-            mstore(add(x, 0x100), shr(192, calldataload(add(c, 177))))
-            mstore(add(x, 0x120), shr(192, calldataload(add(c, 185))))
-            mstore(add(x, 0x140), shr(224, calldataload(add(c, 193))))
-            mstore(add(x, 0x160), calldataload(add(c, 197)))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 12, 0x0114142020202008080804200000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed L1Info at w[p:] and returns the position after it.
     function unpackL1Info(bytes calldata w, uint256 p) internal pure returns (IRecords.L1Info memory x, uint256 next) {
-        next = _need(w, p, 172);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(192, calldataload(c)))
-            mstore(add(x, 0x20), shr(192, calldataload(add(c, 8))))
-            mstore(add(x, 0x40), calldataload(add(c, 16)))
-            mstore(add(x, 0x60), calldataload(add(c, 48)))
-            mstore(add(x, 0x80), calldataload(add(c, 80)))
-            mstore(add(x, 0xa0), calldataload(add(c, 112)))
-            mstore(add(x, 0xc0), shr(192, calldataload(add(c, 144))))
-            mstore(add(x, 0xe0), shr(224, calldataload(add(c, 152))))
-            mstore(add(x, 0x100), shr(224, calldataload(add(c, 156))))
-            mstore(add(x, 0x120), shr(224, calldataload(add(c, 160))))
-            mstore(add(x, 0x140), shr(192, calldataload(add(c, 164))))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 11, 0x0808202020200804040408000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Metadata at w[p:] and returns the position after it.
@@ -181,11 +156,12 @@ library UnpackRecords {
 
     /// @notice Reads a packed Pair at w[p:] and returns the position after it.
     function unpackPair(bytes calldata w, uint256 p) internal pure returns (IRecords.Pair memory x, uint256 next) {
-        next = _need(w, p, 8);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(192, calldataload(c)))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x0800000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Params at w[p:] and returns the position after it.
@@ -229,36 +205,22 @@ library UnpackRecords {
         pure
         returns (IRecords.Reputation memory x, uint256 next)
     {
-        next = _need(w, p, 120);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(192, calldataload(c)))
-            mstore(add(x, 0x20), shr(192, calldataload(add(c, 8))))
-            mstore(add(x, 0x40), shr(192, calldataload(add(c, 16))))
-            mstore(add(x, 0x60), shr(192, calldataload(add(c, 24))))
-            mstore(add(x, 0x80), shr(192, calldataload(add(c, 32))))
-            mstore(add(x, 0xa0), shr(192, calldataload(add(c, 40))))
-            mstore(add(x, 0xc0), shr(192, calldataload(add(c, 48))))
-            mstore(add(x, 0xe0), shr(192, calldataload(add(c, 56))))
-            mstore(add(x, 0x100), shr(192, calldataload(add(c, 64))))
-            mstore(add(x, 0x120), shr(192, calldataload(add(c, 72))))
-            mstore(add(x, 0x140), shr(192, calldataload(add(c, 80))))
-            mstore(add(x, 0x160), shr(192, calldataload(add(c, 88))))
-            mstore(add(x, 0x180), shr(128, calldataload(add(c, 96))))
-            mstore(add(x, 0x1a0), shr(192, calldataload(add(c, 112))))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 14, 0x0808080808080808080808081008000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.
     function unpackTotals(bytes calldata w, uint256 p) internal pure returns (IRecords.Totals memory x, uint256 next) {
-        next = _need(w, p, 56);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(192, calldataload(c)))
-            mstore(add(x, 0x20), shr(192, calldataload(add(c, 8))))
-            mstore(add(x, 0x40), calldataload(add(c, 16)))
-            mstore(add(x, 0x60), shr(192, calldataload(add(c, 48))))
+            m := x
         }
+        next = p;
+        next = _sparse(w, next, m, 4, 0x0808200800000000000000000000000000000000000000000000000000000000);
     }
 
     /// @dev A string behind its length.
@@ -278,6 +240,53 @@ library UnpackRecords {
         uint256 from = next;
         next = _need(w, from, n);
         b = w[from:next];
+    }
+
+    /// @dev Reads a group of up to 32 fields at w[p:] into the words from m on, which are zero: a bitmap, and the fields that are
+    ///      marked there. A byte of sizes is the width of a field; a bool has none.
+    function _sparse(
+        bytes calldata w,
+        uint256 p,
+        uint256 m,
+        uint256 n,
+        uint256 sizes
+    )
+        private
+        pure
+        returns (uint256 next)
+    {
+        unchecked {
+            next = _need(w, p, (n + 7) / 8);
+            uint256 bits;
+            uint256 base;
+            assembly ("memory-safe") {
+                base := w.offset
+                bits := shr(sub(256, shl(3, sub(next, p))), calldataload(add(base, p)))
+            }
+            uint256 top = 8 * (next - p) - 1;
+            if (bits & ((1 << (top + 1 - n)) - 1) != 0) revert PackedZero();
+            bits <<= 255 - top;
+            while (bits != 0) {
+                if (bits >> 255 != 0) {
+                    uint256 size = sizes >> 248;
+                    uint256 value = 1;
+                    if (size != 0) {
+                        assembly ("memory-safe") {
+                            value := shr(sub(256, shl(3, size)), calldataload(add(base, next)))
+                        }
+                        if (value == 0) revert PackedZero();
+                        next += size;
+                    }
+                    assembly ("memory-safe") {
+                        mstore(m, value)
+                    }
+                }
+                bits <<= 1;
+                sizes <<= 8;
+                m += 32;
+            }
+            if (next > w.length) revert PackedTruncated();
+        }
     }
 
     /// @dev The position n bytes after p, if w reaches that far.

@@ -49,7 +49,7 @@ library TransactionSteps {
         if (kind == Steps.L1_ATTRIBUTES) {
             return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
         }
-        if (kind == Steps.BEGIN_PARAMS) return ContextLib.BLOCK;
+        if (kind == Steps.BEGIN_PARAMS) return 0;
         if (kind == Steps.BEGIN_TOTALS) return ContextLib.SUMS;
         revert UnknownStep(kind);
     }
