@@ -28,8 +28,10 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/genesis"
+	"github.com/agnt2/agnt2/agnt2/machine"
 	"github.com/agnt2/agnt2/agnt2/manifest"
 	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
 const root = ".."
@@ -357,22 +359,14 @@ func TestRPCMethodsAreDocumented(t *testing.T) {
 
 func TestMicroStepsAreDocumented(t *testing.T) {
 	spec := pages(t, "spec")
-	n := 0
-	inspect(sources(t, "agnt2/vm"), func(d *ast.GenDecl) {
-		first, ok := d.Specs[0].(*ast.ValueSpec)
-		if !ok || d.Tok != token.CONST || first.Names[0].Name != "halt" {
-			return
-		}
-		for _, s := range d.Specs[1:] {
-			name := s.(*ast.ValueSpec).Names[0].Name
-			if name == "stepCount" {
-				continue
-			}
-			n++
+	for k := vm.Halt + 1; k < vm.Steps; k++ {
+		require.True(t, mentions(spec, k.String()), "no page of the spec names micro-step %s", k)
+	}
+	for k := machine.Begin; k <= machine.Next; k++ {
+		if name := machine.Name(k); !strings.HasPrefix(name, "step(") {
 			require.True(t, mentions(spec, name), "no page of the spec names micro-step %s", name)
 		}
-	})
-	require.Greater(t, n, 30)
+	}
 }
 
 func TestFlagsAreDocumented(t *testing.T) {
