@@ -53,8 +53,9 @@ type Trace struct {
 	l1  L1
 	l2  L2
 
-	block *witness.Block
-	base  *witness.State
+	block  *witness.Block
+	base   *witness.State
+	txTree *manifest.Tree // of the signed transactions
 
 	head   []Entry // up to and with BeginTotals; the whole trace if the block is not executed
 	starts []*cursor
@@ -311,6 +312,11 @@ func (t *Trace) locate(ctx context.Context, c *cursor) error {
 	if n := uint64(len(t.block.Txs)); n != 1+run.DepositCount+run.TxCount {
 		return fmt.Errorf("%w: the engine's block %d has %d transactions, L1 gives it 1 + %d + %d", ErrSource, number+1, n, run.DepositCount, run.TxCount)
 	}
+	var signed []common.Hash
+	for _, raw := range t.block.Txs[1+run.DepositCount:] {
+		signed = append(signed, crypto.Keccak256Hash(raw))
+	}
+	t.txTree = manifest.NewTxTree(signed)
 	if c.originTrace != nil {
 		var h common.Hash
 		hashes := c.originTrace.Deposits()
@@ -476,7 +482,7 @@ func (c *cursor) witness(e *Entry) ([]byte, error) {
 		return append(w, c.raw...), nil
 	case TxSigned:
 		c.raw = c.t.block.Txs[c.tx]
-		path, err := manifest.ProveTx(c.t.signedHashes(), int(run.TxNext))
+		path, err := c.t.txTree.Prove(int(run.TxNext))
 		if err != nil {
 			return nil, err
 		}
@@ -548,17 +554,6 @@ func (c *cursor) witness(e *Entry) ([]byte, error) {
 		return append(o.Encode(), w...), err
 	}
 	return nil, fmt.Errorf("%w: no micro-step %d", ErrState, k)
-}
-
-// signedHashes are the hashes of the block's signed transactions.
-func (t *Trace) signedHashes() []common.Hash {
-	var hashes []common.Hash
-	for _, raw := range t.block.Txs {
-		if raw[0] != types.DepositTxType {
-			hashes = append(hashes, crypto.Keccak256Hash(raw))
-		}
-	}
-	return hashes
 }
 
 // liveState is the record trie under a micro-step of execution, which it watches.

@@ -439,6 +439,11 @@ func TestProofsOfTransactions(t *testing.T) {
 		i := rng.IntN(n)
 		proof, err := manifest.ProveTx(hashes, i)
 		require.NoError(t, err)
+		kept, err := manifest.NewTxTree(hashes).Prove(i)
+		require.NoError(t, err)
+		require.Equal(t, proof, kept)
+		_, err = manifest.NewTxTree(hashes).Prove(n)
+		require.ErrorIs(t, err, manifest.ErrOutsideRange)
 		for j := range n {
 			err := manifest.VerifyTx(r, hashes[i], uint64(j), proof)
 			require.Equal(t, i == j, err == nil, "transaction %d at %d of %d: %v", i, j, n, err)

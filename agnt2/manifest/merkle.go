@@ -62,6 +62,38 @@ func prove(level []common.Hash, i int) ([]common.Hash, error) {
 	return proof, nil
 }
 
+// Tree keeps every level, for many proofs of one root.
+type Tree struct{ levels [][]common.Hash }
+
+// NewTxTree is the tree of TxsRoot.
+func NewTxTree(txHashes []common.Hash) *Tree {
+	level := make([]common.Hash, len(txHashes))
+	for i, h := range txHashes {
+		level[i] = TxLeaf(h)
+	}
+	t := &Tree{levels: [][]common.Hash{level}}
+	for len(level) > 1 {
+		level = fold(append([]common.Hash(nil), level...))
+		t.levels = append(t.levels, level)
+	}
+	return t
+}
+
+// Prove returns the siblings of leaf i, from the leaf up.
+func (t *Tree) Prove(i int) ([]common.Hash, error) {
+	if i < 0 || i >= len(t.levels[0]) {
+		return nil, fmt.Errorf("leaf %d of %d: %w", i, len(t.levels[0]), ErrOutsideRange)
+	}
+	var proof []common.Hash
+	for _, level := range t.levels {
+		if sibling := i ^ 1; sibling < len(level) {
+			proof = append(proof, level[sibling])
+		}
+		i /= 2
+	}
+	return proof, nil
+}
+
 // verify walks from a leaf to the root. count fixes at which levels the node has a sibling, so for every index there is one
 // proof length and no other is accepted.
 func verify(want, node common.Hash, index, count uint64, proof []common.Hash) error {

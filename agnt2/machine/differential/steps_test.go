@@ -5,11 +5,16 @@ import (
 	"crypto/ecdsa"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,6 +36,8 @@ import (
 )
 
 const stepsChainID = 901
+
+var stepsRecords = flag.Int("records", 1<<14, "records in the trie under TestStepsScenario, which logs what each micro-step costs")
 
 // steps executes blocks one micro-step at a time, three times each: in the fast mode over plain records, whose outcome and
 // witness it derives from the specification and not from package machine; in the slow mode; and in Solidity. All must agree.
@@ -381,7 +388,7 @@ func (s *steps) refuse(way string, state, w []byte, wrong [][]byte) {
 		_, err = s.env.Step(state, b)
 		require.Error(s.t, err, "%s: the slow mode accepts a witness with %s", way, what)
 	}
-	const tries = 24
+	const tries = 16
 	for range min(tries, len(w)) {
 		bit := s.rnd.IntN(8 * len(w))
 		b := slices.Clone(w)
@@ -496,20 +503,25 @@ func stepsParams() record.Params {
 
 // TestStepsRandom: blocks of random transactions.
 func TestStepsRandom(t *testing.T) {
-	blocks := 30
+	blocks := 10
 	if testing.Short() {
-		blocks = 8
+		blocks = 4
 	}
-	for seed := range uint64(3) {
+	for seed := range uint64(4) {
 		p := stepsParams()
 		rnd := rand.New(rand.NewPCG(seed, 1))
-		if seed == 2 { // sums that overflow
-			for _, v := range []*uint64{&p.GasPerPayloadByte, &p.GasPerCalldataByte, &p.GasPerRecord, &p.GasClass[1]} {
-				*v = math.MaxUint64 - uint64(rnd.IntN(50))
-			}
+		var huge []*uint64 // prices whose multiples and sums overflow
+		switch seed {
+		case 2:
+			huge = []*uint64{&p.GasPerPayloadByte, &p.GasPerRecord, &p.GasClass[1]}
+		case 3:
+			huge = []*uint64{&p.GasPerCalldataByte, &p.GasTransfer}
+		}
+		for _, v := range huge {
+			*v = math.MaxUint64 - uint64(rnd.IntN(50))
 		}
 		s := newSteps(t, p, seed)
-		s.limit, s.mutate = 600_000, 400
+		s.limit, s.mutate = 600_000, 1000
 		g := &vmtest.Generator{Rnd: rnd, Get: func(k record.Key) []byte { return s.records[k] }}
 		for i := range 30 {
 			a := common.BytesToAddress(crypto.Keccak256([]byte{byte(i)}))
@@ -544,15 +556,11 @@ func TestStepsRandom(t *testing.T) {
 			}
 			s.seal()
 		}
-		s.report()
 	}
 }
 
 // scenario sends what a scripted test needs.
-type scenario struct {
-	*steps
-	ways map[string]bool
-}
+type scenario struct{ *steps }
 
 func key(name string) *ecdsa.PrivateKey {
 	k, err := crypto.ToECDSA(crypto.Keccak256([]byte("steps " + name)))
@@ -612,8 +620,9 @@ func deposit(tx *abi.Transaction) {
 	tx.Deposit, tx.Mint, tx.Nonce = true, *uint256.NewInt(5), 0
 }
 
-// filler is a trie with n records of others, in the shares of a busy chain, and the first of its deadline queue.
-func filler(t *testing.T, n int, rnd *rand.Rand) (*trie.Trie, record.Key, []byte) {
+// filler is a trie with n records of others, in the shares of a busy chain, and the first of its deadline queue, which fills
+// the day after a time.
+func filler(t *testing.T, n int, rnd *rand.Rand, after uint64) (*trie.Trie, record.Key, []byte) {
 	shares := []record.Namespace{
 		record.NSAccount, record.NSAgent, record.NSAgentURI, record.NSMetadata, record.NSCapability, record.NSCapabilityDetail,
 		record.NSReputation, record.NSPair, record.NSPair, record.NSInteraction, record.NSInteraction, record.NSInteraction,
@@ -628,7 +637,7 @@ func filler(t *testing.T, n int, rnd *rand.Rand) (*trie.Trie, record.Key, []byte
 		}
 		l.key = l.id
 		if l.key[0] = byte(shares[i%len(shares)]); l.key[0] == byte(record.NSDeadline) {
-			l.key = trie.Key(record.DeadlineKey(1<<39+uint64(l.id[31]), l.id)) // much later
+			l.key = trie.Key(record.DeadlineKey(after+rnd.Uint64N(86_400), l.id))
 		}
 	}
 	slices.SortFunc(leaves, func(a, b leaf) int { return bytes.Compare(a.key[:], b.key[:]) })
@@ -645,16 +654,65 @@ func filler(t *testing.T, n int, rnd *rand.Rand) (*trie.Trie, record.Key, []byte
 	return tree, record.Key(leaves[first].key), leaves[first].id[:]
 }
 
-// TestStepsScenario takes every way that a micro-step can go, over a million records.
+// ways are all that micro-steps go: to which one next, or how they fail.
+const ways = `
+beginParams: beginTotals
+beginTotals: txAttributes
+txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
+depositBegin: dispatch
+dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, deregisterAgent, heartbeat, invokeArgs, l1Attributes, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
+txUndo: txEnd
+txEnd: txBook
+txBook: receipt
+l1Attributes: MalformedCalldata, OutOfGas, sweepNext
+sweepNext: sweepInteraction, txEnd, txEnd empty, txEnd enough
+sweepInteraction: sweepCaller
+sweepCaller: sweepReputation
+sweepReputation: sweepNext
+transferCredit: txEnd
+sendMessage: FieldOutOfRange data, txEnd
+registerAgent: AlreadyRegistered, FieldOutOfRange agentURI, FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange metadata, FieldOutOfRange metadata.key, FieldOutOfRange metadata.value, FieldOutOfRange name, FieldOutOfRange version, OutOfGas, StakeBelowMinimum, TooManyCapabilities, registerURI
+registerURI: txEnd, writeCapability, writeMetadata
+writeCapability: writeCapabilityDetail
+writeCapabilityDetail: removeCapability, txEnd, writeCapability, writeCapabilityCount, writeMetadata
+removeCapability: CapabilityUnknown, removeCapabilityDetail
+removeCapabilityDetail: removeCapability, writeCapabilityCount
+writeCapabilityCount: TooManyCapabilities, txEnd
+writeMetadata: txEnd, writeMetadata
+updateAgent: FieldOutOfRange name, FieldOutOfRange version, NotRegistered, OutOfGas, txEnd
+readOwnAgent: FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange removals, NotRegistered, OutOfGas, removeCapability, writeCapability, writeCapabilityCount
+deregisterAgent: NotRegistered, OutOfGas, txEnd
+withdrawStake: CooldownActive, NothingToWithdraw, OutOfGas, txEnd
+heartbeat: NotRegistered, OutOfGas, txEnd
+topUpStake: FieldOutOfRange value, NotRegistered, OutOfGas, txEnd
+invokeArgs: DACommitmentMismatch, FieldOutOfRange da.backend, OutOfGas, SelfInvocation, TooManyPendingInvokes, TtlOutOfBounds, invokeCallee
+invokeCallee: CalleeInactive, CalleeUnknown, invokeCapability
+invokeCapability: CapabilityUnknown, OutOfGas, PaymentBelowPrice, PriceAboveMaximum, invokeInteraction
+invokeInteraction: DuplicateInteraction, invokeDeadline
+invokeDeadline: txEnd
+respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange da.backend, FieldOutOfRange status, OutOfGas, ResultHashInvalid, respondInteraction
+respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondDeadline
+respondAgent: BadAttestation, respondDeadline
+respondDeadline: respondCaller
+respondCaller: respondPair, respondReputation
+respondPair: respondReputation
+respondReputation: respondEvent
+respondEvent: txEnd
+sealBaseFees: sealPriorityFees
+sealPriorityFees: sealL1Fees
+sealL1Fees: sealTotals
+sealTotals: txRoot
+`
+
+// TestStepsScenario takes every way that a micro-step can go.
 func TestStepsScenario(t *testing.T) {
 	s := &scenario{steps: newSteps(t, stepsParams(), 1)}
 	s.mutate = 1 << 30 // the first time that it goes a way
-	n := 1 << 20
-	if testing.Short() {
-		n = 1 << 12
-	}
+	s.time = 1_700_000_000
+	s.open(1) // the deadline queue is empty
+	s.seal()
 	records := s.records
-	tree, first, value := filler(t, n, s.rnd)
+	tree, first, value := filler(t, *stepsRecords, s.rnd, s.time+1000)
 	s.tree, s.records = tree, map[record.Key][]byte{first: value}
 	for k, v := range records {
 		s.set(k, v)
@@ -792,6 +850,11 @@ func TestStepsScenario(t *testing.T) {
 		change(c)
 		s.fails("registerAgent FieldOutOfRange metadata.key", "agent", 200, c)
 	}
+	// As long as calldata gets: what a step costs stays within an ordinary L1 transaction.
+	s.fails("registerAgent FieldOutOfRange agentURI", "agent", 200, &abi.RegisterCall{Name: "n", AgentURI: long(90_000)})
+	s.fails("readOwnAgent FieldOutOfRange capabilities", "agent", 0, &abi.UpdateCapabilitiesCall{Upserts: make([]abi.Capability, 280)})
+	s.fails("readOwnAgent FieldOutOfRange removals", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: make([]common.Hash, 2_900)})
+	s.fails("respondArgs FieldOutOfRange attestation", "agent", 0, &abi.RespondCall{Status: 1, Attestation: make([]byte, 90_000)})
 	c := good()
 	c.Name = ""
 	s.fails("registerAgent FieldOutOfRange name", "agent", 200, c)
@@ -992,9 +1055,36 @@ func TestStepsScenario(t *testing.T) {
 	s.seal()
 
 	s.report()
-	seen := slices.Sorted(maps.Keys(s.seen))
-	t.Log(strings.Join(seen, "\n"))
+	want := map[string]bool{}
+	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {
+		kind, ends, _ := strings.Cut(line, ": ")
+		for _, end := range strings.Split(ends, ", ") {
+			want[kind+" "+end] = true
+		}
+	}
+	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(s.seen)), "the ways that micro-steps go")
 	for k := vm.BeginParams; k < vm.Steps; k++ {
 		require.NotNil(t, s.cost[k], "%v was never taken", k)
 	}
+}
+
+// TestStepNumbers: Steps.sol has the numbers of both packages.
+func TestStepNumbers(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(solidity.Root(), "packages", "contracts-bedrock-fork", "src", "dispute", "lib", "Steps.sol"))
+	require.NoError(t, err)
+	named := 0
+	for _, m := range regexp.MustCompile(`uint8 internal constant (\w+) = (\d+);`).FindAllStringSubmatch(string(source), -1) {
+		n, err := strconv.ParseUint(m[2], 10, 8)
+		require.NoError(t, err)
+		switch k := vm.Step(n); m[1] {
+		case "HALT":
+			require.Equal(t, vm.Halt, k)
+		case "ORIGIN_BASE":
+			require.Equal(t, machine.OriginBase, k)
+		default:
+			require.True(t, strings.EqualFold(strings.ReplaceAll(m[1], "_", ""), machine.Name(k)), "%s is %d, which is %s", m[1], n, machine.Name(k))
+			named++
+		}
+	}
+	require.Equal(t, int(vm.Steps-1)+int(machine.Next-machine.Begin), named, "as many as there are, less the number that is not used")
 }

@@ -32,9 +32,9 @@ type Random struct {
 	deposit  uint64
 }
 
-// NewRandom returns a world of 30 accounts.
-func NewRandom(seed uint64) *Random {
-	w := New(seed, RandomParams(), 30)
+// NewRandom returns a world of 30 accounts and a number of further records.
+func NewRandom(seed uint64, further int) *Random {
+	w := NewLarge(seed, RandomParams(), 30, further)
 	r := &Random{World: w, Generator: &vmtest.Generator{Rnd: w.Rand}, Outcomes: map[vm.Outcome]int{}}
 	for i := range len(w.Keys) {
 		key := must(crypto.ToECDSA(crypto.Keccak256(binary.BigEndian.AppendUint64([]byte("machinetest"), uint64(i)))))
@@ -110,8 +110,11 @@ func (r *Random) depositLog() *types.Log {
 }
 
 // Chain builds a world of n L2 blocks, all of them committed and old enough to be disputed.
-func Chain(seed uint64, n int) *Random {
-	r := NewRandom(seed)
+func Chain(seed uint64, n int) *Random { return LargeChain(seed, n, 0) }
+
+// LargeChain is Chain over a state with further records.
+func LargeChain(seed uint64, n, further int) *Random {
+	r := NewRandom(seed, further)
 	for len(r.L1) < 3+(n+L1Time-1)/L1Time {
 		r.AddL1(r.indexed(r.Receipts()))
 	}

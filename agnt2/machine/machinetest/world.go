@@ -46,6 +46,7 @@ const (
 	BlockTime = 1
 	ProofLag  = 3
 	SeqWindow = 30
+	gasLimit  = 200_000_000
 	genesisAt = 1_750_000_000 // on mainnet, Prague
 )
 
@@ -95,7 +96,10 @@ type World struct {
 }
 
 // New returns a world with funded accounts at L1 block 1 and L2 block 0.
-func New(seed uint64, p record.Params, accounts int) *World {
+func New(seed uint64, p record.Params, accounts int) *World { return NewLarge(seed, p, accounts, 0) }
+
+// NewLarge is New with a number of further records, which nothing reads: they make Merkle paths longer.
+func NewLarge(seed uint64, p record.Params, accounts, further int) *World {
 	w := &World{
 		Rand: rand.New(rand.NewPCG(seed, 7)), Keys: map[common.Address]*ecdsa.PrivateKey{}, State: map[record.Key][]byte{},
 		Tree: trie.New(), passer: withdrawal.NewTree(), byHash: map[common.Hash]*L1Block{}, storage: map[common.Hash]common.Hash{},
@@ -108,10 +112,10 @@ func New(seed uint64, p record.Params, accounts int) *World {
 		alloc[a] = (*hexutil.Big)(new(big.Int).SetUint64(1_000_000 + w.Rand.Uint64N(30_000_000)))
 	}
 	w.Genesis = &genesis.Genesis{
-		ChainID: ChainID, Timestamp: genesisAt, GasLimit: 60_000_000, BaseFee: (*hexutil.Big)(big.NewInt(2)),
+		ChainID: ChainID, Timestamp: genesisAt, GasLimit: gasLimit, BaseFee: (*hexutil.Big)(big.NewInt(2)),
 		EIP1559Denominator: 50, EIP1559Elasticity: 6, Params: p, Alloc: alloc,
 	}
-	w.config = eth.SystemConfig{BatcherAddr: common.Address{0xba}, GasLimit: 60_000_000}
+	w.config = eth.SystemConfig{BatcherAddr: common.Address{0xba}, GasLimit: gasLimit}
 	w.config.Scalar = eth.EncodeScalar(eth.EcotoneScalars{BaseFeeScalar: 100, BlobBaseFeeScalar: 7})
 	zero := uint64(0)
 	w.l1Config = params.MainnetChainConfig
@@ -125,8 +129,15 @@ func New(seed uint64, p record.Params, accounts int) *World {
 		w.State[r.Key] = r.Value
 		cs = append(cs, trie.Change{Key: trie.Key(r.Key), ValueHash: trie.HashRecord(r.Value)})
 	}
+	for i := range uint64(further) {
+		h := crypto.Keccak256Hash(binary.BigEndian.AppendUint64([]byte("further"), i))
+		k := trie.Key(h)
+		k[0] = []byte{1, 2, 7, 16}[i%4] // where the records of a large state are
+		cs = append(cs, trie.Change{Key: k, ValueHash: h})
+	}
 	w.Tree.Update(cs)
 	g := w.Genesis.Block().Header()
+	g.Root = w.Tree.Root()
 	w.L2 = []*L2Block{{Header: g, l1Proof: w.Tree.Prove(trie.Key(record.L1InfoKey))}}
 	w.AddL1(nil)
 	w.AddL1(nil)
@@ -264,6 +275,21 @@ func (w *World) Submit(first, last uint64) {
 	w.submissions++
 	w.storage[machine.SubmissionCountSlot] = common.BigToHash(new(big.Int).SetUint64(w.submissions))
 	w.AddL1(nil)
+}
+
+// NextFunded is Next after the world's accounts have got a sum; their records are written as a genesis would write them, so
+// no block before may be disputed.
+func (w *World) NextFunded(wei uint64) *Builder {
+	var cs []trie.Change
+	for a := range w.Keys {
+		k := record.AccountKey(a)
+		w.State[k] = (&record.Account{Balance: *uint256.NewInt(wei)}).Encode()
+		cs = append(cs, trie.Change{Key: trie.Key(k), ValueHash: trie.HashRecord(w.State[k])})
+	}
+	w.Tree.Update(cs)
+	w.L2[0].Header.Root = w.Tree.Root()
+	w.L2[0].l1Proof = w.Tree.Prove(trie.Key(record.L1InfoKey))
+	return w.Next()
 }
 
 // Base is the head's state as the transition reads it.
