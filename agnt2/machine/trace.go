@@ -57,7 +57,10 @@ type Trace struct {
 	base   *witness.State
 	txTree *manifest.Tree // of the signed transactions
 
-	head   []Entry // up to and with BeginTotals; the whole trace if the block is not executed
+	origin   *origin.Trace // nil if the block's L1 origin is its parent's
+	originAt uint64        // index of its first micro-step
+
+	head   []Entry // before execution; the whole trace if the block is not executed
 	starts []*cursor
 	steps  uint64 // of the whole trace
 	final  State
@@ -69,7 +72,8 @@ type Trace struct {
 
 // NewTrace runs the disputed block. The context bounds the questions to L1 and the engine; nothing is asked for later.
 func NewTrace(ctx context.Context, env *Env, l1 L1, l2 L2) (*Trace, error) {
-	t := &Trace{env: env, l1: l1, l2: l2, cached: map[int][]Entry{}}
+	own := *env
+	t := &Trace{env: &own, l1: l1, l2: l2, cached: map[int][]Entry{}}
 	c := &cursor{t: t, state: Prestate()}
 	c.state.frames = frameStore{}
 	if err := t.locate(ctx, c); err != nil {
@@ -103,6 +107,20 @@ func (t *Trace) Entry(i uint64) (*Entry, error) {
 		return nil, err
 	}
 	return &es[i-t.starts[n].index], nil
+}
+
+// Upload is the receipt that micro-step i needs in OriginLeaves (origin.Upload makes the calls); nil if its witness is enough.
+func (t *Trace) Upload(i uint64) ([]byte, error) {
+	if i >= uint64(len(t.head)) || t.origin == nil {
+		return nil, nil
+	}
+	e := &t.head[i]
+	if e.State.Step != OriginBase+stepKind(origin.Open) {
+		return nil, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.origin.Upload(i - t.originAt)
 }
 
 // State is the state before micro-step i; from Len on the final one.
@@ -289,12 +307,19 @@ func (t *Trace) locate(ctx context.Context, c *cursor) error {
 			if c.originTrace, err = origin.NewTrace(env, *originOf(&run), receipts); err != nil {
 				return err
 			}
+			if t.env.Leaves, err = c.originTrace.Leaves(); err != nil { // as they will be once they have been uploaded
+				return err
+			}
 		}
 		if err := c.add(&t.head); err != nil {
 			return err
 		}
+		if c.state.Step == OriginBase && c.originStep == 0 {
+			t.originAt = c.index
+		}
 	}
 	t.steps, t.final = uint64(len(t.head)), c.state
+	t.origin = c.originTrace
 	if c.state.Status != Unfinished {
 		return nil
 	}
