@@ -10,7 +10,6 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 )
 
 //go:generate go run ../abi/gen -records -pkg record -out records.go -packed packed.go -unpack ../../packages/contracts-bedrock-fork/src/dispute/lib/UnpackRecords.sol -lib UnpackRecords -import IRecords=../../interfaces/IRecords.sol ../../packages/contracts-bedrock-fork/out/IRecords.sol/IRecords.json
@@ -52,7 +51,7 @@ func (n Namespace) String() string {
 }
 
 func hashed(ns Namespace, id []byte) (k Key) {
-	h := crypto.Keccak256Hash(id)
+	h := Keccak256(id)
 	k[0] = byte(ns)
 	copy(k[1:], h[:31])
 	return k
@@ -69,21 +68,21 @@ func ReputationKey(a common.Address) Key { return addressKey(NSReputation, a) }
 
 // CapabilityKey keys what an INVOKE needs of a capability; id is keccak256 of its name.
 func CapabilityKey(agent common.Address, id common.Hash) Key {
-	return hashed(NSCapability, concat(agent[:], id[:]))
+	return hashed2(NSCapability, agent[:], id[:])
 }
 
 // CapabilityDetailKey keys the rest of a capability.
 func CapabilityDetailKey(agent common.Address, id common.Hash) Key {
-	return hashed(NSCapabilityDetail, concat(agent[:], id[:]))
+	return hashed2(NSCapabilityDetail, agent[:], id[:])
 }
 
 // MetadataKey keys one ERC-8004 metadata entry.
 func MetadataKey(agent common.Address, key string) Key {
-	return hashed(NSMetadata, concat(agent[:], []byte(key)))
+	return hashed2(NSMetadata, agent[:], []byte(key))
 }
 
 // PairKey keys the history between a callee and one caller.
-func PairKey(callee, caller common.Address) Key { return hashed(NSPair, concat(callee[:], caller[:])) }
+func PairKey(callee, caller common.Address) Key { return hashed2(NSPair, callee[:], caller[:]) }
 
 // InteractionKey keys an interaction. Its id is a hash already: the head of the id is the key.
 func InteractionKey(id common.Hash) (k Key) {
@@ -124,4 +123,8 @@ var (
 	L1InfoKey = hashed(NSGlobal, []byte("l1Info"))
 )
 
-func concat(a, b []byte) []byte { return append(append(make([]byte, 0, len(a)+len(b)), a...), b...) }
+// hashed2 keys a record by two identifiers.
+func hashed2(ns Namespace, a, b []byte) Key {
+	var buf [longestID]byte // metadata keys may be longer
+	return hashed(ns, append(append(buf[:0], a...), b...))
+}

@@ -26,15 +26,15 @@ func (x *Account) AppendPacked(b []byte) []byte {
 	}
 	if !x.Balance.IsZero() {
 		b[at+0] |= 0x40
-		b = appendPackedNumber(b, &x.Balance, 32)
+		b = appendPackedWide(b, &x.Balance)
 	}
 	if !x.Stake.IsZero() {
 		b[at+0] |= 0x20
-		b = appendPackedNumber(b, &x.Stake, 32)
+		b = appendPackedWide(b, &x.Stake)
 	}
 	if !x.Escrowed.IsZero() {
 		b[at+0] |= 0x10
-		b = appendPackedNumber(b, &x.Escrowed, 32)
+		b = appendPackedWide(b, &x.Escrowed)
 	}
 	if x.PendingInvokes != 0 {
 		b[at+0] |= 0x08
@@ -74,34 +74,25 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Balance, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Balance.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Balance.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Stake, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Stake.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Stake.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Escrowed, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Escrowed.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Escrowed.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x08 != 0 {
 		if err := needPacked(b, 4); err != nil {
@@ -219,7 +210,7 @@ func (x *Capability) AppendPacked(b []byte) []byte {
 	}
 	if !x.PriceWei.IsZero() {
 		b[at+0] |= 0x10
-		b = appendPackedNumber(b, &x.PriceWei, 32)
+		b = appendPackedWide(b, &x.PriceWei)
 	}
 	return b
 }
@@ -272,14 +263,11 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.PriceWei, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.PriceWei.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.PriceWei.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	return b, nil
 }
@@ -401,7 +389,7 @@ func (x *Interaction) AppendPacked(b []byte) []byte {
 	}
 	if !x.PaymentWei.IsZero() {
 		b[at+0] |= 0x02
-		b = appendPackedNumber(b, &x.PaymentWei, 32)
+		b = appendPackedWide(b, &x.PaymentWei)
 	}
 	if x.InvokedAt != 0 {
 		b[at+0] |= 0x01
@@ -504,14 +492,11 @@ func (x *Interaction) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x02 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.PaymentWei, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.PaymentWei.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.PaymentWei.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x01 != 0 {
 		if err := needPacked(b, 8); err != nil {
@@ -582,11 +567,11 @@ func (x *L1Info) AppendPacked(b []byte) []byte {
 	}
 	if !x.BaseFee.IsZero() {
 		b[at+0] |= 0x20
-		b = appendPackedNumber(b, &x.BaseFee, 32)
+		b = appendPackedWide(b, &x.BaseFee)
 	}
 	if !x.BlobBaseFee.IsZero() {
 		b[at+0] |= 0x10
-		b = appendPackedNumber(b, &x.BlobBaseFee, 32)
+		b = appendPackedWide(b, &x.BlobBaseFee)
 	}
 	if x.BlockHash != ([32]byte{}) {
 		b[at+0] |= 0x08
@@ -657,24 +642,18 @@ func (x *L1Info) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.BaseFee, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.BaseFee.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.BaseFee.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.BlobBaseFee, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.BlobBaseFee.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.BlobBaseFee.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x08 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -943,7 +922,7 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 	}
 	if !x.SumOfSquares.IsZero() {
 		b[at+1] |= 0x08
-		b = appendPackedNumber(b, &x.SumOfSquares, 16)
+		b = appendPackedWide(b, &x.SumOfSquares)
 	}
 	if x.LastActiveAt != 0 {
 		b[at+1] |= 0x04
@@ -1090,14 +1069,11 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x08 != 0 {
-		if err := needPacked(b, 16); err != nil {
+		rest, err := getPackedWide(b, &x.SumOfSquares, 16)
+		if err != nil {
 			return nil, err
 		}
-		x.SumOfSquares.SetBytes(b[0:16])
-		b = b[16:]
-		if !(!x.SumOfSquares.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[1]&0x04 != 0 {
 		if err := needPacked(b, 8); err != nil {
@@ -1128,7 +1104,7 @@ func (x *Totals) AppendPacked(b []byte) []byte {
 	}
 	if !x.VolumeWei.IsZero() {
 		b[at+0] |= 0x20
-		b = appendPackedNumber(b, &x.VolumeWei, 32)
+		b = appendPackedWide(b, &x.VolumeWei)
 	}
 	if x.MessageNonce != 0 {
 		b[at+0] |= 0x10
@@ -1175,14 +1151,11 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.VolumeWei, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.VolumeWei.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.VolumeWei.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x10 != 0 {
 		if err := needPacked(b, 8); err != nil {
@@ -1234,6 +1207,28 @@ func getPackedCount(b []byte, size int) (n int, rest []byte, err error) {
 	}
 	n = int(binary.BigEndian.Uint16(b))
 	return n, b[2:], needPacked(b[2:], n*size)
+}
+
+// appendPackedWide writes a number without leading zero bytes behind its length.
+func appendPackedWide(b []byte, v *uint256.Int) []byte {
+	return append(append(b, byte(v.ByteLen())), v.Bytes()...)
+}
+
+// getPackedWide reads a number; most is the number of bytes that its type has
+func getPackedWide(b []byte, v *uint256.Int, most int) ([]byte, error) {
+	if err := needPacked(b, 1); err != nil {
+		return nil, err
+	}
+	n := int(b[0])
+	b = b[1:]
+	if err := needPacked(b, n); err != nil {
+		return nil, err
+	}
+	if n == 0 || n > most || b[0] == 0 {
+		return nil, errPackedZero()
+	}
+	v.SetBytes(b[:n])
+	return b[n:], nil
 }
 
 func errPackedZero() error {

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/agnt2/agnt2/bench"
+	"github.com/agnt2/agnt2/bench/proofs"
 )
 
 func main() {
@@ -35,6 +36,16 @@ func main() {
 			&cli.StringFlag{Name: "dir", Usage: "`DIR` for the databases, which are removed afterwards", Value: d.Dir},
 		},
 	}
+	p := proofs.DefaultConfig()
+	app.Commands = []*cli.Command{{
+		Name: "proofs", Usage: "measure dispute proofs instead: gas and witness of every micro-step, and the time to the first move",
+		Action: runProofs,
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "records", Usage: "records of the large state", Value: p.Records[1]},
+			&cli.IntFlag{Name: "blocks", Usage: "random blocks whose micro-steps are measured", Value: p.Blocks},
+			&cli.IntFlag{Name: "transactions", Usage: "transactions of the block whose proof is timed", Value: p.Txs},
+		},
+	}}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	exit(app.RunContext(ctx, os.Args))
@@ -64,6 +75,16 @@ func run(c *cli.Context) error {
 		if err := os.WriteFile(path, append(raw, '\n'), 0o644); err != nil {
 			return err
 		}
+	}
+	return r.Print(os.Stdout)
+}
+
+func runProofs(c *cli.Context) error {
+	cfg := proofs.DefaultConfig()
+	cfg.Records[1], cfg.Blocks, cfg.Txs = c.Int("records"), c.Int("blocks"), c.Int("transactions")
+	r, err := proofs.Run(c.Context, cfg)
+	if err != nil {
+		return err
 	}
 	return r.Print(os.Stdout)
 }

@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"ops":           {"agnt2"},
 	"devnet":        {"agnt2", "ops/deployer", "client"},
 	"e2e":           {"agnt2", "devnet", "ops/deployer"},
-	"bench":         {"agnt2", "agnt2-engine", "client", "devnet", "ops/deployer"},
+	"bench":         {"agnt2", "agnt2-engine", "client", "devnet", "ops/deployer", "internal/solidity"},
 	"docs":          {"agnt2", "agnt2-engine"},
 	"internal":      {},
 }

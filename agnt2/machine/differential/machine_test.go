@@ -23,11 +23,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/genesis"
 	"github.com/agnt2/agnt2/agnt2/machine"
 	"github.com/agnt2/agnt2/agnt2/machine/machinetest"
 	"github.com/agnt2/agnt2/agnt2/machine/origin"
 	"github.com/agnt2/agnt2/agnt2/machine/patricia"
 	"github.com/agnt2/agnt2/agnt2/manifest"
+	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/trie"
 	"github.com/agnt2/agnt2/agnt2/vm"
 	"github.com/agnt2/agnt2/agnt2/vm/frame"
 	"github.com/agnt2/agnt2/internal/solidity"
@@ -35,11 +38,11 @@ import (
 
 // verifierConfig is IAGNT2StepVerifier.Config.
 type verifierConfig struct {
-	L2ChainId, BlockTimeSeconds, ProofWindowBlocks, SequencingWindowBlocks, BlobBaseFeeFraction uint64
-	LayerRoot, OptimismPortal, SystemConfig, OriginLeaves, Oracle                               common.Address
-	GenesisL1Number                                                                             uint64
-	GenesisL1Hash, GenesisBatcherHash                                                           common.Hash
-	GenesisBaseFeeScalar, GenesisBlobBaseFeeScalar                                              uint32
+	ChainId, BlockTimeSeconds, ProofLagBlocks, SeqWindowBlocks, BlobFraction uint64
+	LayerRoot, Portal, SystemConfig, Leaves, Oracle                          common.Address
+	GenesisNumber                                                            uint64
+	GenesisHash, GenesisBatcherHash                                          common.Hash
+	GenesisBaseFeeScalar, GenesisBlobBaseFeeScalar                           uint32
 }
 
 // verifier is a deployed AGNT2StepVerifier beside the Go machine with the same constants.
@@ -63,11 +66,10 @@ func newVerifier(t *testing.T, env *machine.Env) *verifier {
 	v.oracle = v.deploy("PreimageOracle", big.NewInt(126_000), big.NewInt(86_400))
 	v.leaves = v.deploy("OriginLeaves")
 	v.contract = v.deploy("AGNT2StepVerifier", verifierConfig{
-		L2ChainId: env.ChainID, BlockTimeSeconds: env.BlockTime, ProofWindowBlocks: env.ProofLag, SequencingWindowBlocks: env.SeqWindow,
-		BlobBaseFeeFraction: env.BlobFraction, LayerRoot: env.LayerRoot, OptimismPortal: env.Portal, SystemConfig: env.SystemConfig,
-		OriginLeaves: v.leaves.Address, Oracle: v.oracle.Address, GenesisL1Number: env.Genesis.Number, GenesisL1Hash: env.Genesis.Hash,
-		GenesisBatcherHash: env.Genesis.BatcherHash, GenesisBaseFeeScalar: env.Genesis.BaseFeeScalar,
-		GenesisBlobBaseFeeScalar: env.Genesis.BlobBaseFeeScalar,
+		ChainId: env.ChainID, BlockTimeSeconds: env.BlockTime, ProofLagBlocks: env.ProofLag, SeqWindowBlocks: env.SeqWindow,
+		BlobFraction: env.BlobFraction, LayerRoot: env.LayerRoot, Portal: env.Portal, SystemConfig: env.SystemConfig, Leaves: v.leaves.Address,
+		Oracle: v.oracle.Address, GenesisNumber: env.Genesis.Number, GenesisHash: env.Genesis.Hash, GenesisBatcherHash: env.Genesis.BatcherHash,
+		GenesisBaseFeeScalar: env.Genesis.BaseFeeScalar, GenesisBlobBaseFeeScalar: env.Genesis.BlobBaseFeeScalar,
 	})
 	v.env.Leaves = func(hash common.Hash) (common.Hash, uint64) {
 		out, _, err := v.evm.Call(v.leaves, "leaf", hash)
@@ -251,6 +253,61 @@ func TestMachineTraces(t *testing.T) {
 		}
 	}
 	v.report()
+}
+
+// TestMachineGas: with too little gas a step reverts, wherever it runs out; it never comes to another result. A signature that
+// could not be checked is not a wrong one.
+func TestMachineGas(t *testing.T) {
+	r := machinetest.Chain(3, 12)
+	v := newVerifier(t, r.Env(0, common.Hash{}))
+	rnd := rand.New(rand.NewPCG(12, 5))
+	seen := map[vm.Step]bool{}
+	for n := uint64(8); n < 12; n++ {
+		v.play(r.Env(n, r.Output(n+1)).Game)
+		trace, err := machine.NewTrace(context.Background(), &v.env, r.L1Source(), r.World)
+		require.NoError(t, err)
+		for i := range trace.Len() {
+			e, err := trace.Entry(i)
+			require.NoError(t, err)
+			if seen[e.State.Step] {
+				continue
+			}
+			seen[e.State.Step] = true
+			v.starve(rnd, e.State.Encode(), e.Witness)
+		}
+	}
+	// A transaction of which the signature is wrong: it costs the same to find out.
+	raw := sized(1000)
+	raw[len(raw)-1] ^= 0x55
+	run := filled[frame.Run](rnd)
+	run.TxCount, run.TxNext, run.TxsRoot = 1, 0, manifest.TxsRoot([]common.Hash{crypto.Keccak256Hash(raw)})
+	s := randomState(rnd, machine.TxSigned)
+	s.Run = hashOf(&run)
+	v.starve(rnd, s.Encode(), append(append(run.AppendPacked(nil), 0), raw...))
+	require.True(t, seen[machine.TxSigned] && seen[machine.Begin] && seen[machine.Locate])
+}
+
+// starve takes a step with all sorts of gas limits.
+func (v *verifier) starve(rnd *rand.Rand, state, witness []byte) {
+	want, used, err := v.claim(state, witness)
+	require.NoError(v.t, err)
+	cfg := v.evm.Config()
+	all := cfg.GasLimit
+	defer func() { cfg.GasLimit = all }()
+	refused := 0
+	for i := range uint64(80) {
+		cfg.GasLimit = rnd.Uint64N(used + used/32)
+		if i < 20 { // about where it gets enough
+			cfg.GasLimit = used - used/40 + i*used/400
+		}
+		got, _, err := v.claim(state, witness)
+		if err != nil {
+			refused++
+			continue
+		}
+		require.Equal(v.t, want, got, "%s with %d gas of %d", machine.Name(vm.Step(state[1])), cfg.GasLimit, used)
+	}
+	require.NotZero(v.t, refused)
 }
 
 // TestMachineUnknown: what is no state, and steps that do not exist, revert.
@@ -526,7 +583,7 @@ func (d *decoder) flush() {
 
 // TestMachineDecodesTransactions: every byte string is a transaction for both, the same one, or malformed for both.
 func TestMachineDecodesTransactions(t *testing.T) {
-	evm, c := deploy2(t)
+	evm, c := deployDecoder(t)
 	rnd := rand.New(rand.NewPCG(9, 9))
 	why := map[error]int{}
 	count := 0
@@ -595,7 +652,7 @@ func sized(size int) []byte {
 	}
 }
 
-func deploy2(t *testing.T) (*solidity.EVM, *solidity.Contract) {
+func deployDecoder(t *testing.T) (*solidity.EVM, *solidity.Contract) {
 	t.Helper()
 	evm := solidity.New()
 	c, err := evm.Deploy("MachineHarness", common.Address{}, common.Address{}, new(big.Int))
@@ -605,7 +662,7 @@ func deploy2(t *testing.T) (*solidity.EVM, *solidity.Contract) {
 
 // TestMachineDecodesDeposits: both read the same deposits, and refuse what is none.
 func TestMachineDecodesDeposits(t *testing.T) {
-	evm, c := deploy2(t)
+	evm, c := deployDecoder(t)
 	rnd := rand.New(rand.NewPCG(3, 9))
 	good := 0
 	for range 1500 {
@@ -756,6 +813,41 @@ func TestMachineRandomFrames(t *testing.T) {
 		}
 	}
 	v.report()
+}
+
+// TestMachineParent: the L1Info record of the parent block, there or not, with the one form of proof that is right.
+func TestMachineParent(t *testing.T) {
+	v := newBareVerifier(t)
+	rnd := rand.New(rand.NewPCG(11, 4))
+	for i := range 60 {
+		info := filled[record.L1Info](rnd)
+		present := i%3 > 0
+		var cs []trie.Change
+		for range i % 5 {
+			cs = append(cs, trie.Change{Key: filled[trie.Key](rnd), ValueHash: filled[trie.Hash](rnd)})
+		}
+		if present {
+			cs = append(cs, trie.Change{Key: trie.Key(record.L1InfoKey), ValueHash: trie.HashRecord(info.Encode())})
+		}
+		tree := trie.New()
+		tree.Update(slices.DeleteFunc(cs, func(c trie.Change) bool { return c.Key == trie.Key{} || c.ValueHash == trie.Hash{} }))
+		run := filled[frame.Run](rnd)
+		s := randomState(rnd, machine.Parent)
+		s.Run, s.Root = hashOf(&run), tree.Root()
+		w := append(run.AppendPacked(nil), 0)
+		if present {
+			w = info.AppendPacked(append(run.AppendPacked(nil), 1))
+		}
+		right := append(slices.Clone(w), tree.Prove(trie.Key(record.L1InfoKey)).Encode()...)
+		require.NotNil(t, v.step(s.Encode(), right))
+		if present {
+			if wrong := append(slices.Clone(w), tree.ProveDelete(trie.Key(record.L1InfoKey)).Encode()...); !bytes.Equal(wrong, right) {
+				require.Nil(t, v.step(s.Encode(), wrong), "a sibling's preimage")
+			}
+		}
+		v.refuse(rnd, s.Encode(), right, 20)
+	}
+	require.NotZero(t, v.refused["PreimageExcess"])
 }
 
 func randomLogs(rnd *rand.Rand) (logs [][]byte) {
@@ -1057,16 +1149,21 @@ func TestMachineLimits(t *testing.T) {
 	require.NoError(t, err)
 	s := randomState(rnd, machine.TxSigned)
 	s.Run = hashOf(&run)
-	w := append(run.AppendPacked(nil), byte(len(path)))
-	for _, h := range path {
-		w = append(w, h[:]...)
+	signed := func(path []common.Hash, raw []byte) []byte {
+		w := append(run.AppendPacked(nil), byte(len(path)))
+		for _, h := range path {
+			w = append(w, h[:]...)
+		}
+		return v.step(s.Encode(), append(w, raw...))
 	}
-	next := v.step(s.Encode(), append(w, raw...))
+	next := signed(path, raw)
 	require.NotNil(t, next)
 	require.Equal(t, byte(machine.TxList), next[1])
 	broken := slices.Clone(raw)
 	broken[len(broken)-1] ^= 1 // another sender, or none
-	require.Nil(t, v.step(s.Encode(), append(w, broken...)), "it is not in the block")
+	require.Nil(t, signed(path, broken), "it is not in the block")
+	require.Nil(t, signed(append(slices.Clone(path), common.Hash{}), raw), "a hash too many")
+	require.Nil(t, signed(path[:len(path)-1], raw), "a hash too few")
 
 	// Lists that hold it back.
 	for _, kind := range []vm.Step{machine.TxList, machine.ReceiptList} {
@@ -1096,8 +1193,8 @@ func TestMachineLimits(t *testing.T) {
 		require.NotNil(t, v.step(s.Encode(), append(w, held...)))
 	}
 
-	// A receipt with many logs, and one with a large one.
-	for _, sizes := range [][]int{slices.Repeat([]int{100}, 300), {90_000}} {
+	// A receipt with as many logs as a block may sweep, and one with a large log.
+	for _, sizes := range [][]int{slices.Repeat([]int{32}, genesis.MaxSweepsPerBlock), {90_000}} {
 		block, sums, tx, op := filled[frame.Block](rnd), filled[frame.Sums](rnd), filled[frame.Tx](rnd), filled[frame.Op](rnd)
 		tx.IsVoid = false
 		bloom := make([]byte, 256)

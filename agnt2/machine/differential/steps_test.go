@@ -383,7 +383,7 @@ func (s *steps) refuse(way string, state, w []byte, wrong [][]byte) {
 		_, _, err := s.evm.Call(s.harness, "step", state, b, uint64(stepsChainID))
 		var r *solidity.Revert
 		require.ErrorAs(s.t, err, &r, "%s: Solidity accepts a witness with %s", way, what)
-		require.NotEmpty(s.t, r.Name, "%s: %s: %v", way, what, r)
+		require.NotContains(s.t, []string{"", "Error"}, r.Name, "%s: %s: a panic is a fault: %v", way, what, r)
 		s.wrong[r.Name]++
 		_, err = s.env.Step(state, b)
 		require.Error(s.t, err, "%s: the slow mode accepts a witness with %s", way, what)
@@ -515,10 +515,10 @@ func TestStepsRandom(t *testing.T) {
 		case 2:
 			huge = []*uint64{&p.GasPerPayloadByte, &p.GasPerRecord, &p.GasClass[1]}
 		case 3:
-			huge = []*uint64{&p.GasPerCalldataByte, &p.GasTransfer}
+			huge = []*uint64{&p.GasTransfer, &p.GasAgentOperation, &p.GasInvokeBase, &p.GasRespond, &p.GasWithdrawal}
 		}
 		for _, v := range huge {
-			*v = math.MaxUint64 - uint64(rnd.IntN(50))
+			*v = math.MaxUint64 - uint64(rnd.IntN(3))
 		}
 		s := newSteps(t, p, seed)
 		s.limit, s.mutate = 600_000, 1000
@@ -754,6 +754,20 @@ func TestStepsScenario(t *testing.T) {
 	require.NoError(t, s.void)
 	s.tx("caller", &other, 1, nil, gasLimit(s.limit)) // the block has used some
 	require.ErrorIs(t, s.void, vm.ErrBlockGas)
+	// Just affordable, and just not: 5 wei per gas and 48 for L1.
+	for i, wei := range []uint64{4000*5 + 48, 4000*5 + 47} {
+		name := fmt.Sprint("exact", i)
+		s.fund(address(name), uint256.NewInt(wei))
+		s.state.Root = s.tree.Root()
+		s.tx(name, &other, 0, nil, gasLimit(4000))
+		require.Equal(t, i == 1, s.steps.tx.IsVoid)
+	}
+	s.tx("caller", &other, 0, nil, func(tx *abi.Transaction) { tx.FeeCap = s.baseFee })
+	require.NoError(t, s.void)
+	s.tx("caller", &other, 0, nil, gasLimit(s.limit-s.block.GasUsed))
+	require.NoError(t, s.void)
+	s.tx("caller", &other, 0, nil, gasLimit(s.limit-s.block.GasUsed+1))
+	require.ErrorIs(t, s.void, vm.ErrBlockGas)
 	// Transfers.
 	s.tx("caller", &other, 1, nil)
 	s.tx("caller", &caller, 1, nil)
@@ -875,7 +889,8 @@ func TestStepsScenario(t *testing.T) {
 	s.do("other", 100, &abi.RegisterCall{Name: "m", Metadata: []abi.MetadataEntry{{Key: "only"}}}, deposit)
 	s.fails("registerAgent AlreadyRegistered", "agent", 200, good())
 	s.do("agent", 0, update)
-	s.do("agent", 0, &abi.HeartbeatCall{})
+	s.do("agent", 0, &abi.HeartbeatCall{}, gasLimit(4+6000))
+	s.fails("heartbeat OutOfGas", "agent", 0, &abi.HeartbeatCall{}, gasLimit(4+5999))
 	s.do("agent", 7, &abi.TopUpStakeCall{})
 	s.fails("updateAgent OutOfGas", "agent", 0, update, gasLimit(5000))
 	s.fails("updateAgent FieldOutOfRange name", "agent", 0, &abi.UpdateAgentCall{})
@@ -899,6 +914,13 @@ func TestStepsScenario(t *testing.T) {
 	}
 	s.fails("readOwnAgent FieldOutOfRange removals", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: make([]common.Hash, 17)})
 	s.do("agent", 0, &abi.UpdateCapabilitiesCall{})
+	many := &abi.UpdateCapabilitiesCall{Removals: make([]common.Hash, 16)}
+	for i := range 16 {
+		many.Upserts = append(many.Upserts, capability(long(64)[:64-i], 3))
+		many.Upserts[i].Endpoint = long(256)
+		many.Removals[i] = vm.CapabilityID(many.Upserts[i].Name)
+	}
+	s.do("agent", 0, many)
 	s.do("agent", 0, &abi.UpdateCapabilitiesCall{Upserts: []abi.Capability{capability("a", 3), capability("c", 2)}, Removals: []common.Hash{b}})
 	s.fails("removeCapability CapabilityUnknown", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: []common.Hash{b}})
 	s.fails("removeCapability CapabilityUnknown", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: []common.Hash{a, a}})
@@ -1020,12 +1042,36 @@ func TestStepsScenario(t *testing.T) {
 		s.do("agent", 0, respond(i, 3))
 	}
 	s.seal()
+	// On time, to the second.
+	s.open(1)
+	cheap := func(ttl uint32) *abi.InvokeCall {
+		return with(func(c *abi.InvokeCall) { c.Capability, c.TtlSeconds = vm.CapabilityID("cheap"), ttl })
+	}
+	offer := capability("cheap", 0)
+	offer.PriceWei = *uint256.NewInt(9)
+	s.do("agent", 0, &abi.UpdateCapabilitiesCall{Upserts: []abi.Capability{offer}})
+	ok := func(from string, c *abi.InvokeCall) *abi.RespondCall {
+		return &abi.RespondCall{
+			Id: vm.InteractionID(address(from), c.Salt), ResultHash: common.Hash{1}, Da: abi.DAPointer{ContentHash: common.Hash{1}, Backend: 3},
+		}
+	}
+	last, long30 := cheap(2), cheap(30)
+	s.do("other", 10, last)
+	s.do("other", 9, long30)
+	s.seal()
+	s.open(2)
+	pairs := s.seen["respondPair respondReputation"]
+	s.do("agent", 0, ok("other", last)) // the least payment and stake that count
+	require.Equal(t, pairs+1, s.seen["respondPair respondReputation"])
+	s.do("agent", 0, ok("other", long30)) // one wei less
+	require.Equal(t, pairs+1, s.seen["respondPair respondReputation"])
+	s.seal()
 	// A caller that is no agent does not count.
 	s.open(1)
 	s.do("agent", 0, respond(3, 0))
 	lone := invoke()
 	s.do("third", 20, lone)
-	s.do("agent", 0, &abi.RespondCall{Id: vm.InteractionID(address("third"), lone.Salt), ResultHash: common.Hash{1}, Da: abi.DAPointer{ContentHash: common.Hash{1}}})
+	s.do("agent", 0, ok("third", lone))
 	var late []common.Hash
 	for range 3 {
 		c := invoke()
@@ -1037,7 +1083,7 @@ func TestStepsScenario(t *testing.T) {
 	s.fails("invokeCallee CalleeInactive", "caller", 20, invoke())
 	s.fails("withdrawStake CooldownActive", "agent", 0, &abi.WithdrawStakeCall{})
 	s.seal()
-	s.open(60) // as many as a block sweeps
+	s.open(39) // as many as a block sweeps
 	s.fails("respondInteraction InteractionSettled", "agent", 0, respond(4, 0))
 	due := slices.IndexFunc(late, func(id common.Hash) bool {
 		i, err := record.DecodeInteraction(s.records[record.InteractionKey(id)])
@@ -1045,13 +1091,14 @@ func TestStepsScenario(t *testing.T) {
 	})
 	require.NotEqual(t, -1, due)
 	s.fails("respondInteraction InteractionExpired", "agent", 0, &abi.RespondCall{Id: late[due], Status: 1})
+	s.fails("withdrawStake CooldownActive", "agent", 0, &abi.WithdrawStakeCall{})
+	s.seal()
+	s.open(1) // the rest
 	s.do("agent", 0, &abi.WithdrawStakeCall{})
 	s.fails("withdrawStake NothingToWithdraw", "agent", 0, &abi.WithdrawStakeCall{})
 	s.do("agent", 200, &abi.RegisterCall{Name: "again", Capabilities: []abi.Capability{capability("a", 0)}}) // an empty URI
 	s.fails("removeCapability CapabilityUnknown", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: []common.Hash{b}})
 	s.do("agent", 0, &abi.DeregisterCall{})
-	s.seal()
-	s.open(3) // the rest
 	s.seal()
 
 	s.report()

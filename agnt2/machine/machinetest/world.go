@@ -132,7 +132,7 @@ func NewLarge(seed uint64, p record.Params, accounts, further int) *World {
 	for i := range uint64(further) {
 		h := crypto.Keccak256Hash(binary.BigEndian.AppendUint64([]byte("further"), i))
 		k := trie.Key(h)
-		k[0] = []byte{1, 2, 7, 16}[i%4] // where the records of a large state are
+		k[0] = []byte{1, 2, 5, 7, 8, 16}[i%6] // where the records of a large state are
 		cs = append(cs, trie.Change{Key: k, ValueHash: h})
 	}
 	w.Tree.Update(cs)
@@ -157,7 +157,7 @@ func (w *World) Env(agreed uint64, disputed common.Hash) *machine.Env {
 		ChainID: ChainID, BlockTime: BlockTime, ProofLag: ProofLag, SeqWindow: SeqWindow, LayerRoot: LayerRoot, Portal: Portal,
 		SystemConfig: SystemConfig, BlobFraction: BlobFraction, Leaves: nil,
 		Genesis: machine.GenesisL1{
-			Number: 0, Hash: w.L1[0].Header.Hash(), BatcherHash: common.BytesToHash(w.config.BatcherAddr[:]), BaseFeeScalar: 100, BlobBaseFeeScalar: 7,
+			Number: 0, Hash: w.L1[0].Header.Hash(), BatcherHash: common.BytesToHash(w.rollup.Genesis.SystemConfig.BatcherAddr[:]), BaseFeeScalar: 100, BlobBaseFeeScalar: 7,
 		},
 		Game: machine.Game{
 			L1Head: w.L1[len(w.L1)-1].Header.Hash(), Agreed: w.Output(agreed), Disputed: disputed, Claimed: uint64(len(w.L2)) + 1000,

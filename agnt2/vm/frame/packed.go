@@ -37,11 +37,11 @@ func (x *Block) AppendPacked(b []byte) []byte {
 	}
 	if !x.BaseFee.IsZero() {
 		b[at+0] |= 0x08
-		b = appendPackedNumber(b, &x.BaseFee, 32)
+		b = appendPackedWide(b, &x.BaseFee)
 	}
 	if !x.L1Price.IsZero() {
 		b[at+0] |= 0x04
-		b = appendPackedNumber(b, &x.L1Price, 32)
+		b = appendPackedWide(b, &x.L1Price)
 	}
 	return b
 }
@@ -104,24 +104,18 @@ func (x *Block) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.BaseFee, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.BaseFee.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.BaseFee.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.L1Price, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.L1Price.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.L1Price.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	return b, nil
 }
@@ -138,7 +132,7 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if !x.Value.IsZero() {
 		b[at+0] |= 0x40
-		b = appendPackedNumber(b, &x.Value, 32)
+		b = appendPackedWide(b, &x.Value)
 	}
 	if x.GasLimit != 0 {
 		b[at+0] |= 0x20
@@ -154,7 +148,7 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if !x.Stake.IsZero() {
 		b[at+0] |= 0x04
-		b = appendPackedNumber(b, &x.Stake, 32)
+		b = appendPackedWide(b, &x.Stake)
 	}
 	if x.Pending != 0 {
 		b[at+0] |= 0x02
@@ -169,7 +163,7 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if !x.Credit.IsZero() {
 		b[at+1] |= 0x40
-		b = appendPackedNumber(b, &x.Credit, 32)
+		b = appendPackedWide(b, &x.Credit)
 	}
 	if x.Index != 0 {
 		b[at+1] |= 0x20
@@ -248,14 +242,11 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Value, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Value.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Value.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x20 != 0 {
 		if err := needPacked(b, 8); err != nil {
@@ -288,14 +279,11 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Stake, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Stake.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Stake.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x02 != 0 {
 		if err := needPacked(b, 4); err != nil {
@@ -321,14 +309,11 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x40 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Credit, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Credit.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Credit.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[1]&0x20 != 0 {
 		if err := needPacked(b, 4); err != nil {
@@ -992,7 +977,7 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 	}
 	if !x.VolumeWei.IsZero() {
 		b[at+0] |= 0x20
-		b = appendPackedNumber(b, &x.VolumeWei, 32)
+		b = appendPackedWide(b, &x.VolumeWei)
 	}
 	if x.MessageNonce != 0 {
 		b[at+0] |= 0x10
@@ -1000,15 +985,15 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 	}
 	if !x.BaseFees.IsZero() {
 		b[at+0] |= 0x08
-		b = appendPackedNumber(b, &x.BaseFees, 32)
+		b = appendPackedWide(b, &x.BaseFees)
 	}
 	if !x.PriorityFees.IsZero() {
 		b[at+0] |= 0x04
-		b = appendPackedNumber(b, &x.PriorityFees, 32)
+		b = appendPackedWide(b, &x.PriorityFees)
 	}
 	if !x.L1Fees.IsZero() {
 		b[at+0] |= 0x02
-		b = appendPackedNumber(b, &x.L1Fees, 32)
+		b = appendPackedWide(b, &x.L1Fees)
 	}
 	if x.Passer != ([32]byte{}) {
 		b[at+0] |= 0x01
@@ -1071,14 +1056,11 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.VolumeWei, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.VolumeWei.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.VolumeWei.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x10 != 0 {
 		if err := needPacked(b, 8); err != nil {
@@ -1091,34 +1073,25 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.BaseFees, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.BaseFees.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.BaseFees.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.PriorityFees, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.PriorityFees.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.PriorityFees.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x02 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.L1Fees, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.L1Fees.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.L1Fees.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x01 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -1203,19 +1176,19 @@ func (x *Tx) AppendPacked(b []byte) []byte {
 	}
 	if !x.FeeCap.IsZero() {
 		b[at+0] |= 0x02
-		b = appendPackedNumber(b, &x.FeeCap, 32)
+		b = appendPackedWide(b, &x.FeeCap)
 	}
 	if !x.TipCap.IsZero() {
 		b[at+0] |= 0x01
-		b = appendPackedNumber(b, &x.TipCap, 32)
+		b = appendPackedWide(b, &x.TipCap)
 	}
 	if !x.Value.IsZero() {
 		b[at+1] |= 0x80
-		b = appendPackedNumber(b, &x.Value, 32)
+		b = appendPackedWide(b, &x.Value)
 	}
 	if !x.Mint.IsZero() {
 		b[at+1] |= 0x40
-		b = appendPackedNumber(b, &x.Mint, 32)
+		b = appendPackedWide(b, &x.Mint)
 	}
 	if x.Data != ([32]byte{}) {
 		b[at+1] |= 0x20
@@ -1231,15 +1204,15 @@ func (x *Tx) AppendPacked(b []byte) []byte {
 	}
 	if !x.GasPrice.IsZero() {
 		b[at+1] |= 0x04
-		b = appendPackedNumber(b, &x.GasPrice, 32)
+		b = appendPackedWide(b, &x.GasPrice)
 	}
 	if !x.L1Fee.IsZero() {
 		b[at+1] |= 0x02
-		b = appendPackedNumber(b, &x.L1Fee, 32)
+		b = appendPackedWide(b, &x.L1Fee)
 	}
 	if !x.Reserve.IsZero() {
 		b[at+1] |= 0x01
-		b = appendPackedNumber(b, &x.Reserve, 32)
+		b = appendPackedWide(b, &x.Reserve)
 	}
 	if x.ValueTaken {
 		b[at+2] |= 0x80
@@ -1326,44 +1299,32 @@ func (x *Tx) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x02 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.FeeCap, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.FeeCap.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.FeeCap.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[0]&0x01 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.TipCap, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.TipCap.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.TipCap.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[1]&0x80 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Value, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Value.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Value.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[1]&0x40 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Mint, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Mint.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Mint.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[1]&0x20 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -1396,34 +1357,25 @@ func (x *Tx) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x04 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.GasPrice, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.GasPrice.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.GasPrice.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[1]&0x02 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.L1Fee, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.L1Fee.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.L1Fee.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[1]&0x01 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		rest, err := getPackedWide(b, &x.Reserve, 32)
+		if err != nil {
 			return nil, err
 		}
-		x.Reserve.SetBytes(b[0:32])
-		b = b[32:]
-		if !(!x.Reserve.IsZero()) {
-			return nil, errPackedZero()
-		}
+		b = rest
 	}
 	if bits[2]&0x80 != 0 {
 		x.ValueTaken = true
@@ -1464,10 +1416,26 @@ func (x *Tx) getPacked(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// appendPackedNumber writes the low bytes of v.
-func appendPackedNumber(b []byte, v *uint256.Int, width int) []byte {
-	w := v.Bytes32()
-	return append(b, w[32-width:]...)
+// appendPackedWide writes a number without leading zero bytes behind its length.
+func appendPackedWide(b []byte, v *uint256.Int) []byte {
+	return append(append(b, byte(v.ByteLen())), v.Bytes()...)
+}
+
+// getPackedWide reads a number; most is the number of bytes that its type has
+func getPackedWide(b []byte, v *uint256.Int, most int) ([]byte, error) {
+	if err := needPacked(b, 1); err != nil {
+		return nil, err
+	}
+	n := int(b[0])
+	b = b[1:]
+	if err := needPacked(b, n); err != nil {
+		return nil, err
+	}
+	if n == 0 || n > most || b[0] == 0 {
+		return nil, errPackedZero()
+	}
+	v.SetBytes(b[:n])
+	return b[n:], nil
 }
 
 func errPackedZero() error {

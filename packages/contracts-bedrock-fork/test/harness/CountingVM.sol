@@ -61,7 +61,7 @@ contract CountingVM {
                 expected = keccak256(abi.encode(number + 1, keccak256(abi.encode(payload))));
             }
             s.right = expected == disputed;
-            s.chain = keccak256(abi.encode(starting, disputed, _local(1, localContext), _local(5, localContext)));
+            s.chain = keccak256(abi.encode(starting, disputed, _local(1, localContext)));
         } else {
             if (proof.length != 0) revert WrongWitness();
             s.chain = keccak256(abi.encode(s.chain, s.step));

@@ -14,7 +14,7 @@ library UnpackSample {
     error PackedTruncated();
     /// @notice A bool is neither 0 nor 1.
     error PackedBool();
-    /// @notice A zero is marked as there, or a bit behind the last field is set.
+    /// @notice A zero is marked as there, a number has leading zeros, or a bit behind the last field is set.
     error PackedZero();
 
     /// @notice Reads a packed Fixed at w[p:] and returns the position after it.
@@ -215,7 +215,7 @@ library UnpackSample {
     }
 
     /// @dev Reads a group of up to 32 fields at w[p:] into the words from m on, which are zero: a bitmap, and the fields that are
-    ///      marked there. A byte of sizes is the width of a field; a bool has none.
+    ///      marked there. A byte of sizes is the width of a field; a bool has none, and 0x80 marks a number behind its length.
     function _sparse(
         bytes calldata w,
         uint256 p,
@@ -243,10 +243,18 @@ library UnpackSample {
                     uint256 size = sizes >> 248;
                     uint256 value = 1;
                     if (size != 0) {
+                        if (size > 0x80) {
+                            uint256 most = size - 0x80;
+                            assembly ("memory-safe") {
+                                size := shr(248, calldataload(add(base, next)))
+                            }
+                            if (size == 0 || size > most) revert PackedZero();
+                            next += 1;
+                        }
                         assembly ("memory-safe") {
                             value := shr(sub(256, shl(3, size)), calldataload(add(base, next)))
                         }
-                        if (value == 0) revert PackedZero();
+                        if (value == 0 || (sizes >> 255 != 0 && value >> (8 * size - 8) == 0)) revert PackedZero();
                         next += size;
                     }
                     assembly ("memory-safe") {

@@ -9,7 +9,7 @@ import { UnpackRecords } from "./UnpackRecords.sol";
 
 /// @notice A micro-step of execution in progress: the machine's state, the frames that are open, the witness, and the
 ///         record that the step has touched.
-/// @dev    Positions are those of calldata. A frame that is not open is all zeros, and must not be looked pos; a step may
+/// @dev    Positions are those of calldata. A frame that is not open is all zeros, and must not be looked at; a step may
 ///         replace it as a whole with `setOp` or `setCall`.
 struct Context {
     bytes state; // the 258 bytes of docs/spec/machine.md; `close` makes them the next state's
@@ -280,7 +280,7 @@ library ContextLib {
         ctx.newHash = 0;
     }
 
-    /// @dev See above.
+    /// @dev Reads the Account of a key.
     function readAccount(
         Context memory ctx,
         bytes32 key
@@ -299,12 +299,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Account memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Agent of a key.
     function readAgent(Context memory ctx, bytes32 key) internal pure returns (bool present, IRecords.Agent memory x) {
         bytes32 h;
         if (present = flag(ctx)) {
@@ -316,12 +316,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Agent memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the AgentURI of a key.
     function readAgentURI(
         Context memory ctx,
         bytes32 key
@@ -340,12 +340,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.AgentURI memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Metadata of a key.
     function readMetadata(
         Context memory ctx,
         bytes32 key
@@ -364,12 +364,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Metadata memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Capability of a key.
     function readCapability(
         Context memory ctx,
         bytes32 key
@@ -388,12 +388,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Capability memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the CapabilityDetail of a key.
     function readCapabilityDetail(
         Context memory ctx,
         bytes32 key
@@ -412,12 +412,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.CapabilityDetail memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Reputation of a key.
     function readReputation(
         Context memory ctx,
         bytes32 key
@@ -436,12 +436,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Reputation memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Pair of a key.
     function readPair(Context memory ctx, bytes32 key) internal pure returns (bool present, IRecords.Pair memory x) {
         bytes32 h;
         if (present = flag(ctx)) {
@@ -453,12 +453,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Pair memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Interaction of a key.
     function readInteraction(
         Context memory ctx,
         bytes32 key
@@ -477,12 +477,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Interaction memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Deadline of a key.
     function readDeadline(
         Context memory ctx,
         bytes32 key
@@ -501,12 +501,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Deadline memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Totals of a key.
     function readTotals(Context memory ctx, bytes32 key)
         internal
         pure
@@ -522,12 +522,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Totals memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the L1Info of a key.
     function readL1Info(Context memory ctx, bytes32 key)
         internal
         pure
@@ -543,12 +543,12 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
-    /// @dev See above.
+    /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.L1Info memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
-    /// @dev See above.
+    /// @dev Reads the Params of a key.
     function readParams(Context memory ctx, bytes32 key)
         internal
         pure
@@ -565,7 +565,8 @@ library ContextLib {
     }
 
     // ----------------------------------------------------------------------------------------------------------- hashes
-    // keccak256 of `abi.encode`. The memory of a struct without references is its encoding: one word a field.
+    // keccak256 of `abi.encode`. The memory of a struct without references is its encoding, one word a field, so that there is
+    // nothing to copy. The counts of fields must follow IFrames and IRecords: agnt2/machine/differential compares the hashes.
 
     /// @notice What commits to a Block.
     function hash(IFrames.Block memory x) internal pure returns (bytes32 h) {
@@ -588,14 +589,14 @@ library ContextLib {
         }
     }
 
-    /// @notice What commits to a Op.
+    /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
             h := keccak256(x, 704) // 22 fields
         }
     }
 
-    /// @notice What commits to a Account.
+    /// @notice What commits to an Account.
     function hash(IRecords.Account memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
             h := keccak256(x, 192) // 6 fields
@@ -623,7 +624,7 @@ library ContextLib {
         }
     }
 
-    /// @notice What commits to a Interaction.
+    /// @notice What commits to an Interaction.
     function hash(IRecords.Interaction memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
             h := keccak256(x, 384) // 12 fields
@@ -651,12 +652,12 @@ library ContextLib {
         }
     }
 
-    /// @notice What commits to a Agent.
+    /// @notice What commits to an Agent.
     function hash(IRecords.Agent memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(x));
     }
 
-    /// @notice What commits to a AgentURI.
+    /// @notice What commits to an AgentURI.
     function hash(IRecords.AgentURI memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(x));
     }

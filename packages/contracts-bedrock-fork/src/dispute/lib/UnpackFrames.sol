@@ -14,7 +14,7 @@ library UnpackFrames {
     error PackedTruncated();
     /// @notice A bool is neither 0 nor 1.
     error PackedBool();
-    /// @notice A zero is marked as there, or a bit behind the last field is set.
+    /// @notice A zero is marked as there, a number has leading zeros, or a bit behind the last field is set.
     error PackedZero();
 
     /// @notice Reads a packed Block at w[p:] and returns the position after it.
@@ -24,7 +24,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 6, 0x0808080820200000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x08080808a0a00000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Op at w[p:] and returns the position after it.
@@ -34,7 +34,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 22, 0x1420080820200400012004040420200104000820200000000000000000000000);
+        next = _sparse(w, next, m, 22, 0x14a0080820a0040001a004040420200104000820200000000000000000000000);
     }
 
     /// @notice Reads a packed Run at w[p:] and returns the position after it.
@@ -55,7 +55,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 12, 0x0808200820202020082020200000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 12, 0x0808a008a0a0a020082020200000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Tx at w[p:] and returns the position after it.
@@ -65,11 +65,11 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 21, 0x0014140008082020202020042020202000002020040000000000000000000000);
+        next = _sparse(w, next, m, 21, 0x001414000808a0a0a0a0200420a0a0a000002020040000000000000000000000);
     }
 
     /// @dev Reads a group of up to 32 fields at w[p:] into the words from m on, which are zero: a bitmap, and the fields that are
-    ///      marked there. A byte of sizes is the width of a field; a bool has none.
+    ///      marked there. A byte of sizes is the width of a field; a bool has none, and 0x80 marks a number behind its length.
     function _sparse(
         bytes calldata w,
         uint256 p,
@@ -97,10 +97,18 @@ library UnpackFrames {
                     uint256 size = sizes >> 248;
                     uint256 value = 1;
                     if (size != 0) {
+                        if (size > 0x80) {
+                            uint256 most = size - 0x80;
+                            assembly ("memory-safe") {
+                                size := shr(248, calldataload(add(base, next)))
+                            }
+                            if (size == 0 || size > most) revert PackedZero();
+                            next += 1;
+                        }
                         assembly ("memory-safe") {
                             value := shr(sub(256, shl(3, size)), calldataload(add(base, next)))
                         }
-                        if (value == 0) revert PackedZero();
+                        if (value == 0 || (sizes >> 255 != 0 && value >> (8 * size - 8) == 0)) revert PackedZero();
                         next += size;
                     }
                     assembly ("memory-safe") {

@@ -14,7 +14,7 @@ library UnpackRecords {
     error PackedTruncated();
     /// @notice A bool is neither 0 nor 1.
     error PackedBool();
-    /// @notice A zero is marked as there, or a bit behind the last field is set.
+    /// @notice A zero is marked as there, a number has leading zeros, or a bit behind the last field is set.
     error PackedZero();
 
     /// @notice Reads a packed Account at w[p:] and returns the position after it.
@@ -28,7 +28,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 6, 0x0820202004000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x08a0a0a004000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.
@@ -75,7 +75,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 4, 0x0401042000000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 4, 0x040104a000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed CapabilityDetail at w[p:] and returns the position after it.
@@ -128,7 +128,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 12, 0x0114142020202008080804200000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 12, 0x011414202020a008080804200000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed L1Info at w[p:] and returns the position after it.
@@ -138,7 +138,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 11, 0x0808202020200804040408000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 11, 0x0808a0a020200804040408000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Metadata at w[p:] and returns the position after it.
@@ -210,7 +210,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 14, 0x0808080808080808080808081008000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 14, 0x0808080808080808080808089008000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.
@@ -220,7 +220,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 4, 0x0808200800000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 4, 0x0808a00800000000000000000000000000000000000000000000000000000000);
     }
 
     /// @dev A string behind its length.
@@ -243,7 +243,7 @@ library UnpackRecords {
     }
 
     /// @dev Reads a group of up to 32 fields at w[p:] into the words from m on, which are zero: a bitmap, and the fields that are
-    ///      marked there. A byte of sizes is the width of a field; a bool has none.
+    ///      marked there. A byte of sizes is the width of a field; a bool has none, and 0x80 marks a number behind its length.
     function _sparse(
         bytes calldata w,
         uint256 p,
@@ -271,10 +271,18 @@ library UnpackRecords {
                     uint256 size = sizes >> 248;
                     uint256 value = 1;
                     if (size != 0) {
+                        if (size > 0x80) {
+                            uint256 most = size - 0x80;
+                            assembly ("memory-safe") {
+                                size := shr(248, calldataload(add(base, next)))
+                            }
+                            if (size == 0 || size > most) revert PackedZero();
+                            next += 1;
+                        }
                         assembly ("memory-safe") {
                             value := shr(sub(256, shl(3, size)), calldataload(add(base, next)))
                         }
-                        if (value == 0) revert PackedZero();
+                        if (value == 0 || (sizes >> 255 != 0 && value >> (8 * size - 8) == 0)) revert PackedZero();
                         next += size;
                     }
                     assembly ("memory-safe") {

@@ -18,6 +18,7 @@ library AgentSteps {
     uint256 private constant OPENS = ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
 
     /// @notice Executes a micro-step. Reverts unless the witness is exactly what the step needs.
+    /// @dev    The caller has seen to it that the state is unfinished and that `kind` is its step.
     /// @param  kind      The micro-step.
     /// @param  stateData The machine's state before it.
     /// @param  proof     The witness.

@@ -62,6 +62,7 @@ library Invoke {
         (bool present, IRecords.Capability memory offer) =
             ctx.readCapability(Keys.capability(ctx.call.callee, ctx.call.capability));
         if (!present || offer.epoch != ctx.op.epoch) return Machine.fail(ctx);
+        if (offer.class >= Protocol.CAPABILITY_CLASSES) revert Machine.CorruptRecord();
         if (!Machine.use(ctx, ctx.params.gasClass[offer.class])) return Machine.outOfGas(ctx);
         if (uint256(ctx.op.word) < offer.priceWei) return Machine.fail(ctx);
         if (ctx.op.value < offer.priceWei) return Machine.fail(ctx);

@@ -70,8 +70,8 @@ library Logs {
     /// @dev Bytes of the RLP header of n bytes; not for a string of one byte.
     function _headerSize(uint256 n) private pure returns (uint256) {
         if (n < 56) return 1;
-        if (n < 1 << 8) return 2;
-        return n < 1 << 16 ? 3 : 4;
+        if (n < 0x100) return 2;
+        return n < 0x10000 ? 3 : 4;
     }
 
     /// @dev Writes the RLP header of n bytes, less than 2^24, and returns the position after it. `base` is 0x80 for a string
