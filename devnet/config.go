@@ -29,6 +29,7 @@ const (
 	RoleProposer       Role = "proposer"
 	RoleVerifierEngine Role = "verifier-engine"
 	RoleVerifierNode   Role = "verifier-node"
+	RoleChallenger     Role = "challenger"
 )
 
 // L1Kind says what plays the L1.
@@ -62,8 +63,10 @@ type Config struct {
 	NoBatcher  bool `json:"noBatcher,omitempty"`
 	NoProposer bool `json:"noProposer,omitempty"`
 	NoVerifier bool `json:"noVerifier,omitempty"`
+	// NoChallenger leaves games to resolve unopposed. A checkout without a compiled step verifier never has a challenger.
+	NoChallenger bool `json:"noChallenger,omitempty"`
 
-	ProposalInterval time.Duration `json:"proposalInterval,omitempty"` // default 20 s
+	ProposalInterval time.Duration `json:"proposalInterval,omitempty"` // default 20 s; only finalized blocks are proposed
 	DARetention      time.Duration `json:"daRetention,omitempty"`      // default 24 h
 	LogLevel         string        `json:"logLevel,omitempty"`         // debug, info (default), warn, error
 	// AgentFundsWei is what each agent deposits on L2; default 1,000 AGNT, zero deposits nothing.

@@ -544,7 +544,7 @@ type Endpoints struct {
 	DA                               string
 	Engine, EngineWS, EngineAuth     string
 	Node                             string
-	Batcher, Proposer                string
+	Batcher, Proposer, Challenger    string
 	VerifierEngine, VerifierEngineWS string
 	VerifierEngineAuth, VerifierNode string
 }
@@ -558,7 +558,7 @@ func (c *Config) Endpoints() Endpoints {
 	return Endpoints{
 		L1: url("http", p.L1HTTP), L1WS: url("ws", p.L1HTTP), L1Beacon: url("http", p.L1Beacon), DA: url("http", p.DA),
 		Engine: url("http", p.Sequencer.HTTP), EngineWS: url("ws", p.Sequencer.WS), EngineAuth: url("http", p.Sequencer.Auth),
-		Node: url("http", p.Sequencer.Node), Batcher: url("http", p.Batcher), Proposer: url("http", p.Proposer),
+		Node: url("http", p.Sequencer.Node), Batcher: url("http", p.Batcher), Proposer: url("http", p.Proposer), Challenger: url("http", p.Challenger),
 		VerifierEngine: url("http", p.Verifier.HTTP), VerifierEngineWS: url("ws", p.Verifier.WS),
 		VerifierEngineAuth: url("http", p.Verifier.Auth), VerifierNode: url("http", p.Verifier.Node),
 	}

@@ -22,8 +22,9 @@ type portMap struct {
 	L1HTTP, L1Beacon                int
 	DA                              int
 	Sequencer, Verifier             enginePorts
-	Batcher, Proposer               int
+	Batcher, Proposer, Challenger   int
 	BatcherMetrics, ProposerMetrics int
+	ChallengerMetrics               int
 	followers                       []enginePorts
 }
 
@@ -40,6 +41,7 @@ func (c *Config) ports() portMap {
 		L1HTTP: 8545 + s, L1Beacon: 8546 + s, DA: 3100 + s,
 		Sequencer: block(9545, 7301), Verifier: block(9645, 7305),
 		Batcher: 8548 + s, BatcherMetrics: 7303 + s, Proposer: 8560 + s, ProposerMetrics: 7304 + s,
+		Challenger: 8561 + s, ChallengerMetrics: 7308 + s,
 	}
 	for i := range c.Followers {
 		p.followers = append(p.followers, block(9745+100*i, 7310+2*i))

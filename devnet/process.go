@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -190,12 +191,12 @@ func spawn(argv []string, env []string, logPath string) (*process, error) {
 	return p, nil
 }
 
-// cleanEnvironment drops the variables that OP's programs take flags from: one that is set in a developer's shell would
+// cleanEnvironment drops the variables that the roles take flags from: one that is set in a developer's shell would
 // silently change a role.
 func cleanEnvironment() []string {
 	var out []string
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "OP_NODE_") && !strings.HasPrefix(kv, "OP_BATCHER_") && !strings.HasPrefix(kv, "OP_PROPOSER_") {
+		if !slices.ContainsFunc([]string{"OP_NODE_", "OP_BATCHER_", "OP_PROPOSER_", "AGNT2_CHALLENGER_"}, func(p string) bool { return strings.HasPrefix(kv, p) }) {
 			out = append(out, kv)
 		}
 	}

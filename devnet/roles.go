@@ -23,7 +23,7 @@ const (
 	stageDA
 	stageEngine
 	stageNode
-	stageSubmitter // batcher and proposer, and nodes that nobody depends on
+	stageSubmitter // batcher, proposer and challenger, and nodes that nobody but the challenger depends on
 )
 
 // spec is how one process is started and judged.
@@ -52,6 +52,9 @@ func (c *Config) specs(deployed *deployer.Result) []spec {
 	if !c.NoVerifier {
 		out = append(out, c.engineSpec(RoleVerifierEngine, ports.Verifier),
 			c.nodeSpec(RoleVerifierNode, RoleVerifierEngine, ports.Verifier, deployed, false, ""))
+	}
+	if c.hasChallenger() {
+		out = append(out, c.challengerSpec(ports, deployed))
 	}
 	for i, f := range c.Followers {
 		out = append(out, c.followerSpecs(i, f, ports, deployed)...)
@@ -218,10 +221,39 @@ func (c *Config) proposerSpec(p portMap, deployed *deployer.Result) spec {
 		role: RoleProposer, stage: stageSubmitter, ports: map[string]int{"rpc": p.Proposer, "metrics": p.ProposerMetrics}, health: httpHealth(p.Proposer),
 		argv: c.argv(RoleProposer, "proposer", "--l1-eth-rpc", e.L1, "--rollup-rpc", e.Node, "--private-key", AccountOf(Proposer).PrivateKey,
 			"--game-factory-address", factory, "--game-type", strconv.FormatUint(uint64(c.Intent.Game.Type), 10),
-			"--proposal-interval", c.ProposalInterval.String(), "--allow-non-finalized",
+			// Finalized blocks only, which trail L1 by the proof window: anything newer would not be derivable at its game's proof
+			// head, and would lose the game.
+			"--proposal-interval", c.ProposalInterval.String(),
 			"--poll-interval", "1s", "--num-confirmations", "1", "--txmgr.receipt-query-interval", "1s",
 			"--rpc.addr", "127.0.0.1", "--rpc.port", strconv.Itoa(p.Proposer),
 			"--metrics.enabled", "--metrics.addr", "127.0.0.1", "--metrics.port", strconv.Itoa(p.ProposerMetrics), "--log.level", c.LogLevel),
+	}
+}
+
+// hasChallenger says whether games can be played at all: without the step verifier's contract they cannot.
+func (c *Config) hasChallenger() bool {
+	return !c.NoChallenger && deployer.ArtifactsIn(c.Root).HasVerifier()
+}
+
+// challengerSpec trusts the verifier, which reads L1 only, rather than the sequencer whose proposals it judges.
+func (c *Config) challengerSpec(p portMap, deployed *deployer.Result) spec {
+	e := c.Endpoints()
+	node, engine := e.VerifierNode, e.VerifierEngine
+	if c.NoVerifier {
+		node, engine = e.Node, e.Engine
+	}
+	factory := ""
+	if deployed != nil {
+		factory = deployed.Addresses["DisputeGameFactoryProxy"].Hex()
+	}
+	return spec{
+		role: RoleChallenger, stage: stageSubmitter, ports: map[string]int{"rpc": p.Challenger, "metrics": p.ChallengerMetrics}, health: httpHealth(p.Challenger),
+		argv: c.argv(RoleChallenger, "challenger", "run", "--l1-eth-rpc", e.L1, "--rollup-rpc", node, "--l2-eth-rpc", engine,
+			"--private-key", AccountOf(Challenger).PrivateKey, "--additional-bond-claimants", AccountOf(Proposer).Address.Hex(),
+			"--game-factory-address", factory, "--game-type", strconv.FormatUint(uint64(c.Intent.Game.Type), 10),
+			"--poll-interval", "500ms", "--num-confirmations", "1", "--txmgr.receipt-query-interval", "500ms",
+			"--rpc.addr", "127.0.0.1", "--rpc.port", strconv.Itoa(p.Challenger),
+			"--metrics.enabled", "--metrics.addr", "127.0.0.1", "--metrics.port", strconv.Itoa(p.ChallengerMetrics), "--log.level", c.LogLevel),
 	}
 }
 

@@ -85,6 +85,7 @@ type GameStatus struct {
 	Output  common.Hash `json:"output"`
 	Matches bool        `json:"matches"`
 	Status  string      `json:"status"` // IN_PROGRESS, CHALLENGER_WINS or DEFENDER_WINS
+	Claims  uint64      `json:"claims"` // moves, the root claim included
 	Note    string      `json:"note,omitempty"`
 }
 
@@ -174,7 +175,7 @@ func (d *Devnet) Status(ctx context.Context) *Status {
 			problem("games: %v", err)
 		}
 		for _, g := range s.Games {
-			if !g.Matches && g.Note == "" {
+			if !g.Matches && g.Note == "" && g.Status != gameState(challengerWon) { // a wrong root that lost is as it should be
 				problem("game %d claims %s for block %d, the node has %s", g.Index, g.RootClaim, g.L2Block, g.Output)
 			}
 		}
@@ -331,6 +332,7 @@ func games(ctx context.Context, arts *deployer.Artifacts, l1, outputs string, fa
 			"rootClaim":     func(x any) { g.RootClaim = x.([32]byte) },
 			"l2BlockNumber": func(x any) { g.L2Block = x.(*big.Int).Uint64() },
 			"status":        func(x any) { g.Status = gameState(x.(uint8)) },
+			"claimDataLen":  func(x any) { g.Claims = x.(*big.Int).Uint64() },
 		} {
 			if v, err = view(gameABI.ABI, g.Address, method); err != nil {
 				return count, out, err
@@ -349,6 +351,9 @@ func games(ctx context.Context, arts *deployer.Artifacts, l1, outputs string, fa
 	}
 	return count, out, nil
 }
+
+// challengerWon is GameStatus.CHALLENGER_WINS.
+const challengerWon = 1
 
 func gameState(n uint8) string {
 	if names := []string{"IN_PROGRESS", "CHALLENGER_WINS", "DEFENDER_WINS"}; int(n) < len(names) {
@@ -382,7 +387,7 @@ func (s *Status) WriteText(w io.Writer) {
 		} else if !g.Matches {
 			verdict = "DIFFERS from the node's " + g.Output.Hex()
 		}
-		fmt.Fprintf(w, "          #%d type %d block %d root %s %s; %s\n", g.Index, g.Type, g.L2Block, g.RootClaim.TerminalString(), g.Status, verdict)
+		fmt.Fprintf(w, "          #%d type %d block %d root %s %s after %d claims; %s\n", g.Index, g.Type, g.L2Block, g.RootClaim.TerminalString(), g.Status, g.Claims, verdict)
 	}
 	fmt.Fprintln(w, "processes")
 	for _, p := range s.Processes {

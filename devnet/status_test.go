@@ -23,8 +23,8 @@ func sampleStatus() *Status {
 		Verifier:  &NodeStatus{Name: "verifier", CurrentL1: 29, Unsafe: Head{40, h(1), 25}, Safe: Head{40, h(1), 25}, Finalized: Head{20, h(5), 14}, Agreement: agree},
 		GameCount: 2,
 		Games: []GameStatus{
-			{Index: 0, Address: common.BytesToAddress([]byte{9}), L2Block: 30, RootClaim: h(6), Output: h(6), Matches: true, Status: "IN_PROGRESS"},
-			{Index: 1, Address: common.BytesToAddress([]byte{10}), L2Block: 36, RootClaim: h(7), Output: h(8), Status: "IN_PROGRESS"},
+			{Index: 0, Address: common.BytesToAddress([]byte{9}), L2Block: 30, RootClaim: h(6), Output: h(6), Matches: true, Status: "IN_PROGRESS", Claims: 1},
+			{Index: 1, Address: common.BytesToAddress([]byte{10}), L2Block: 36, RootClaim: h(7), Output: h(8), Status: "IN_PROGRESS", Claims: 3},
 		},
 		Processes: []ProcessStatus{
 			{Role: RoleL1, PID: 100, Running: true, Healthy: true, UptimeSeconds: 75, Ports: map[string]int{"rpc": 8545, "beacon": 8546}, Log: "logs/l1.log"},

@@ -217,6 +217,9 @@ func (e *Env) begin(s *State, w *reader) (State, error) {
 	if h.number >= g.Claimed {
 		return s.final(g.Disputed, g.Agreed), nil
 	}
+	if len(h.extra) < extraBytes || binary.BigEndian.Uint32(h.extra[5:]) == 0 {
+		return State{}, fmt.Errorf("%w: no header of this chain", ErrWitness)
+	}
 	fee := nextBaseFee(&h)
 	run := frame.Run{
 		Disputed: g.Disputed, Agreed: g.Agreed, ParentHash: hash, ParentRoot: stateRoot, ParentPasser: passer,

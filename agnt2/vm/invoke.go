@@ -42,6 +42,7 @@ func stepInvokeArgs(m *Machine, _ State) Step {
 	}
 	m.Op.Id = InteractionID(m.Op.From, c.Salt)
 	m.Op.Word = c.MaxPriceWei.Bytes32()
+	m.Op.Data = common.Hash{} // no later step reads the calldata
 	m.Call = record.Interaction{
 		Status: uint8(Pending), Caller: m.Op.From, Callee: c.Callee, Capability: c.Capability, ParamsHash: c.ParamsHash,
 		PaymentWei: m.Op.Value, InvokedAt: m.Block.Time, Deadline: m.Block.Time + uint64(c.TtlSeconds), CompositionId: c.CompositionId,

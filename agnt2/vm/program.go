@@ -45,6 +45,7 @@ const (
 	RespondArgs
 	RespondInteraction
 	RespondAgent
+	RespondAttestation
 	RespondDeadline
 	RespondCaller
 	RespondPair
@@ -120,7 +121,8 @@ func init() {
 		InvokeDeadline:         {"invokeDeadline", OpensOp | OpensCall, stepInvokeDeadline},
 		RespondArgs:            {"respondArgs", OpensOp | OpensParams | OpensData, stepRespondArgs},
 		RespondInteraction:     {"respondInteraction", OpensBlock | OpensOp, stepRespondInteraction},
-		RespondAgent:           {"respondAgent", OpensOp | OpensCall | OpensData, stepRespondAgent},
+		RespondAgent:           {"respondAgent", OpensOp, stepRespondAgent},
+		RespondAttestation:     {"respondAttestation", OpensOp | OpensCall | OpensData, stepRespondAttestation},
 		RespondDeadline:        {"respondDeadline", OpensOp | OpensCall, stepRespondDeadline},
 		RespondCaller:          {"respondCaller", OpensOp | OpensCall | OpensParams, stepRespondCaller},
 		RespondPair:            {"respondPair", OpensOp | OpensCall, stepRespondPair},

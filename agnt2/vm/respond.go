@@ -61,17 +61,22 @@ func stepRespondInteraction(m *Machine, s State) Step {
 	return RespondDeadline
 }
 
-// stepRespondAgent checks a detached attestation against the callee's registered image.
+// stepRespondAgent reads the callee's registered image, which a detached attestation has to name.
 func stepRespondAgent(m *Machine, s State) Step {
-	c := m.args.(*abi.RespondCall)
-	var digest common.Hash
+	m.Op.Word = common.Hash{}
 	if b := m.get(s, record.AgentKey(m.Op.From)); b != nil {
 		a := decoded(record.DecodeAgent(b))
-		digest = a.ImageDigest
+		m.Op.Word = a.ImageDigest
 	}
+	return RespondAttestation
+}
+
+// stepRespondAttestation checks the attestation's signature.
+func stepRespondAttestation(m *Machine, _ State) Step {
+	c := m.args.(*abi.RespondCall)
 	a := Attestation{
 		ID: c.Id, ParamsHash: m.Call.ParamsHash, ResultHash: c.ResultHash, Status: c.Status,
-		ExecutionMs: c.ExecutionMs, TimestampMs: c.TimestampMs, ImageDigest: digest,
+		ExecutionMs: c.ExecutionMs, TimestampMs: c.TimestampMs, ImageDigest: m.Op.Word,
 	}
 	if signer := a.Signer(m.ChainID, c.Attestation); signer != m.Op.From {
 		return m.fail(&abi.BadAttestation{Recovered: signer, Callee: m.Op.From})

@@ -36,9 +36,9 @@ func main() {
 func app() *cli.App {
 	return &cli.App{
 		Name:  "devnet",
-		Usage: "run a local AGNT2 rollup: L1, contracts, DA server, engine, node, batcher, proposer and a verifier",
+		Usage: "run a local AGNT2 rollup: L1, contracts, DA server, engine, node, batcher, proposer, a verifier and a challenger",
 		Description: "Ports before the shift: L1 8545 (beacon 8546), engine HTTP 9545 / WS 9546 / auth 9551, node 9547,\n" +
-			"batcher 8548, proposer 8560, DA server 3100, verifier engine 9645 / 9646 / 9651 and node 9647,\n" +
+			"batcher 8548, proposer 8560, challenger 8561, DA server 3100, verifier engine 9645 / 9646 / 9651 and node 9647,\n" +
 			"followers from 9745 in steps of 100, metrics 7301 to 7325.\n" +
 			"All keys are publicly known and everything listens on loopback only.",
 		Flags: []cli.Flag{
@@ -58,7 +58,7 @@ func app() *cli.App {
 					&cli.DurationFlag{Name: "proposal-interval", Value: 20 * time.Second},
 					&cli.StringFlag{Name: "intent", Usage: "JSON file with deployment parameters over the devnet's"},
 					&cli.IntFlag{Name: "fund-accounts", Usage: "give N benchmark accounts 1,000 AGNT in genesis"},
-					&cli.BoolFlag{Name: "no-batcher"}, &cli.BoolFlag{Name: "no-proposer"}, &cli.BoolFlag{Name: "no-verifier"},
+					&cli.BoolFlag{Name: "no-batcher"}, &cli.BoolFlag{Name: "no-proposer"}, &cli.BoolFlag{Name: "no-verifier"}, &cli.BoolFlag{Name: "no-challenger"},
 					&cli.StringFlag{Name: "log-level", Value: "info"},
 					&cli.DurationFlag{Name: "timeout", Usage: "for the whole start", Value: 5 * time.Minute},
 				},
@@ -150,7 +150,7 @@ func up(c *cli.Context) error {
 	d, err := devnet.New(devnet.Config{
 		Dir: c.String("data-dir"), Root: c.String("root"), BinDir: c.String("bin"), PortShift: c.Int("port-shift"),
 		L1: devnet.L1Kind(c.String("l1")), L1BlockTimeSeconds: c.Uint64("l1-block-time"), Intent: &in,
-		NoBatcher: c.Bool("no-batcher"), NoProposer: c.Bool("no-proposer"), NoVerifier: c.Bool("no-verifier"),
+		NoBatcher: c.Bool("no-batcher"), NoProposer: c.Bool("no-proposer"), NoVerifier: c.Bool("no-verifier"), NoChallenger: c.Bool("no-challenger"),
 		ProposalInterval: c.Duration("proposal-interval"), LogLevel: c.String("log-level"), Progress: os.Stdout,
 	})
 	if err != nil {

@@ -163,11 +163,12 @@ func (d *deployment) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What follows the contracts: bond, anchor, hand-over.
-	total := len(p.steps) + 1
-	if d.in.Owner != d.s.from {
-		total++
+	// What follows the contracts: the bond, and the plan of after the start block, of which only the length is known.
+	rest := p.clone()
+	if err := rest.anchorPlan(d.in, new(startBlock), eth.Bytes32{1}); err != nil {
+		return nil, err
 	}
+	total := len(rest.steps)
 	bond := d.opt.BatcherKey != nil
 	if bond {
 		total++
@@ -202,7 +203,7 @@ func (d *deployment) run(ctx context.Context) (*Result, error) {
 		BlockHash:                block.Hash(),
 	})
 	before := len(p.steps)
-	if err := p.anchorPlan(d.in, root); err != nil {
+	if err := p.anchorPlan(d.in, start, root); err != nil {
 		return nil, err
 	}
 	err = d.s.run(ctx, d.st, p.steps[before:], func(n int, x *step) { d.opt.Progress(done+n, total, describe(x)) })
@@ -300,6 +301,9 @@ func (d *deployment) verify(ctx context.Context, p *plan, genesisRoot eth.Bytes3
 		{"OptimismPortal2", "OptimismPortalProxy", "respectedGameType", nil, d.in.Game.Type},
 		{"DisputeGameFactory", "DisputeGameFactoryProxy", "gameImpls", []any{d.in.Game.Type}, a["FaultDisputeGame"]},
 		{"DisputeGameFactory", "DisputeGameFactoryProxy", "owner", nil, d.in.Owner},
+		{"FaultDisputeGame", "FaultDisputeGame", "vm", nil, p.machineOf()},
+		{"FaultDisputeGame", "FaultDisputeGame", "absolutePrestate", nil, [32]byte(d.in.Game.AbsolutePrestate)},
+		{"FaultDisputeGame", "FaultDisputeGame", "weth", nil, a["DelayedWETHProxy"]},
 		{"AnchorStateRegistry", "AnchorStateRegistryProxy", "disputeGameFactory", nil, a["DisputeGameFactoryProxy"]},
 		{"ProxyAdmin", "ProxyAdmin", "owner", nil, d.in.Owner},
 	} {

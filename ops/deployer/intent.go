@@ -81,8 +81,14 @@ type Intent struct {
 	Alloc map[common.Address]*hexutil.Big `json:"alloc,omitempty"`
 }
 
-// GameIntent are the parameters of the dispute game. Until the step verifier exists its vm is OP's MIPS, whose prestate is a
-// placeholder: games can be created and resolve unopposed, but a dispute cannot be proven.
+// GameIntent are the parameters of the dispute game.
+//
+// The upper SplitDepth levels bisect outputs: 2^SplitDepth L2 blocks beyond the anchor. Of the rest, all levels but one bisect
+// micro-steps: 2^(MaxDepth-SplitDepth-1) of one block. MaxDepth is even, so that the proposer's side makes the claims at the
+// leaves and a wrong proposal ends on a step against it.
+//
+// FaultDisputeGame fixes the bonds by depth: 0.08 ETH for the root claim, rising by a constant factor to 60 ETH at MaxDepth.
+// InitBondWei should be the first of them.
 type GameIntent struct {
 	Type                  uint32       `json:"type"`
 	AbsolutePrestate      common.Hash  `json:"absolutePrestate"`
@@ -98,13 +104,6 @@ func wei(base, exponent int64) *hexutil.Big {
 	return (*hexutil.Big)(v.Mul(v, big.NewInt(base)))
 }
 
-// placeholderPrestate carries the machine status "unfinished" in its top byte, as a real prestate does.
-var placeholderPrestate = func() common.Hash {
-	h := crypto.Keccak256Hash([]byte("AGNT2 devnet: no fault proof yet"))
-	h[0] = 3
-	return h
-}()
-
 // ProductionIntent returns the defaults for a public L1 with 12 s blocks: hour-long games and delays, no allocation.
 // The addresses and chain ids are the caller's.
 func ProductionIntent() Intent {
@@ -114,7 +113,7 @@ func ProductionIntent() Intent {
 		L2GasLimit: maxSystemConfigGas, GenesisBaseFeeWei: wei(1, 9), EIP1559Denominator: 250, EIP1559Elasticity: 6,
 		BaseFeeScalar: 1368, BlobBaseFeeScalar: 810949,
 		Game: GameIntent{
-			Type: 0, AbsolutePrestate: placeholderPrestate, MaxDepth: 73, SplitDepth: 30,
+			Type: 0, AbsolutePrestate: machinePrestate(), MaxDepth: 64, SplitDepth: 30,
 			ClockExtensionSeconds: 300, MaxClockSeconds: 3600, InitBondWei: wei(8, 16),
 		},
 		ProofMaturityDelaySeconds: 3600, GameFinalityDelaySeconds: 1800, WETHDelaySeconds: 3600,
@@ -129,11 +128,17 @@ func DevnetIntent() Intent {
 	in.L1ChainID, in.L2ChainID = 900, 901
 	in.StartBlock = StartLatest
 	in.DAChallengeWindowBlocks, in.DAResolveWindowBlocks = 5, 5
-	in.Game.ClockExtensionSeconds, in.Game.MaxClockSeconds = 10, 60
+	in.Game.ClockExtensionSeconds, in.Game.MaxClockSeconds = 20, 120
 	in.ProofMaturityDelaySeconds, in.GameFinalityDelaySeconds, in.WETHDelaySeconds = 12, 6, 6
 	in.OracleChallengePeriodSeconds = 20
 	in.Params = genesis.DevnetParams()
 	return in
+}
+
+// ProofWindowBlocks is how many L1 blocks the proof head of a game trails its L1 head: no submission that is derived from up to
+// there can still change its status.
+func (in *Intent) ProofWindowBlocks() uint64 {
+	return in.DAChallengeWindowBlocks + in.DAResolveWindowBlocks
 }
 
 // LoadIntent reads an intent file over base: what the file leaves out keeps base's value.
@@ -191,7 +196,7 @@ func (in *Intent) Check() error {
 		return bad("EIP-1559 denominator and elasticity are 32-bit numbers")
 	case in.Game.SplitDepth < 2 || in.Game.MaxDepth <= in.Game.SplitDepth+1 || in.Game.MaxDepth > 125:
 		return bad("game depths: split %d, maximum %d", in.Game.SplitDepth, in.Game.MaxDepth)
-	case in.Game.MaxClockSeconds == 0 || in.Game.ClockExtensionSeconds > in.Game.MaxClockSeconds:
+	case in.Game.MaxClockSeconds == 0 || 2*in.Game.ClockExtensionSeconds > in.Game.MaxClockSeconds: // it doubles at the split
 		return bad("game clock of %d s with an extension of %d s", in.Game.MaxClockSeconds, in.Game.ClockExtensionSeconds)
 	case in.Game.InitBondWei == nil:
 		return bad("game.initBondWei is missing")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -50,6 +51,13 @@ func (p *plan) fail(what string, err error) {
 	if p.err == nil {
 		p.err = fmt.Errorf("plan %s: %w", what, err)
 	}
+}
+
+// clone is a plan that can be continued while p stays.
+func (p *plan) clone() *plan {
+	c := *p
+	c.steps, c.addrs = slices.Clone(p.steps), maps.Clone(p.addrs)
+	return &c
 }
 
 func (p *plan) add(s *step) {
@@ -141,7 +149,7 @@ type startingAnchorRoot struct {
 	OutputRoot outputRoot
 }
 
-// contractsPlan is everything that does not depend on the L2 genesis.
+// contractsPlan is everything that does not depend on the L1 block under the L2 genesis.
 func contractsPlan(in *Intent, arts *Artifacts, from common.Address, nonce uint64) (*plan, error) {
 	p := &plan{arts: arts, from: from, nonce: nonce, addrs: map[string]common.Address{}}
 
@@ -152,7 +160,7 @@ func contractsPlan(in *Intent, arts *Artifacts, from common.Address, nonce uint6
 		system     = proxy("SystemConfig")
 		portal     = proxy("OptimismPortal")
 		factory    = proxy("DisputeGameFactory")
-		anchors    = proxy("AnchorStateRegistry")
+		_          = proxy("AnchorStateRegistry")
 		weth       = proxy("DelayedWETH")
 		messenger  = proxy("L1CrossDomainMessenger")
 		bridge     = proxy("L1StandardBridge")
@@ -171,8 +179,7 @@ func contractsPlan(in *Intent, arts *Artifacts, from common.Address, nonce uint6
 	bridgeImpl := p.create("L1StandardBridgeImpl", "L1StandardBridge")
 	bridge721Impl := p.create("L1ERC721BridgeImpl", "L1ERC721Bridge")
 	erc20sImpl := p.create("OptimismMintableERC20FactoryImpl", "OptimismMintableERC20Factory")
-	oracle := p.create("PreimageOracle", "PreimageOracle", num(in.OracleMinProposalBytes), num(in.OracleChallengePeriodSeconds))
-	mips := p.create("MIPS", "MIPS", oracle)
+	p.create("PreimageOracle", "PreimageOracle", num(in.OracleMinProposalBytes), num(in.OracleChallengePeriodSeconds))
 
 	p.upgrade("SuperchainConfig", superchain, superchainImpl, p.pack("SuperchainConfig", "initialize", in.Owner, false))
 	maxUint128 := new(big.Int).Sub(new(big.Int).Lsh(common.Big1, 128), common.Big1)
@@ -197,20 +204,16 @@ func contractsPlan(in *Intent, arts *Artifacts, from common.Address, nonce uint6
 	p.upgrade("L1ERC721Bridge", bridge721, bridge721Impl, p.pack("L1ERC721Bridge", "initialize", messenger, superchain))
 	p.upgrade("OptimismMintableERC20Factory", erc20s, erc20sImpl, p.pack("OptimismMintableERC20Factory", "initialize", bridge))
 
-	game := p.create("FaultDisputeGame", "FaultDisputeGame", in.Game.Type, [32]byte(in.Game.AbsolutePrestate),
-		num(in.Game.MaxDepth), num(in.Game.SplitDepth), in.Game.ClockExtensionSeconds, in.Game.MaxClockSeconds,
-		mips, weth, anchors, num(in.L2ChainID))
-	p.call("set game implementation", factory, 200_000, "DisputeGameFactory", "setImplementation", in.Game.Type, game)
-	p.call("set game bond", factory, 200_000, "DisputeGameFactory", "setInitBond", in.Game.Type, in.Game.InitBondWei.ToInt())
-	if in.Owner != from {
-		p.call("hand over DisputeGameFactory", factory, 200_000, "DisputeGameFactory", "transferOwnership", in.Owner)
-	}
 	return p, p.err
 }
 
-// anchorPlan continues p with what depends on the L2 genesis: the anchor of the games, and the hand-over of the proxies,
-// which has to come after the last initialisation.
-func (p *plan) anchorPlan(in *Intent, genesisRoot eth.Bytes32) error {
+// anchorPlan continues p with what depends on the L2 genesis: the machine of the games, which knows the L1 block under it,
+// the games and their anchor, and the hand-over of factory and proxies, which has to come after the last initialisation.
+func (p *plan) anchorPlan(in *Intent, start *startBlock, genesisRoot eth.Bytes32) error {
+	p.game(in, p.machine(in, start))
+	if in.Owner != p.from {
+		p.call("hand over DisputeGameFactory", p.addrs["DisputeGameFactoryProxy"], 200_000, "DisputeGameFactory", "transferOwnership", in.Owner)
+	}
 	anchor := []startingAnchorRoot{{in.Game.Type, outputRoot{[32]byte(genesisRoot), new(big.Int)}}}
 	p.upgrade("AnchorStateRegistry", p.addrs["AnchorStateRegistryProxy"], p.addrs["AnchorStateRegistryImpl"],
 		p.pack("AnchorStateRegistry", "initialize", anchor))
@@ -220,14 +223,49 @@ func (p *plan) anchorPlan(in *Intent, genesisRoot eth.Bytes32) error {
 	return p.err
 }
 
-// layerRoot plans our batch inbox. Its constructor's arguments are filled by name.
+// layerRoot plans our batch inbox.
 func (p *plan) layerRoot(in *Intent) common.Address {
-	art, err := p.arts.Own("LayerRoot")
-	if err != nil {
-		p.fail("LayerRoot", err)
+	return p.own("LayerRoot", "LayerRoot", p.known(in))
+}
+
+// own plans a contract or library of this project and, before it, the libraries that it calls, each once. Constructor
+// parameters are filled by name.
+func (p *plan) own(file, name string, known map[string]any) common.Address {
+	if addr, planned := p.addrs[name]; planned {
+		return addr
+	}
+	fail := func(err error) common.Address {
+		p.fail(name, err)
 		return common.Address{}
 	}
-	known := map[string]any{
+	art, err := p.arts.OwnIn(file, name)
+	if err != nil {
+		return fail(err)
+	}
+	for _, l := range art.Links {
+		p.own(l.File, l.Library, nil)
+	}
+	if p.err != nil {
+		return common.Address{}
+	}
+	code, err := art.Linked(p.addrs)
+	if err != nil {
+		return fail(err)
+	}
+	args, err := argumentsByName(art.ABI.Constructor.Inputs, known)
+	if err != nil {
+		return fail(err)
+	}
+	packed, err := art.ABI.Pack("", args...)
+	if err != nil {
+		return fail(err)
+	}
+	return p.createRaw(name, append(code, packed...))
+}
+
+// known is what constructors of this project's contracts may ask for before the start block is.
+func (p *plan) known(in *Intent) map[string]any {
+	return map[string]any{
 		"systemConfig":           p.addrs["SystemConfigProxy"],
 		"optimismPortal":         p.addrs["OptimismPortalProxy"],
 		"portal":                 p.addrs["OptimismPortalProxy"],
@@ -239,16 +277,6 @@ func (p *plan) layerRoot(in *Intent) common.Address {
 		"resolveWindowBlocks":    num(in.DAResolveWindowBlocks),
 		"sequencingWindowBlocks": num(in.SeqWindowBlocks),
 	}
-	args, err := argumentsByName(art.ABI.Constructor.Inputs, known)
-	if err != nil {
-		p.fail("LayerRoot", err)
-		return common.Address{}
-	}
-	packed, err := art.ABI.Pack("", args...)
-	if err != nil {
-		p.fail("LayerRoot", err)
-	}
-	return p.createRaw("LayerRoot", append(bytes.Clone(art.Bytecode), packed...))
 }
 
 // argumentsByName orders known values as the constructor wants them; a leading or trailing underscore and a unit's suffix
@@ -256,7 +284,7 @@ func (p *plan) layerRoot(in *Intent) common.Address {
 func argumentsByName(inputs abi.Arguments, known map[string]any) ([]any, error) {
 	plain := func(s string) string {
 		s = strings.ToLower(strings.Trim(s, "_"))
-		for _, unit := range []string{"wei", "blocks"} {
+		for _, unit := range []string{"wei", "blocks", "seconds"} {
 			s = strings.TrimSuffix(s, unit)
 		}
 		return s
@@ -265,15 +293,41 @@ func argumentsByName(inputs abi.Arguments, known map[string]any) ([]any, error) 
 	for name, v := range known {
 		values[plain(name)] = v
 	}
-	var args []any
-	for _, in := range inputs {
-		v, ok := values[plain(in.Name)]
+	// A tuple's field is known by its name, or by the tuple's name and its own.
+	var value func(outer, name string, t abi.Type) (any, error)
+	value = func(outer, name string, t abi.Type) (any, error) {
+		if t.T == abi.TupleTy {
+			tuple := reflect.New(t.GetType()).Elem()
+			for i, field := range t.TupleRawNames {
+				v, err := value(name, field, *t.TupleElems[i])
+				if err != nil {
+					return nil, err
+				}
+				if !reflect.TypeOf(v).AssignableTo(tuple.Field(i).Type()) {
+					return nil, fmt.Errorf("%w: constructor parameter %s.%s is a %s, the deployer has %v", ErrArtifact, name, field, t.TupleElems[i], v)
+				}
+				tuple.Field(i).Set(reflect.ValueOf(v))
+			}
+			return tuple.Interface(), nil
+		}
+		v, ok := values[plain(outer+name)]
+		if !ok {
+			v, ok = values[plain(name)]
+		}
 		if !ok {
 			return nil, fmt.Errorf("%w: constructor parameter %q is unknown to the deployer, which knows %s",
-				ErrArtifact, in.Name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+				ErrArtifact, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 		if n, isBig := v.(*big.Int); isBig {
-			v = fitInteger(n, in.Type)
+			v = fitInteger(n, t)
+		}
+		return v, nil
+	}
+	var args []any
+	for _, in := range inputs {
+		v, err := value("", in.Name, in.Type)
+		if err != nil {
+			return nil, err
 		}
 		args = append(args, v)
 	}

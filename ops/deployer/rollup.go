@@ -45,8 +45,10 @@ func (d *deployment) rollupConfig(gen *genesis.Genesis, start *startBlock, addrs
 		BatchInboxAddress: addrs["LayerRoot"], DepositContractAddress: addrs["OptimismPortalProxy"], L1SystemConfigAddress: addrs["SystemConfigProxy"],
 		ChainOpConfig: gen.ChainConfig().Optimism,
 		AltDAConfig: &rollup.AltDAConfig{
-			CommitmentType:    altda.GenericCommitmentString,
-			DAChallengeWindow: in.DAChallengeWindowBlocks,
+			CommitmentType: altda.GenericCommitmentString,
+			// Finality trails L1 by this window: what is final is then derivable at the proof head of every game that can
+			// be created about it.
+			DAChallengeWindow: in.ProofWindowBlocks(),
 			DAResolveWindow:   in.DAResolveWindowBlocks,
 		},
 	}

@@ -208,6 +208,7 @@ func (v *verifier) report() {
 
 // TestMachineTraces: Solidity takes every micro-step of whole disputes as Go does, and refuses other witnesses.
 func TestMachineTraces(t *testing.T) {
+	t.Parallel()
 	r := machinetest.Chain(3, 30)
 	v := newVerifier(t, r.Env(0, common.Hash{}))
 	rnd := rand.New(rand.NewPCG(5, 5))
@@ -258,6 +259,7 @@ func TestMachineTraces(t *testing.T) {
 // TestMachineGas: with too little gas a step reverts, wherever it runs out; it never comes to another result. A signature that
 // could not be checked is not a wrong one.
 func TestMachineGas(t *testing.T) {
+	t.Parallel()
 	r := machinetest.Chain(3, 12)
 	v := newVerifier(t, r.Env(0, common.Hash{}))
 	rnd := rand.New(rand.NewPCG(12, 5))
@@ -312,6 +314,7 @@ func (v *verifier) starve(rnd *rand.Rand, state, witness []byte) {
 
 // TestMachineUnknown: what is no state, and steps that do not exist, revert.
 func TestMachineUnknown(t *testing.T) {
+	t.Parallel()
 	r := machinetest.Chain(3, 1)
 	v := newVerifier(t, r.Env(0, common.Hash{}))
 	s := machine.State{Root: common.Hash{1}, Run: common.Hash{2}}
@@ -340,6 +343,7 @@ func TestMachineUnknown(t *testing.T) {
 // TestMachineLocalData: the machine reads what the calling game has loaded, under the context of the step, and nothing else: not
 // the block number that the game would load, which it does not clamp to the block of its root claim.
 func TestMachineLocalData(t *testing.T) {
+	t.Parallel()
 	r := machinetest.Chain(3, 2)
 	v := newVerifier(t, r.Env(1, r.Output(2)))
 	prestate := machine.Prestate()
@@ -583,6 +587,7 @@ func (d *decoder) flush() {
 
 // TestMachineDecodesTransactions: every byte string is a transaction for both, the same one, or malformed for both.
 func TestMachineDecodesTransactions(t *testing.T) {
+	t.Parallel()
 	evm, c := deployDecoder(t)
 	rnd := rand.New(rand.NewPCG(9, 9))
 	why := map[error]int{}
@@ -662,6 +667,7 @@ func deployDecoder(t *testing.T) (*solidity.EVM, *solidity.Contract) {
 
 // TestMachineDecodesDeposits: both read the same deposits, and refuse what is none.
 func TestMachineDecodesDeposits(t *testing.T) {
+	t.Parallel()
 	evm, c := deployDecoder(t)
 	rnd := rand.New(rand.NewPCG(3, 9))
 	good := 0
@@ -761,6 +767,7 @@ func newBareVerifier(t *testing.T) *verifier {
 // TestMachineRandomFrames: micro-steps that only rearrange frames do so for any content, without checked arithmetic getting into
 // their way.
 func TestMachineRandomFrames(t *testing.T) {
+	t.Parallel()
 	v := newBareVerifier(t)
 	rnd := rand.New(rand.NewPCG(4, 4))
 	for range 150 {
@@ -817,6 +824,7 @@ func TestMachineRandomFrames(t *testing.T) {
 
 // TestMachineParent: the L1Info record of the parent block, there or not, with the one form of proof that is right.
 func TestMachineParent(t *testing.T) {
+	t.Parallel()
 	v := newBareVerifier(t)
 	rnd := rand.New(rand.NewPCG(11, 4))
 	for i := range 60 {
@@ -907,6 +915,7 @@ func randomHeader(rnd *rand.Rand, parent common.Hash, number uint64) []byte {
 
 // TestMachineHeaders: both read the same out of headers of every shape, and walk on in the same direction.
 func TestMachineHeaders(t *testing.T) {
+	t.Parallel()
 	v := newBareVerifier(t)
 	rnd := rand.New(rand.NewPCG(6, 6))
 	ways := map[string]int{}
@@ -1008,10 +1017,11 @@ func (l *layerRoot) prove(w []byte, t *gethtrie.Trie, key []byte) []byte {
 
 // TestMachineLocate: whatever LayerRoot holds, and whatever a witness says of it, both find the same.
 func TestMachineLocate(t *testing.T) {
+	t.Parallel()
 	v := newBareVerifier(t)
 	rnd := rand.New(rand.NewPCG(8, 8))
 	ways := map[string]int{}
-	for range 500 {
+	for range 300 {
 		run := filled[frame.Run](rnd)
 		run.Number, run.Time, run.ParentOrigin, run.HeadNumber = rnd.Uint64N(9), rnd.Uint64N(3), rnd.Uint64N(6), rnd.Uint64N(12)
 		slots := map[common.Hash]common.Hash{}
@@ -1135,6 +1145,7 @@ const stepGas = 6_000_000
 
 // TestMachineLimits: the largest witnesses that there can be fit an ordinary L1 transaction, in size and in gas.
 func TestMachineLimits(t *testing.T) {
+	t.Parallel()
 	v := newBareVerifier(t)
 	rnd := rand.New(rand.NewPCG(2, 2))
 	raw := sized(abi.MaxTransactionBytes)

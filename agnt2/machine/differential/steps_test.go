@@ -692,7 +692,8 @@ invokeInteraction: DuplicateInteraction, invokeDeadline
 invokeDeadline: txEnd
 respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange da.backend, FieldOutOfRange status, OutOfGas, ResultHashInvalid, respondInteraction
 respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondDeadline
-respondAgent: BadAttestation, respondDeadline
+respondAgent: respondAttestation
+respondAttestation: BadAttestation, respondDeadline
 respondDeadline: respondCaller
 respondCaller: respondPair, respondReputation
 respondPair: respondReputation
@@ -1022,7 +1023,7 @@ func TestStepsScenario(t *testing.T) {
 	} {
 		c := sign(respond(0, 0))
 		change(c)
-		s.fails("respondAgent BadAttestation", "agent", 0, c)
+		s.fails("respondAttestation BadAttestation", "agent", 0, c)
 	}
 	s.do("agent", 0, sign(respond(0, 0)))
 	s.fails("respondInteraction InteractionSettled", "agent", 0, respond(0, 0))

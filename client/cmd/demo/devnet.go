@@ -14,8 +14,9 @@ import (
 
 // devnetFiles is what the demo needs of a devnet's data directory.
 type devnetFiles struct {
-	portal common.Address
-	keys   map[string]*ecdsa.PrivateKey // by account name
+	addresses map[string]common.Address // by contract name
+	portal    common.Address
+	keys      map[string]*ecdsa.PrivateKey // by account name
 }
 
 // readDevnet reads addresses.json (contract name → address) and keys.json (account name → {address, privateKey}).
@@ -24,7 +25,7 @@ func readDevnet(dir string) (*devnetFiles, error) {
 	if err := readJSON(filepath.Join(dir, "addresses.json"), &addresses); err != nil {
 		return nil, err
 	}
-	d := &devnetFiles{portal: addresses["OptimismPortalProxy"], keys: map[string]*ecdsa.PrivateKey{}}
+	d := &devnetFiles{addresses: addresses, portal: addresses["OptimismPortalProxy"], keys: map[string]*ecdsa.PrivateKey{}}
 	if d.portal == (common.Address{}) {
 		return nil, fmt.Errorf("%s names no OptimismPortalProxy", filepath.Join(dir, "addresses.json"))
 	}

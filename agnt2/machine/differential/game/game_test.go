@@ -1,6 +1,7 @@
 package game
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2/machine"
 )
+
+// rounds is how often the random games are played, each time with other seeds.
+var rounds = flag.Uint64("rounds", 1, "rounds of random games")
 
 // verdict is what the machine says about an output root of the block after agreed.
 func verdict(t *testing.T, w *world, agreed, claimed uint64, disputed common.Hash) machine.Status {
@@ -70,6 +74,7 @@ func (m *match) noise(rnd *rand.Rand, moves int, values ...*player) *noise {
 // tally is what a test has seen of games.
 type tally struct {
 	games, claims, steps, refuted int
+	kinds                         map[string]int // of the honest player's steps
 	gas                           map[string]uint64
 }
 
@@ -82,7 +87,10 @@ func (y *tally) add(h *player, n *noise) {
 		y.refuted += n.attempted
 	}
 	if y.gas == nil {
-		y.gas = map[string]uint64{}
+		y.gas, y.kinds = map[string]uint64{}, map[string]int{}
+	}
+	for k, n := range h.kinds {
+		y.kinds[k] += n
 	}
 	for k, g := range m.gas {
 		y.gas[k] = max(y.gas[k], g)
@@ -92,14 +100,15 @@ func (y *tally) add(h *player, n *noise) {
 func (y *tally) report(t *testing.T) {
 	t.Helper()
 	t.Logf("%d games, %d claims, %d steps of the honest player, %d refused ones of the liar; most gas %v", y.games, y.claims, y.steps, y.refuted, y.gas)
+	t.Logf("%d kinds of steps: %v", len(y.kinds), y.kinds)
 	require.NotZero(t, y.steps, "no game ended on a step")
 	require.NotZero(t, y.refuted)
 }
 
 // stages are worlds with a verifier each, whose games end on the liar's claims or on the honest player's.
-func stages(t *testing.T) (ws []*world, ss []*stage) {
+func stages(t *testing.T, round uint64) (ws []*world, ss []*stage) {
 	t.Helper()
-	for seed := uint64(1); seed <= 2; seed++ {
+	for seed := 2*round + 1; seed <= 2*round+2; seed++ {
 		w := newWorld(seed, 44, 3)
 		for n := range w.L2[1:] {
 			root, ok := w.redone(uint64(n)+1, w.L2[n+1].Witness.Txs)
@@ -112,27 +121,29 @@ func stages(t *testing.T) (ws []*world, ss []*stage) {
 
 // TestCorruptedBlocks: whatever is wrong about a block, its output root loses, and the right one of the same block stands.
 func TestCorruptedBlocks(t *testing.T) {
-	ws, ss := stages(t)
 	var all tally
-	for i, c := range corruptions {
-		found := false
-		for j, w := range ws {
-			seed := uint64(10*i + j)
-			rnd := seeded(seed)
-			n, root, ok := w.target(rnd, c)
-			if !ok {
-				continue
+	for round := range *rounds {
+		ws, ss := stages(t, round)
+		for i, c := range corruptions {
+			found := false
+			for j, w := range ws {
+				seed := 10_000*round + uint64(10*i+j)
+				rnd := seeded(seed)
+				n, root, ok := w.target(rnd, c)
+				if !ok {
+					continue
+				}
+				found = true
+				t.Run(fmt.Sprintf("%s, seed %d", c.name, seed), func(t *testing.T) {
+					anchor, claimed := w.around(rnd, n)
+					require.Equal(t, machine.Invalid, verdict(t, w, n-1, claimed, root), "block %d", n)
+					require.Equal(t, machine.Valid, verdict(t, w, n-1, claimed, w.Output(n)), "block %d", n)
+					right := rnd.IntN(3) == 0
+					all.add(duel(t, w, ss[j], rnd, c.name, anchor, claimed, n, root, right))
+				})
 			}
-			found = true
-			t.Run(fmt.Sprintf("%s, seed %d", c.name, seed), func(t *testing.T) {
-				anchor, claimed := w.around(rnd, n)
-				require.Equal(t, machine.Invalid, verdict(t, w, n-1, claimed, root), "block %d", n)
-				require.Equal(t, machine.Valid, verdict(t, w, n-1, claimed, w.Output(n)), "block %d", n)
-				right := rnd.IntN(3) == 0
-				all.add(duel(t, w, ss[j], rnd, c.name, anchor, claimed, n, root, right))
-			})
+			require.True(t, found || round > 0, "no block has this: %s", c.name)
 		}
-		require.True(t, found, "no block has this: %s", c.name)
 	}
 	all.report(t)
 }
@@ -160,32 +171,59 @@ func duel(t *testing.T, w *world, s *stage, rnd *rand.Rand, salt string, anchor,
 
 // TestLiesEverywhere: a player that counters everything at random, in several places at once, loses.
 func TestLiesEverywhere(t *testing.T) {
-	ws, ss := stages(t)
 	var all tally
-	games := uint64(6)
-	if testing.Short() {
-		games = 2
-	}
-	for seed := range games {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			rnd := seeded(1000 + seed)
-			w, s := ws[seed%2], ss[seed%2]
-			s.t = t
-			n := 1 + rnd.Uint64N(w.safe)
-			anchor, claimed := w.around(rnd, n)
-			root, by, right := w.Output(claimed), honest, rnd.IntN(2) == 0
-			if !right {
-				root, by = anyHash(rnd), liar
-			}
-			m := s.propose(w, by, anchor, claimed, root)
-			h := m.honest()
-			x := m.noise(rnd, 150, h)
-			m.play(h, x)
-			m.honestWins(right)
-			all.add(h, x)
-		})
+	for round := range *rounds {
+		ws, ss := stages(t, round)
+		for i := range uint64(6) {
+			seed := 10_000*round + 1000 + i
+			t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+				rnd := seeded(seed)
+				w, s := ws[i%2], ss[i%2]
+				s.t = t
+				n := 1 + rnd.Uint64N(w.safe)
+				anchor, claimed := w.around(rnd, n)
+				root, by, right := w.Output(claimed), honest, rnd.IntN(2) == 0
+				if !right {
+					root, by = anyHash(rnd), liar
+				}
+				m := s.propose(w, by, anchor, claimed, root)
+				h := m.honest()
+				x := m.noise(rnd, 150, h)
+				m.play(h, x)
+				m.honestWins(right)
+				all.add(h, x)
+			})
+		}
 	}
 	all.report(t)
+}
+
+// TestEmptyBlocks: blocks that nobody has committed are empty, be it because later ones were or because the window has passed; a
+// sequencer cannot put into them what it has not committed.
+func TestEmptyBlocks(t *testing.T) {
+	w := newWorld(6, 24, -6)
+	s := newStage(t, w, maxDepth, nil)
+	var empty []uint64
+	for n := uint64(1); n <= w.safe; n++ {
+		if w.L2[n].Record.TxCount == 0 {
+			empty = append(empty, n)
+		}
+	}
+	require.GreaterOrEqual(t, len(empty), 7, "one at least is a gap")
+	for _, c := range corruptions {
+		if c.name != "a transaction that nobody has committed" && c.name != "invented deposit" && c.name != "timestamp" {
+			continue
+		}
+		for _, n := range []uint64{empty[0], w.safe - 5, w.safe} {
+			rnd := seeded(n)
+			root, ok := c.make(w, rnd, n)
+			require.True(t, ok)
+			anchor, claimed := w.around(rnd, n)
+			require.Equal(t, machine.Invalid, verdict(t, w, n-1, claimed, root), "%s, block %d", c.name, n)
+			require.Equal(t, machine.Valid, verdict(t, w, n-1, claimed, w.Output(n)), "%s, block %d", c.name, n)
+			duel(t, w, s, rnd, c.name, anchor, claimed, n, root, n == w.safe)
+		}
+	}
 }
 
 // TestNotDerivable: what L1 does not have yet at the proof head cannot be claimed; not by its right root either.

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agnt2/agnt2/agnt2/machine"
+	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
 // node answers op-challenger as a node would that follows the world.
@@ -104,11 +105,12 @@ type player struct {
 	solver   *solver.GameSolver
 	done     map[string]bool // steps that failed
 	stepped  int             // steps that were made
+	kinds    map[string]int  // of these
 	fails    bool            // may fail: all but the honest player over the right machine
 }
 
 func (m *match) player(who common.Address, accessor types.TraceAccessor) *player {
-	return &player{match: m, who: who, accessor: accessor, solver: solver.NewGameSolver(m.depth, accessor), done: map[string]bool{}, fails: who != honest}
+	return &player{match: m, who: who, accessor: accessor, solver: solver.NewGameSolver(m.depth, accessor), done: map[string]bool{}, kinds: map[string]int{}, fails: who != honest}
 }
 
 // honest plays what op-challenger would over the machine.
@@ -154,6 +156,7 @@ func (p *player) act() (made int) {
 				p.done[id] = true
 			} else {
 				p.stepped++
+				p.kinds[machine.Name(vm.Step(a.PreState[1]))]++
 			}
 		case types.ActionTypeChallengeL2BlockNumber:
 			o := a.InvalidL2BlockNumberChallenge.Output

@@ -57,7 +57,9 @@ func (p past) DeadlineAfter(after *record.Key) (record.Key, bool) {
 	return record.Key(k), ok && k[0] == byte(record.NSDeadline)
 }
 
-// newWorld returns a world of random blocks, of which the last late ones do not derive yet at the proof head.
+// newWorld returns a world of random blocks, some of which are empty because nobody has committed them. The last late ones do
+// not derive yet at the proof head; or, if late is negative, as many more derive as empty blocks, since the sequencing window has
+// passed without them.
 func newWorld(seed uint64, blocks, late int) *world {
 	r := machinetest.NewRandom(seed, 0)
 	w := &world{Random: r}
@@ -65,22 +67,47 @@ func newWorld(seed uint64, blocks, late int) *world {
 		r.AddL1(w.receipts())
 	}
 	w.remember()
-	for range blocks {
+	committed := min(blocks, blocks+late) // and the late ones
+	if late > 0 {
+		committed = blocks
+	}
+	gap := map[uint64]bool{}
+	for n := 1; n <= blocks; n++ {
 		b := r.Next()
-		r.Fill(b, 10+r.Rnd.IntN(30))
+		if n < committed-max(0, late) && r.Rnd.IntN(10) == 0 || n > committed {
+			gap[uint64(n)] = true
+			b.Seal()
+		} else {
+			r.Fill(b, 10+r.Rnd.IntN(30))
+		}
 		w.messages = append(w.messages, b.Execution.Machine.Messages)
 		w.remember()
 	}
-	for from := uint64(1); from <= uint64(blocks-late); {
-		to := min(uint64(blocks-late), from+r.Rnd.Uint64N(6))
-		r.Submit(from, to)
-		from = to + 1
+	w.safe = uint64(blocks - max(0, late))
+	submit := func(from, until uint64) {
+		for from <= until {
+			if gap[from] {
+				from++
+				continue
+			}
+			to := from
+			for last := min(until, from+r.Rnd.Uint64N(6)); to < last && !gap[to+1]; {
+				to++
+			}
+			r.Submit(from, to)
+			from = to + 1
+		}
 	}
-	w.safe = uint64(blocks - late)
+	submit(1, min(uint64(committed), w.safe))
 	if late > 0 {
 		r.Submit(w.safe+1, uint64(blocks)) // one L1 block above the proof head
 	} else {
 		r.AddL1(nil)
+	}
+	if late < 0 {
+		for range machinetest.SeqWindow {
+			r.AddL1(nil)
+		}
 	}
 	for range machinetest.ProofLag - 1 {
 		r.AddL1(nil)
@@ -359,6 +386,15 @@ var corruptions = []corruption{
 		}
 		i := first + rnd.IntN(len(txs)-first)
 		return w.redone(n, slices.Delete(txs, i, i+1))
+	}},
+	{"a transaction that nobody has committed", func(w *world, rnd *rand.Rand, n uint64) (common.Hash, bool) {
+		from := w.Accounts[rnd.IntN(len(w.Accounts))]
+		a := record.Account{}
+		if b := w.before[n+1].state[record.AccountKey(from)]; b != nil {
+			a = must(record.DecodeAccount(b))
+		}
+		tx := &abi.Transaction{From: from, To: &from, Nonce: a.Nonce, GasLimit: 30_000, FeeCap: *uint256.NewInt(30), TipCap: *uint256.NewInt(1)}
+		return w.redone(n, append(slices.Clone(w.L2[n].Witness.Txs), w.Sign(tx)))
 	}},
 	{"a transaction twice", func(w *world, rnd *rand.Rand, n uint64) (common.Hash, bool) {
 		txs, first := slices.Clone(w.L2[n].Witness.Txs), w.deposits(n)

@@ -124,9 +124,10 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
     {
         if (kind < Steps.BEGIN) return _execute(kind, stateData, proof);
         if (kind == Steps.BEGIN) return L1Steps.begin(proof, config(), _game(localContext));
-        if (kind == Steps.OPEN_BLOCK || kind == Steps.NEXT || (kind >= Steps.TX_ATTRIBUTES && kind <= Steps.TX_SIGNED)) return BlockSteps.step(
-            kind, stateData, proof, CHAIN_ID
-        );
+        bool isBlock = kind == Steps.OPEN_BLOCK || kind == Steps.NEXT;
+        if (isBlock || (kind >= Steps.TX_ATTRIBUTES && kind <= Steps.TX_SIGNED)) {
+            return BlockSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
         if (kind >= Steps.TX_LIST && kind <= Steps.HEADER) {
             return ListSteps.step(kind, stateData, proof, CHAIN_ID);
         }

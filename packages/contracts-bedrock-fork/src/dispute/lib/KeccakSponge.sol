@@ -57,9 +57,18 @@ library KeccakSponge {
         assembly {
             // Reverses the bytes of each of the four lanes in a word.
             function swap(w) -> v {
-                v := or(shl(8, and(w, 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)), and(shr(8, w), 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff))
-                v := or(shl(16, and(v, 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff)), and(shr(16, v), 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff))
-                v := or(shl(32, and(v, 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff)), and(shr(32, v), 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff))
+                v := or(
+                    shl(8, and(w, 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)),
+                    and(shr(8, w), 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
+                )
+                v := or(
+                    shl(16, and(v, 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff)),
+                    and(shr(16, v), 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff)
+                )
+                v := or(
+                    shl(32, and(v, 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff)),
+                    and(shr(32, v), 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff)
+                )
             }
 
             // Low memory goes to the end of the input. A state that lies in it is used there.
@@ -93,43 +102,79 @@ library KeccakSponge {
             {
                 let w := swap(mload(add(s, 0x00)))
                 mstore(0x000, mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001))
-                mstore(0x020, not(mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                mstore(0x040, not(mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
+                mstore(
+                    0x020,
+                    not(mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                )
+                mstore(
+                    0x040,
+                    not(mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                )
                 mstore(0x060, mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
             }
             {
                 let w := swap(mload(add(s, 0x20)))
                 mstore(0x080, mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001))
-                mstore(0x0a0, mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                mstore(0x0c0, mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                mstore(
+                    0x0a0,
+                    mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
+                mstore(
+                    0x0c0,
+                    mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
                 mstore(0x0e0, mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
             }
             {
                 let w := swap(mload(add(s, 0x40)))
                 mstore(0x100, not(mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001)))
-                mstore(0x120, mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                mstore(0x140, mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                mstore(
+                    0x120,
+                    mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
+                mstore(
+                    0x140,
+                    mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
                 mstore(0x160, mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
             }
             {
                 let w := swap(mload(add(s, 0x60)))
                 mstore(0x180, not(mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001)))
-                mstore(0x1a0, mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                mstore(0x1c0, mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                mstore(
+                    0x1a0,
+                    mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
+                mstore(
+                    0x1c0,
+                    mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
                 mstore(0x1e0, mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
             }
             {
                 let w := swap(mload(add(s, 0x80)))
                 mstore(0x200, mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001))
-                mstore(0x220, not(mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                mstore(0x240, mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                mstore(
+                    0x220,
+                    not(mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                )
+                mstore(
+                    0x240,
+                    mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
                 mstore(0x260, mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
             }
             {
                 let w := swap(mload(add(s, 0xa0)))
                 mstore(0x280, not(mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001)))
-                mstore(0x2a0, mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                mstore(0x2c0, mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                mstore(
+                    0x2a0,
+                    mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
+                mstore(
+                    0x2c0,
+                    mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                )
                 mstore(0x2e0, mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
             }
             {
@@ -140,43 +185,159 @@ library KeccakSponge {
             for { } lt(p, end) { p := add(p, 136) } {
                 {
                     let w := swap(mload(add(p, 0x00)))
-                    mstore(0x000, xor(mload(0x000), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x020, xor(mload(0x020), mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x040, xor(mload(0x040), mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x060, xor(mload(0x060), mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
+                    mstore(
+                        0x000,
+                        xor(mload(0x000), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001))
+                    )
+                    mstore(
+                        0x020,
+                        xor(
+                            mload(0x020),
+                            mul(
+                                and(shr(128, w), 0xffffffffffffffff),
+                                0x1000000000000000100000000000000010000000000000001
+                            )
+                        )
+                    )
+                    mstore(
+                        0x040,
+                        xor(
+                            mload(0x040),
+                            mul(
+                                and(shr(64, w), 0xffffffffffffffff),
+                                0x1000000000000000100000000000000010000000000000001
+                            )
+                        )
+                    )
+                    mstore(
+                        0x060,
+                        xor(
+                            mload(0x060),
+                            mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                        )
+                    )
                 }
                 {
                     let w := swap(mload(add(p, 0x20)))
-                    mstore(0x080, xor(mload(0x080), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x0a0, xor(mload(0x0a0), mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x0c0, xor(mload(0x0c0), mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x0e0, xor(mload(0x0e0), mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
+                    mstore(
+                        0x080,
+                        xor(mload(0x080), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001))
+                    )
+                    mstore(
+                        0x0a0,
+                        xor(
+                            mload(0x0a0),
+                            mul(
+                                and(shr(128, w), 0xffffffffffffffff),
+                                0x1000000000000000100000000000000010000000000000001
+                            )
+                        )
+                    )
+                    mstore(
+                        0x0c0,
+                        xor(
+                            mload(0x0c0),
+                            mul(
+                                and(shr(64, w), 0xffffffffffffffff),
+                                0x1000000000000000100000000000000010000000000000001
+                            )
+                        )
+                    )
+                    mstore(
+                        0x0e0,
+                        xor(
+                            mload(0x0e0),
+                            mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                        )
+                    )
                 }
                 {
                     let w := swap(mload(add(p, 0x40)))
-                    mstore(0x100, xor(mload(0x100), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x120, xor(mload(0x120), mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x140, xor(mload(0x140), mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x160, xor(mload(0x160), mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
+                    mstore(
+                        0x100,
+                        xor(mload(0x100), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001))
+                    )
+                    mstore(
+                        0x120,
+                        xor(
+                            mload(0x120),
+                            mul(
+                                and(shr(128, w), 0xffffffffffffffff),
+                                0x1000000000000000100000000000000010000000000000001
+                            )
+                        )
+                    )
+                    mstore(
+                        0x140,
+                        xor(
+                            mload(0x140),
+                            mul(
+                                and(shr(64, w), 0xffffffffffffffff),
+                                0x1000000000000000100000000000000010000000000000001
+                            )
+                        )
+                    )
+                    mstore(
+                        0x160,
+                        xor(
+                            mload(0x160),
+                            mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                        )
+                    )
                 }
                 {
                     let w := swap(mload(add(p, 0x60)))
-                    mstore(0x180, xor(mload(0x180), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x1a0, xor(mload(0x1a0), mul(and(shr(128, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x1c0, xor(mload(0x1c0), mul(and(shr(64, w), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
-                    mstore(0x1e0, xor(mload(0x1e0), mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)))
+                    mstore(
+                        0x180,
+                        xor(mload(0x180), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001))
+                    )
+                    mstore(
+                        0x1a0,
+                        xor(
+                            mload(0x1a0),
+                            mul(
+                                and(shr(128, w), 0xffffffffffffffff),
+                                0x1000000000000000100000000000000010000000000000001
+                            )
+                        )
+                    )
+                    mstore(
+                        0x1c0,
+                        xor(
+                            mload(0x1c0),
+                            mul(
+                                and(shr(64, w), 0xffffffffffffffff),
+                                0x1000000000000000100000000000000010000000000000001
+                            )
+                        )
+                    )
+                    mstore(
+                        0x1e0,
+                        xor(
+                            mload(0x1e0),
+                            mul(and(w, 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001)
+                        )
+                    )
                 }
                 {
                     let w := swap(mload(add(p, 0x80)))
-                    mstore(0x200, xor(mload(0x200), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001)))
+                    mstore(
+                        0x200,
+                        xor(mload(0x200), mul(shr(192, w), 0x1000000000000000100000000000000010000000000000001))
+                    )
                 }
                 for { let rc := 0x960 } lt(rc, 0xc60) { rc := add(rc, 0x60) } {
                     {
-                        let c0 := xor(xor(xor(xor(mload(0x000), mload(0x0a0)), mload(0x140)), mload(0x1e0)), mload(0x280))
-                        let c1 := xor(xor(xor(xor(mload(0x020), mload(0x0c0)), mload(0x160)), mload(0x200)), mload(0x2a0))
-                        let c2 := xor(xor(xor(xor(mload(0x040), mload(0x0e0)), mload(0x180)), mload(0x220)), mload(0x2c0))
-                        let c3 := xor(xor(xor(xor(mload(0x060), mload(0x100)), mload(0x1a0)), mload(0x240)), mload(0x2e0))
-                        let c4 := xor(xor(xor(xor(mload(0x080), mload(0x120)), mload(0x1c0)), mload(0x260)), mload(0x300))
+                        let c0 :=
+                            xor(xor(xor(xor(mload(0x000), mload(0x0a0)), mload(0x140)), mload(0x1e0)), mload(0x280))
+                        let c1 :=
+                            xor(xor(xor(xor(mload(0x020), mload(0x0c0)), mload(0x160)), mload(0x200)), mload(0x2a0))
+                        let c2 :=
+                            xor(xor(xor(xor(mload(0x040), mload(0x0e0)), mload(0x180)), mload(0x220)), mload(0x2c0))
+                        let c3 :=
+                            xor(xor(xor(xor(mload(0x060), mload(0x100)), mload(0x1a0)), mload(0x240)), mload(0x2e0))
+                        let c4 :=
+                            xor(xor(xor(xor(mload(0x080), mload(0x120)), mload(0x1c0)), mload(0x260)), mload(0x300))
                         let d0 := xor(c4, shl(1, c1))
                         let d1 := xor(c0, shl(1, c2))
                         let d2 := xor(c1, shl(1, c3))
@@ -245,11 +406,16 @@ library KeccakSponge {
                     }
                     mstore(0x320, xor(mload(0x320), mload(rc)))
                     {
-                        let c0 := xor(xor(xor(xor(mload(0x320), mload(0x3c0)), mload(0x460)), mload(0x500)), mload(0x5a0))
-                        let c1 := xor(xor(xor(xor(mload(0x340), mload(0x3e0)), mload(0x480)), mload(0x520)), mload(0x5c0))
-                        let c2 := xor(xor(xor(xor(mload(0x360), mload(0x400)), mload(0x4a0)), mload(0x540)), mload(0x5e0))
-                        let c3 := xor(xor(xor(xor(mload(0x380), mload(0x420)), mload(0x4c0)), mload(0x560)), mload(0x600))
-                        let c4 := xor(xor(xor(xor(mload(0x3a0), mload(0x440)), mload(0x4e0)), mload(0x580)), mload(0x620))
+                        let c0 :=
+                            xor(xor(xor(xor(mload(0x320), mload(0x3c0)), mload(0x460)), mload(0x500)), mload(0x5a0))
+                        let c1 :=
+                            xor(xor(xor(xor(mload(0x340), mload(0x3e0)), mload(0x480)), mload(0x520)), mload(0x5c0))
+                        let c2 :=
+                            xor(xor(xor(xor(mload(0x360), mload(0x400)), mload(0x4a0)), mload(0x540)), mload(0x5e0))
+                        let c3 :=
+                            xor(xor(xor(xor(mload(0x380), mload(0x420)), mload(0x4c0)), mload(0x560)), mload(0x600))
+                        let c4 :=
+                            xor(xor(xor(xor(mload(0x3a0), mload(0x440)), mload(0x4e0)), mload(0x580)), mload(0x620))
                         let d0 := xor(c4, shl(1, c1))
                         let d1 := xor(c0, shl(1, c2))
                         let d2 := xor(c1, shl(1, c3))
@@ -318,11 +484,16 @@ library KeccakSponge {
                     }
                     mstore(0x640, xor(mload(0x640), mload(add(rc, 0x20))))
                     {
-                        let c0 := xor(xor(xor(xor(mload(0x640), mload(0x6e0)), mload(0x780)), mload(0x820)), mload(0x8c0))
-                        let c1 := xor(xor(xor(xor(mload(0x660), mload(0x700)), mload(0x7a0)), mload(0x840)), mload(0x8e0))
-                        let c2 := xor(xor(xor(xor(mload(0x680), mload(0x720)), mload(0x7c0)), mload(0x860)), mload(0x900))
-                        let c3 := xor(xor(xor(xor(mload(0x6a0), mload(0x740)), mload(0x7e0)), mload(0x880)), mload(0x920))
-                        let c4 := xor(xor(xor(xor(mload(0x6c0), mload(0x760)), mload(0x800)), mload(0x8a0)), mload(0x940))
+                        let c0 :=
+                            xor(xor(xor(xor(mload(0x640), mload(0x6e0)), mload(0x780)), mload(0x820)), mload(0x8c0))
+                        let c1 :=
+                            xor(xor(xor(xor(mload(0x660), mload(0x700)), mload(0x7a0)), mload(0x840)), mload(0x8e0))
+                        let c2 :=
+                            xor(xor(xor(xor(mload(0x680), mload(0x720)), mload(0x7c0)), mload(0x860)), mload(0x900))
+                        let c3 :=
+                            xor(xor(xor(xor(mload(0x6a0), mload(0x740)), mload(0x7e0)), mload(0x880)), mload(0x920))
+                        let c4 :=
+                            xor(xor(xor(xor(mload(0x6c0), mload(0x760)), mload(0x800)), mload(0x8a0)), mload(0x940))
                         let d0 := xor(c4, shl(1, c1))
                         let d1 := xor(c0, shl(1, c2))
                         let d2 := xor(c1, shl(1, c3))
@@ -334,11 +505,41 @@ library KeccakSponge {
                             let b2 := shr(21, xor(mload(0x7c0), d2))
                             let b3 := shr(43, xor(mload(0x880), d3))
                             let b4 := shl(14, xor(mload(0x940), d4))
-                            mstore(0x000, mul(and(shr(64, xor(b0, or(b1, b2))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x020, mul(and(shr(64, xor(b1, or(not(b2), b3))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x040, mul(and(shr(64, xor(b2, and(b3, b4))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x060, mul(and(shr(64, xor(b3, or(b4, b0))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x080, mul(and(shr(64, xor(b4, and(b0, b1))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                            mstore(
+                                0x000,
+                                mul(
+                                    and(shr(64, xor(b0, or(b1, b2))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x020,
+                                mul(
+                                    and(shr(64, xor(b1, or(not(b2), b3))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x040,
+                                mul(
+                                    and(shr(64, xor(b2, and(b3, b4))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x060,
+                                mul(
+                                    and(shr(64, xor(b3, or(b4, b0))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x080,
+                                mul(
+                                    and(shr(64, xor(b4, and(b0, b1))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
                         }
                         {
                             let b0 := shr(36, xor(mload(0x6a0), d3))
@@ -346,11 +547,41 @@ library KeccakSponge {
                             let b2 := shl(3, xor(mload(0x780), d0))
                             let b3 := shr(19, xor(mload(0x840), d1))
                             let b4 := shr(3, xor(mload(0x900), d2))
-                            mstore(0x0a0, mul(and(shr(64, xor(b0, or(b1, b2))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x0c0, mul(and(shr(64, xor(b1, and(b2, b3))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x0e0, mul(and(shr(64, xor(b2, or(b3, not(b4)))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x100, mul(and(shr(64, xor(b3, or(b4, b0))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x120, mul(and(shr(64, xor(b4, and(b0, b1))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                            mstore(
+                                0x0a0,
+                                mul(
+                                    and(shr(64, xor(b0, or(b1, b2))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x0c0,
+                                mul(
+                                    and(shr(64, xor(b1, and(b2, b3))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x0e0,
+                                mul(
+                                    and(shr(64, xor(b2, or(b3, not(b4)))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x100,
+                                mul(
+                                    and(shr(64, xor(b3, or(b4, b0))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x120,
+                                mul(
+                                    and(shr(64, xor(b4, and(b0, b1))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
                         }
                         {
                             let b0 := shl(1, xor(mload(0x660), d1))
@@ -358,11 +589,41 @@ library KeccakSponge {
                             let b2 := shr(39, xor(mload(0x7e0), d3))
                             let b3 := shl(8, xor(mload(0x8a0), d4))
                             let b4 := shl(18, xor(mload(0x8c0), d0))
-                            mstore(0x140, mul(and(shr(64, xor(b0, or(b1, b2))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x160, mul(and(shr(64, xor(b1, and(b2, b3))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x180, mul(and(shr(64, xor(b2, and(not(b3), b4))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x1a0, mul(and(shr(64, xor(not(b3), or(b4, b0))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x1c0, mul(and(shr(64, xor(b4, and(b0, b1))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                            mstore(
+                                0x140,
+                                mul(
+                                    and(shr(64, xor(b0, or(b1, b2))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x160,
+                                mul(
+                                    and(shr(64, xor(b1, and(b2, b3))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x180,
+                                mul(
+                                    and(shr(64, xor(b2, and(not(b3), b4))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x1a0,
+                                mul(
+                                    and(shr(64, xor(not(b3), or(b4, b0))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x1c0,
+                                mul(
+                                    and(shr(64, xor(b4, and(b0, b1))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
                         }
                         {
                             let b0 := shr(37, xor(mload(0x6c0), d4))
@@ -370,11 +631,41 @@ library KeccakSponge {
                             let b2 := shl(10, xor(mload(0x7a0), d1))
                             let b3 := shl(15, xor(mload(0x860), d2))
                             let b4 := shr(8, xor(mload(0x920), d3))
-                            mstore(0x1e0, mul(and(shr(64, xor(b0, and(b1, b2))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x200, mul(and(shr(64, xor(b1, or(b2, b3))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x220, mul(and(shr(64, xor(b2, or(not(b3), b4))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x240, mul(and(shr(64, xor(not(b3), and(b4, b0))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x260, mul(and(shr(64, xor(b4, or(b0, b1))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                            mstore(
+                                0x1e0,
+                                mul(
+                                    and(shr(64, xor(b0, and(b1, b2))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x200,
+                                mul(
+                                    and(shr(64, xor(b1, or(b2, b3))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x220,
+                                mul(
+                                    and(shr(64, xor(b2, or(not(b3), b4))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x240,
+                                mul(
+                                    and(shr(64, xor(not(b3), and(b4, b0))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x260,
+                                mul(
+                                    and(shr(64, xor(b4, or(b0, b1))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
                         }
                         {
                             let b0 := shr(2, xor(mload(0x680), d2))
@@ -382,23 +673,119 @@ library KeccakSponge {
                             let b2 := shr(25, xor(mload(0x800), d4))
                             let b3 := shr(23, xor(mload(0x820), d0))
                             let b4 := shl(2, xor(mload(0x8e0), d1))
-                            mstore(0x280, mul(and(shr(64, xor(b0, and(not(b1), b2))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x2a0, mul(and(shr(64, xor(not(b1), or(b2, b3))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x2c0, mul(and(shr(64, xor(b2, and(b3, b4))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x2e0, mul(and(shr(64, xor(b3, or(b4, b0))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
-                            mstore(0x300, mul(and(shr(64, xor(b4, and(b0, b1))), 0xffffffffffffffff), 0x1000000000000000100000000000000010000000000000001))
+                            mstore(
+                                0x280,
+                                mul(
+                                    and(shr(64, xor(b0, and(not(b1), b2))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x2a0,
+                                mul(
+                                    and(shr(64, xor(not(b1), or(b2, b3))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x2c0,
+                                mul(
+                                    and(shr(64, xor(b2, and(b3, b4))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x2e0,
+                                mul(
+                                    and(shr(64, xor(b3, or(b4, b0))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
+                            mstore(
+                                0x300,
+                                mul(
+                                    and(shr(64, xor(b4, and(b0, b1))), 0xffffffffffffffff),
+                                    0x1000000000000000100000000000000010000000000000001
+                                )
+                            )
                         }
                     }
                     mstore(0x000, xor(mload(0x000), mload(add(rc, 0x40))))
                 }
             }
 
-            mstore(add(s, 0x00), swap(or(or(or(shl(192, mload(0x000)), shl(128, and(not(mload(0x020)), 0xffffffffffffffff))), shl(64, and(not(mload(0x040)), 0xffffffffffffffff))), and(mload(0x060), 0xffffffffffffffff))))
-            mstore(add(s, 0x20), swap(or(or(or(shl(192, mload(0x080)), shl(128, and(mload(0x0a0), 0xffffffffffffffff))), shl(64, and(mload(0x0c0), 0xffffffffffffffff))), and(mload(0x0e0), 0xffffffffffffffff))))
-            mstore(add(s, 0x40), swap(or(or(or(shl(192, not(mload(0x100))), shl(128, and(mload(0x120), 0xffffffffffffffff))), shl(64, and(mload(0x140), 0xffffffffffffffff))), and(mload(0x160), 0xffffffffffffffff))))
-            mstore(add(s, 0x60), swap(or(or(or(shl(192, not(mload(0x180))), shl(128, and(mload(0x1a0), 0xffffffffffffffff))), shl(64, and(mload(0x1c0), 0xffffffffffffffff))), and(mload(0x1e0), 0xffffffffffffffff))))
-            mstore(add(s, 0x80), swap(or(or(or(shl(192, mload(0x200)), shl(128, and(not(mload(0x220)), 0xffffffffffffffff))), shl(64, and(mload(0x240), 0xffffffffffffffff))), and(mload(0x260), 0xffffffffffffffff))))
-            mstore(add(s, 0xa0), swap(or(or(or(shl(192, not(mload(0x280))), shl(128, and(mload(0x2a0), 0xffffffffffffffff))), shl(64, and(mload(0x2c0), 0xffffffffffffffff))), and(mload(0x2e0), 0xffffffffffffffff))))
+            mstore(
+                add(s, 0x00),
+                swap(
+                    or(
+                        or(
+                            or(shl(192, mload(0x000)), shl(128, and(not(mload(0x020)), 0xffffffffffffffff))),
+                            shl(64, and(not(mload(0x040)), 0xffffffffffffffff))
+                        ),
+                        and(mload(0x060), 0xffffffffffffffff)
+                    )
+                )
+            )
+            mstore(
+                add(s, 0x20),
+                swap(
+                    or(
+                        or(
+                            or(shl(192, mload(0x080)), shl(128, and(mload(0x0a0), 0xffffffffffffffff))),
+                            shl(64, and(mload(0x0c0), 0xffffffffffffffff))
+                        ),
+                        and(mload(0x0e0), 0xffffffffffffffff)
+                    )
+                )
+            )
+            mstore(
+                add(s, 0x40),
+                swap(
+                    or(
+                        or(
+                            or(shl(192, not(mload(0x100))), shl(128, and(mload(0x120), 0xffffffffffffffff))),
+                            shl(64, and(mload(0x140), 0xffffffffffffffff))
+                        ),
+                        and(mload(0x160), 0xffffffffffffffff)
+                    )
+                )
+            )
+            mstore(
+                add(s, 0x60),
+                swap(
+                    or(
+                        or(
+                            or(shl(192, not(mload(0x180))), shl(128, and(mload(0x1a0), 0xffffffffffffffff))),
+                            shl(64, and(mload(0x1c0), 0xffffffffffffffff))
+                        ),
+                        and(mload(0x1e0), 0xffffffffffffffff)
+                    )
+                )
+            )
+            mstore(
+                add(s, 0x80),
+                swap(
+                    or(
+                        or(
+                            or(shl(192, mload(0x200)), shl(128, and(not(mload(0x220)), 0xffffffffffffffff))),
+                            shl(64, and(mload(0x240), 0xffffffffffffffff))
+                        ),
+                        and(mload(0x260), 0xffffffffffffffff)
+                    )
+                )
+            )
+            mstore(
+                add(s, 0xa0),
+                swap(
+                    or(
+                        or(
+                            or(shl(192, not(mload(0x280))), shl(128, and(mload(0x2a0), 0xffffffffffffffff))),
+                            shl(64, and(mload(0x2c0), 0xffffffffffffffff))
+                        ),
+                        and(mload(0x2e0), 0xffffffffffffffff)
+                    )
+                )
+            )
             mstore(add(s, 0xc0), swap(shl(192, mload(0x300))))
             mcopy(0, end, 0xd40)
         }

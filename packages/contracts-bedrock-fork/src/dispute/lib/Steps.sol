@@ -46,15 +46,16 @@ library Steps {
     uint8 internal constant RESPOND_ARGS = 35;
     uint8 internal constant RESPOND_INTERACTION = 36;
     uint8 internal constant RESPOND_AGENT = 37;
-    uint8 internal constant RESPOND_DEADLINE = 38;
-    uint8 internal constant RESPOND_CALLER = 39;
-    uint8 internal constant RESPOND_PAIR = 40;
-    uint8 internal constant RESPOND_REPUTATION = 41;
-    uint8 internal constant RESPOND_EVENT = 42;
-    uint8 internal constant SEAL_BASE_FEES = 43;
-    uint8 internal constant SEAL_PRIORITY_FEES = 44;
-    uint8 internal constant SEAL_L1_FEES = 45;
-    uint8 internal constant SEAL_TOTALS = 46;
+    uint8 internal constant RESPOND_ATTESTATION = 38;
+    uint8 internal constant RESPOND_DEADLINE = 39;
+    uint8 internal constant RESPOND_CALLER = 40;
+    uint8 internal constant RESPOND_PAIR = 41;
+    uint8 internal constant RESPOND_REPUTATION = 42;
+    uint8 internal constant RESPOND_EVENT = 43;
+    uint8 internal constant SEAL_BASE_FEES = 44;
+    uint8 internal constant SEAL_PRIORITY_FEES = 45;
+    uint8 internal constant SEAL_L1_FEES = 46;
+    uint8 internal constant SEAL_TOTALS = 47;
 
     // The machine around execution.
     uint8 internal constant BEGIN = 128;

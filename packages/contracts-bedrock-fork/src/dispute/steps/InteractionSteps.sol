@@ -46,7 +46,8 @@ library InteractionSteps {
         if (kind == Steps.INVOKE_DEADLINE) return ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.RESPOND_ARGS) return ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
         if (kind == Steps.RESPOND_INTERACTION) return ContextLib.BLOCK | ContextLib.OP;
-        if (kind == Steps.RESPOND_AGENT) return ContextLib.OP | ContextLib.CALL | ContextLib.DATA;
+        if (kind == Steps.RESPOND_AGENT) return ContextLib.OP;
+        if (kind == Steps.RESPOND_ATTESTATION) return ContextLib.OP | ContextLib.CALL | ContextLib.DATA;
         if (kind == Steps.RESPOND_DEADLINE) return ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.RESPOND_CALLER) return ContextLib.OP | ContextLib.CALL | ContextLib.PARAMS;
         if (kind == Steps.RESPOND_PAIR) return ContextLib.OP | ContextLib.CALL;
@@ -64,7 +65,8 @@ library InteractionSteps {
         if (kind == Steps.INVOKE_DEADLINE) return Invoke.stepInvokeDeadline(ctx);
         if (kind == Steps.RESPOND_ARGS) return Respond.stepRespondArgs(ctx);
         if (kind == Steps.RESPOND_INTERACTION) return Respond.stepRespondInteraction(ctx);
-        if (kind == Steps.RESPOND_AGENT) return Respond.stepRespondAgent(ctx, chainId);
+        if (kind == Steps.RESPOND_AGENT) return Respond.stepRespondAgent(ctx);
+        if (kind == Steps.RESPOND_ATTESTATION) return Respond.stepRespondAttestation(ctx, chainId);
         if (kind == Steps.RESPOND_DEADLINE) return Respond.stepRespondDeadline(ctx);
         if (kind == Steps.RESPOND_CALLER) return Respond.stepRespondCaller(ctx);
         if (kind == Steps.RESPOND_PAIR) return Respond.stepRespondPair(ctx);

@@ -29,6 +29,7 @@ library Invoke {
         if (o.pending >= p.maxPendingInvokes) return Machine.fail(ctx);
         o.id = keccak256(abi.encode(o.from, c.salt));
         o.word = bytes32(c.maxPriceWei);
+        o.data = 0; // no later step reads the calldata
         IRecords.Interaction memory i;
         i.status = Protocol.PENDING;
         i.caller = o.from;

@@ -54,10 +54,15 @@ library Respond {
         return o.flag ? Steps.RESPOND_AGENT : Steps.RESPOND_DEADLINE;
     }
 
-    function stepRespondAgent(Context memory ctx, uint64 chainId) internal view returns (uint8) {
-        (Calls.Respond memory c, bytes calldata attestation) = Calls.respond(ctx.args());
+    function stepRespondAgent(Context memory ctx) internal pure returns (uint8) {
         (, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
-        bytes32 digest = Attestation.digest(c, ctx.call.paramsHash, a.imageDigest, chainId);
+        ctx.op.word = a.imageDigest;
+        return Steps.RESPOND_ATTESTATION;
+    }
+
+    function stepRespondAttestation(Context memory ctx, uint64 chainId) internal view returns (uint8) {
+        (Calls.Respond memory c, bytes calldata attestation) = Calls.respond(ctx.args());
+        bytes32 digest = Attestation.digest(c, ctx.call.paramsHash, ctx.op.word, chainId);
         if (Attestation.signer(digest, attestation) != ctx.op.from) return Machine.fail(ctx);
         return Steps.RESPOND_DEADLINE;
     }
