@@ -372,7 +372,7 @@ func TestMicroStepsAreDocumented(t *testing.T) {
 func TestFlagsAreDocumented(t *testing.T) {
 	page := read(t, "reference/cli.md")
 	for _, folder := range []string{
-		"agnt2-engine/cmd", "op-agnt2-node/cmd", "da/cmd", "ops/deployer/cmd", "devnet/cmd", "devnet/l1",
+		"agnt2-engine/cmd", "op-agnt2-node/cmd", "challenger/cmd", "challenger", "da/cmd", "ops/deployer/cmd", "devnet/cmd", "devnet/l1",
 		"client/cmd/demo", "client/cmd/summarizer", "client/cmd/buyer", "client/cmd/internal/process", "bench/cmd",
 	} {
 		inspect(sources(t, folder), func(l *ast.CompositeLit) {
@@ -400,7 +400,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		documented := regexp.MustCompile("`(agnt2_\\w+_)?" + regexp.QuoteMeta(name) + "`").MatchString(page)
 		require.True(t, documented, "reference/metrics.md says nothing of %s", name)
 	}
-	for _, folder := range []string{"agnt2-engine", "agnt2-engine/mempool", "agnt2-engine/ethapi", "da"} {
+	for _, folder := range []string{"agnt2-engine", "agnt2-engine/mempool", "agnt2-engine/ethapi", "challenger", "da"} {
 		files := sources(t, folder)
 		inspect(files, func(l *ast.CompositeLit) {
 			if s, ok := l.Type.(*ast.SelectorExpr); ok && strings.HasSuffix(s.Sel.Name, "Opts") {

@@ -22,7 +22,8 @@ func main() {
 	app.Name, app.Version = "proposer", version
 	app.Usage = "propose AGNT2 output roots to the dispute game factory"
 	app.Description = "op-proposer with its own flags. A chain of this project needs --l1-eth-rpc, --rollup-rpc, --game-factory-address,\n" +
-		"--game-type 0, --proposal-interval and a key; --allow-non-finalized proposes safe blocks before L1 finalises them."
+		"--game-type 0, --proposal-interval and a key. Do not use --allow-non-finalized: a block that is merely safe is not\n" +
+		"derivable at its game's proof head, and its root would lose."
 	app.Flags = cliapp.ProtectFlags(flags.Flags)
 	app.Action = cliapp.LifecycleCmd(proposer.Main(version))
 	if err := app.RunContext(ctxinterrupt.WithSignalWaiterMain(context.Background()), os.Args); err != nil {
