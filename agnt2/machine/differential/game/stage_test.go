@@ -55,12 +55,18 @@ type verifierConfig struct {
 
 // stage is an L1 with OP's dispute contracts and our verifier.
 type stage struct {
-	t                                                         testing.TB
-	evm                                                       *solidity.EVM
-	factory, registry, weth, oracle, leaves, verifier, player *solidity.Contract // player: the game's implementation
-	clean                                                     *state.StateDB     // before the first game
-	depth                                                     types.Depth        // of a game
-	traces                                                    map[machine.Game]*machine.Trace
+	t              testing.TB
+	evm            *solidity.EVM
+	factory        *solidity.Contract
+	registry       *solidity.Contract
+	weth           *solidity.Contract
+	oracle         *solidity.Contract
+	leaves         *solidity.Contract
+	verifier       *solidity.Contract
+	implementation *solidity.Contract // of the game
+	clean          *state.StateDB     // before the first game
+	depth          types.Depth        // of a game
+	traces         map[machine.Game]*machine.Trace
 }
 
 func depthOf(n int) types.Depth { return types.Depth(n) }
@@ -111,11 +117,11 @@ func newStage(t testing.TB, w *world, depth types.Depth, wrap wrapper) *stage {
 		vm = wrap(s)
 	}
 	prestate := machine.Prestate()
-	s.player = s.deploy("FaultDisputeGame", gameType, prestate.Claim(), big.NewInt(int64(depth)), big.NewInt(splitDepth),
+	s.implementation = s.deploy("FaultDisputeGame", gameType, prestate.Claim(), big.NewInt(int64(depth)), big.NewInt(splitDepth),
 		uint64(extensionSeconds), uint64(clockSeconds), vm.Address, s.weth.Address, s.registry.Address, new(big.Int).SetUint64(env.ChainID))
-	version := s.view(s.player, "version")
+	version := s.view(s.implementation, "version")
 	require.Equal(t, "1.2.0", version[0])
-	s.must(owner, nil, s.factory, "setImplementation", gameType, s.player.Address)
+	s.must(owner, nil, s.factory, "setImplementation", gameType, s.implementation.Address)
 	s.must(owner, nil, s.factory, "setInitBond", gameType, initBond)
 	s.clean = cfg.State.Copy()
 	return s
@@ -226,7 +232,7 @@ func (s *stage) propose(w *world, by common.Address, anchor, claimed uint64, roo
 	m := &match{
 		stage: s, w: w, anchor: anchor, claimed: claimed, root: root, proposer: by, gas: map[string]uint64{},
 		paid: map[common.Address]*big.Int{honest: new(big.Int), liar: new(big.Int)},
-		game: &solidity.Contract{Name: "FaultDisputeGame", Address: out[0].(common.Address), ABI: s.player.ABI},
+		game: &solidity.Contract{Name: "FaultDisputeGame", Address: out[0].(common.Address), ABI: s.implementation.ABI},
 	}
 	m.paid[by].Add(m.paid[by], initBond)
 	require.Equal(s.t, w.L1[len(w.L1)-1].Header.Hash(), common.Hash(s.view(m.game, "l1Head")[0].([32]byte)))
