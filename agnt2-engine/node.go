@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/consensus/misc/eip1559"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -128,14 +129,32 @@ func New(cfg Config) (n *Node, err error) {
 }
 
 func openDB(path string) (*pebble.DB, error) {
-	return pebble.Open(path, &pebble.Options{
-		Cache:                       pebble.NewCache(256 << 20),
-		MemTableSize:                64 << 20,
-		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       24,
-		Logger:                      quiet{},
-	})
+	cache := pebble.NewCache(256 << 20)
+	defer cache.Unref() // the database holds its own reference
+	o := &pebble.Options{
+		FormatMajorVersion: pebble.FormatValueSeparation,
+		Cache:              cache,
+		// A full block is a batch larger than half a memtable, and such a batch becomes a table as it is, without passing
+		// through a memtable's skip list.
+		MemTableSize:                16 << 20,
+		MemTableStopWritesThreshold: 8,
+		// Records of the head are read from memory, so tables may pile up at level 0 until it pays to merge them.
+		L0CompactionThreshold: 12,
+		L0StopWritesThreshold: 64,
+		LBaseMaxBytes:         256 << 20,
+		Logger:                quiet{},
+	}
+	o.TargetFileSizes[0] = 16 << 20
+	// What is written first is soon written again, further down: only there it is compressed.
+	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	o.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+	// Bodies, receipts and reverse diffs are most of the bytes and are hardly ever read: compactions move references to them.
+	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{
+			Enabled: true, MinimumSize: 1 << 10, MaxBlobReferenceDepth: 64, RewriteMinimumAge: time.Hour, TargetGarbageRatio: 0.4,
+		}
+	}
+	return pebble.Open(path, o)
 }
 
 // quiet drops pebble's running commentary; its errors are returned.
@@ -353,17 +372,25 @@ func l1Info(r ethapi.Records) (l1 record.L1Info) {
 // accounts reads what the mempool wants to know.
 type accounts struct{ view *state.View }
 
-func (a accounts) read(addr common.Address) (acc record.Account) {
-	if b := a.view.Get(record.AccountKey(addr)); b != nil {
-		v, err := record.DecodeAccount(b)
-		if err != nil {
-			panic(fmt.Sprintf("corrupt account %s: %v", addr, err))
-		}
-		acc = v
+// Prefetch hashes the accounts' keys four at a time.
+func (a accounts) Prefetch(as []common.Address) {
+	ids := make([][]byte, len(as))
+	for i := range as {
+		ids[i] = as[i][:]
 	}
-	return acc
+	record.Prehash(ids)
 }
 
-func (a accounts) Nonce(addr common.Address) uint64        { return a.read(addr).Nonce }
-func (a accounts) Balance(addr common.Address) uint256.Int { return a.read(addr).Balance }
-func (a accounts) Stake(addr common.Address) uint256.Int   { return a.read(addr).Stake }
+func (a accounts) Account(addr common.Address) (acc mempool.Account) {
+	var buf [256]byte // an account fits
+	k := record.AccountKey(addr)
+	b, ok := a.view.AppendRecord(buf[:0], &k)
+	if !ok {
+		return acc
+	}
+	v, err := record.DecodeAccount(b)
+	if err != nil {
+		panic(fmt.Sprintf("corrupt account %s: %v", addr, err))
+	}
+	return mempool.Account{Nonce: v.Nonce, Balance: v.Balance, Stake: v.Stake}
+}

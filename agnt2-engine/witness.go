@@ -78,8 +78,8 @@ func execute(ctx context.Context, chainID uint64, h *types.Header, base vm.Base,
 		}
 	}
 	e.Finish()
-	if n := len(e.Receipts); n > 0 && e.Receipts[n-1].CumulativeGasUsed != h.GasUsed {
-		return nil, fmt.Errorf("%w: block %d used %d gas, header says %d", state.ErrCorrupt, h.Number, e.Receipts[n-1].CumulativeGasUsed, h.GasUsed)
+	if used := e.Machine.GasUsed(); len(txs) > 0 && used != h.GasUsed {
+		return nil, fmt.Errorf("%w: block %d used %d gas, header says %d", state.ErrCorrupt, h.Number, used, h.GasUsed)
 	}
 	return e, nil
 }

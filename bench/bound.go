@@ -48,6 +48,21 @@ func (b *bound) measure(window time.Duration) Bound {
 	return Bound{All: b.rate(runtime.GOMAXPROCS(0), window), One: b.rate(1, window)}
 }
 
+// cpuMicros is the processor time of one recovery on one thread, which other work on the machine disturbs less than the rate.
+func (b *bound) cpuMicros(window time.Duration) (micros float64) {
+	_ = alone(func() error {
+		n, began, cpu := 0, time.Now(), cpuTime()
+		for ; n&63 != 0 || time.Since(began) < window; n++ {
+			if _, err := crypto.Ecrecover(b.hashes[n%boundSignatures], b.sigs[n%boundSignatures]); err != nil {
+				panic(err)
+			}
+		}
+		micros = (cpuTime() - cpu).Seconds() * 1e6 / float64(n)
+		return nil
+	})
+	return micros
+}
+
 func (b *bound) rate(workers int, window time.Duration) float64 {
 	var total atomic.Int64
 	var wg sync.WaitGroup

@@ -52,15 +52,15 @@ type TransitionRow struct {
 	Agents       int     `json:"agents"`
 	Cache        string  `json:"cache"`
 	Txs          int     `json:"txs"`
-	ApplyMicros  float64 `json:"applyMicros"`  // execution with receipts
+	ApplyMicros  float64 `json:"applyMicros"`  // execution with events
 	CommitMicros float64 `json:"commitMicros"` // Merkle commit
 	SumMicros    float64 `json:"sumMicros"`
 	WallMicros   float64 `json:"wallMicros"`  // of the sum
-	RootsMicros  float64 `json:"rootsMicros"` // transaction and receipt roots, bloom: not in the sum
+	RootsMicros  float64 `json:"rootsMicros"` // receipts with their blooms, transaction and receipt roots: not in the sum
 	ChangedPerTx float64 `json:"changedRecordsPerTx"`
 	BytesPerTx   float64 `json:"allocatedBytesPerTx"`
-	// RecoveryMicros is one signature recovery on one core just before and after: what the others are to be seen beside
-	// when the machine is shared.
+	// RecoveryMicros is the processor time of one signature recovery on one core just before and after: what the others are to
+	// be seen beside when the machine is shared.
 	RecoveryMicros float64 `json:"recoveryMicros"`
 	Reach          string  `json:"reach,omitempty"`
 }
@@ -124,7 +124,7 @@ func (r *Report) Print(out io.Writer) error {
 	}
 	if len(r.Transition) > 0 {
 		section("One core, signatures apart, µs of processor time per transaction",
-			"agents", "state", "execution", "Merkle commit", "sum", "(wall)", "list roots", "one recovery", "records/tx", "bytes/tx", "reach ≤ 10 µs")
+			"agents", "state", "execution", "Merkle commit", "sum", "(wall)", "receipts + roots", "one recovery", "records/tx", "bytes/tx", "reach ≤ 10 µs")
 	}
 	for _, t := range r.Transition {
 		fmt.Fprintf(w, "%d\t%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%s\t\n", t.Agents, t.Cache, t.ApplyMicros, t.CommitMicros, t.SumMicros,

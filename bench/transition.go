@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
-	gethtrie "github.com/ethereum/go-ethereum/trie"
 
 	"github.com/agnt2/agnt2/agnt2-engine/state"
 	"github.com/agnt2/agnt2/agnt2/abi"
@@ -23,10 +21,10 @@ import (
 const (
 	// transitionTxs is the size of a measured block.
 	transitionTxs = 10_000
-	// transitionRounds are blocks of different transactions; each is executed once with what the cache happens to hold,
-	// then warmPasses times over.
+	// transitionRounds are blocks of different transactions; each is executed once with what the processor's caches happen to
+	// hold, then warmPasses times over, of which the best counts: on a shared machine the others measure the neighbours.
 	transitionRounds = 6
-	warmPasses       = 3
+	warmPasses       = 5
 	// commitChanges is the size of the block of the Merkle commit row, in changed records.
 	commitChanges = 2_000
 	commitPasses  = 60
@@ -73,6 +71,15 @@ type parts struct {
 	alloc                uint64
 }
 
+func (t *timed) add(o *timed) { t.wall, t.cpu = t.wall+o.wall, t.cpu+o.cpu }
+
+func (p *parts) add(o *parts) {
+	p.apply.add(&o.apply)
+	p.commit.add(&o.commit)
+	p.roots.add(&o.roots)
+	p.txs, p.records, p.alloc = p.txs+o.txs, p.records+o.records, p.alloc+o.alloc
+}
+
 // transitionRows measures what one processor spends on a block's transactions, signatures apart: executing them on the
 // head's state, and committing the changed records to the Merkle trie. The trie is moved back after every pass; after the
 // passes the block is made for real, so that each round meets new records.
@@ -87,7 +94,7 @@ func (r *runner) transitionRows(ctx context.Context, w *world) error {
 	if r.cfg.Quick {
 		n, rounds = n/5, 2
 	}
-	bound := r.bound.rate(1, r.window)
+	recovery := r.bound.cpuMicros(r.window)
 	stop, err := r.profile("transition")
 	if err != nil {
 		return err
@@ -98,15 +105,20 @@ func (r *runner) transitionRows(ctx context.Context, w *world) error {
 		items := w.stream.encode(plans, decoded)
 		quiesce()
 		err := alone(func() error {
-			for pass := range 1 + warmPasses {
-				p := &warm
-				if pass == 0 {
-					p = &cold
-				}
-				if err := w.pass(items, p); err != nil {
+			if err := w.pass(items, &cold); err != nil {
+				return err
+			}
+			var best parts
+			for pass := range warmPasses {
+				var p parts
+				if err := w.pass(items, &p); err != nil {
 					return err
 				}
+				if pass == 0 || p.apply.cpu+p.commit.cpu < best.apply.cpu+best.commit.cpu {
+					best = p
+				}
 			}
+			warm.add(&best)
 			return nil
 		})
 		if err != nil {
@@ -118,7 +130,7 @@ func (r *runner) transitionRows(ctx context.Context, w *world) error {
 	}
 	stop()
 	stop = func() {}
-	bound = (bound + r.bound.rate(1, r.window)) / 2
+	recovery = (recovery + r.bound.cpuMicros(r.window)) / 2
 	for _, x := range []struct {
 		name string
 		p    *parts
@@ -128,7 +140,7 @@ func (r *runner) transitionRows(ctx context.Context, w *world) error {
 			Agents: agents, Cache: x.name, Txs: p.txs, ApplyMicros: micros(p.apply.cpu) / n, CommitMicros: micros(p.commit.cpu) / n,
 			RootsMicros: micros(p.roots.cpu) / n, SumMicros: micros(p.apply.cpu+p.commit.cpu) / n,
 			WallMicros: micros(p.apply.wall+p.commit.wall) / n, ChangedPerTx: float64(p.records) / n, BytesPerTx: float64(p.alloc) / n,
-			RecoveryMicros: 1e6 / bound,
+			RecoveryMicros: recovery,
 		}
 		if p == &warm && agents > SmallAgents {
 			row.Reach = reach(row.SumMicros <= reachTransition)
@@ -178,9 +190,16 @@ func (w *world) pass(items []item, p *parts) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	failed := 0
+	txs := make([]*abi.Transaction, len(items))
+	for i := range items {
+		txs[i] = items[i].tx
+	}
 	p.apply.run(func() {
-		for i := range items {
-			if e.Try(items[i].tx).Outcome != vm.Succeeded {
+		for i, tx := range txs {
+			if i%block.PrefetchTxs == 0 {
+				e.Prefetch(txs[i:min(i+block.PrefetchTxs, len(txs))])
+			}
+			if e.Try(tx).Outcome != vm.Succeeded {
 				failed++
 			}
 		}
@@ -190,23 +209,21 @@ func (w *world) pass(items []item, p *parts) error {
 		return fmt.Errorf("%d of %d transactions did not succeed", failed, len(items))
 	}
 	effect := &state.Block{Number: h.Number.Uint64(), Parent: parent.Hash()}
+	var stateRoot, passerRoot common.Hash
 	p.commit.run(func() {
 		effect.Changes = e.Overlay.Changes()
-		_, _, err = c.State().Apply(effect)
+		stateRoot, passerRoot, err = c.State().Apply(effect)
 	})
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		return err
 	}
-	txs := make(types.Transactions, len(e.Txs))
-	for i, t := range e.Txs {
-		txs[i] = t.Inner
-	}
 	p.roots.run(func() {
-		types.DeriveSha(txs, gethtrie.NewStackTrie(nil))
-		types.DeriveSha(e.Receipts, gethtrie.NewStackTrie(nil))
-		types.MergeBloom(e.Receipts)
+		_, err = e.Seal(func() (common.Hash, common.Hash, error) { return stateRoot, passerRoot, nil })
 	})
+	if err != nil {
+		return err
+	}
 	view.DeadlineAfter(nil) // moves the trie back
 	p.txs += len(items)
 	p.records += len(effect.Changes)

@@ -260,8 +260,12 @@ func (s *stream) item(p *plan, m mode) item {
 	if m != decoded {
 		return item{raw: tx}
 	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		panic(err) // just signed: cannot be
+	}
 	t := &abi.Transaction{
-		Hash: tx.Hash(), From: s.agents.addr[p.from], To: tx.To(), Nonce: p.nonce, GasLimit: txGas, Data: tx.Data(),
+		Raw: raw, Hash: tx.Hash(), From: s.agents.addr[p.from], To: tx.To(), Nonce: p.nonce, GasLimit: txGas, Data: tx.Data(),
 		Size: int(tx.Size()), Inner: tx,
 	}
 	t.Value.SetFromBig(value)

@@ -119,11 +119,43 @@ func (b *board) trace(ctx context.Context, g *game, agreed, disputed utils.Propo
 	if err != nil {
 		return nil, err
 	}
+	if err := b.compare(ctx, g, t, n, agreed, disputed); err != nil {
+		b.log.Error("Machine and node disagree: no move is made on this block", "alert", "unplayable", "game", g.addr, "err", err)
+		return nil, err
+	}
 	b.m.proveSeconds.Observe(time.Since(began).Seconds())
 	b.m.traceLength.Set(float64(n))
 	b.log.Info("Block is laid out", "game", g.addr, "block", agreed.L2BlockNumber.Uint64()+1, "steps", n, "agreed", agreed.OutputRoot,
 		"disputed", disputed.OutputRoot, "took", time.Since(began))
 	return t, nil
+}
+
+// ErrDisagree says that the machine's verdict on a block is not the rollup node's. One of them is wrong, and a move would put
+// a bond on whichever the game does not follow.
+var ErrDisagree = errors.New("machine and rollup node disagree")
+
+// compare checks a trace's verdict against what the node derives up to the proof head.
+func (b *board) compare(ctx context.Context, g *game, t Trace, steps uint64, agreed, disputed utils.Proposal) error {
+	end, err := t.StateHash(ctx, steps-1)
+	if err != nil {
+		return err
+	}
+	safe, err := safeHead(ctx, b.rollup, g.proofHead)
+	if err != nil {
+		return err
+	}
+	block, expected := agreed.L2BlockNumber.Uint64()+1, agreed.OutputRoot
+	if block <= min(g.claimed, safe.Number) {
+		out, err := b.rollup.OutputAtBlock(ctx, block)
+		if err != nil {
+			return fmt.Errorf("output of block %d: %w", block, err)
+		}
+		expected = common.Hash(out.OutputRoot)
+	}
+	if want := disputed.OutputRoot == expected; want != (end[0] == StatusValid) {
+		return fmt.Errorf("%w: block %d, output root %s, node derives %s, machine ends with status %d", ErrDisagree, block, disputed.OutputRoot, expected, end[0])
+	}
+	return nil
 }
 
 // accessor returns the honest values of every position of a game.

@@ -160,11 +160,14 @@ func (b *Builder) fill(p *payload) {
 	for {
 		arrived := cursor.Arrived()
 		txs := cursor.Take(takeAtOnce, baseFee)
-		for _, tx := range txs {
+		for i, tx := range txs {
 			select {
 			case <-p.stop:
 				return
 			default:
+			}
+			if i%block.PrefetchTxs == 0 {
+				p.exec.Prefetch(txs[i:min(i+block.PrefetchTxs, len(txs))])
 			}
 			b.try(p, cursor, tx)
 		}

@@ -4,8 +4,8 @@
 //
 // Layout in pebble beside the state store's (agnt2-engine/state):
 //
-//	H ‖ hash   → header RLP          B ‖ hash → body RLP       R ‖ hash → receipts (status, cumulative gas, logs)
-//	N ‖ hash   → number              n ‖ number → canonical hash
+//	H ‖ hash   → header RLP          N ‖ hash → number         n ‖ number → canonical hash
+//	B ‖ number ‖ hash → body RLP     R ‖ number ‖ hash → receipts (status, cumulative gas, logs)
 //	t ‖ tx     → number, index, void flag     I ‖ id → INVOKE's tx and block     J ‖ id → settling tx and block
 //	Lhead, Lsafe, Lfinalized → hash  Lgenesis → hash
 package chain
@@ -59,8 +59,12 @@ type Options struct {
 	Log       log.Logger
 }
 
-// blocksInMemory bounds the cache of recent blocks and receipts: a full block with its receipts can take tens of MB.
-const blocksInMemory = 32
+// Bounds of the cache of recent blocks and receipts. A transaction with its receipt takes some 5 KB in many small pieces,
+// all of which the garbage collector visits.
+const (
+	blocksInMemory       = 256
+	transactionsInMemory = 50_000
+)
 
 // batchBytesPerTx is about what adopting a block writes for each transaction: body, receipt, indices, records, history.
 // A large batch that grows to its size is copied twice on the way.
@@ -89,7 +93,7 @@ type Chain struct {
 	mu                    sync.RWMutex // guards the labels
 	head, safe, finalized *types.Header
 
-	executed *lru.Cache[common.Hash, *Executed] // recent blocks, adopted or not
+	executed *blockCache // recent blocks, adopted or not
 	pendMu   sync.Mutex
 	pend     map[common.Hash]*Executed // executed and not on disk
 	headers  *lru.Cache[common.Hash, *types.Header]
@@ -117,7 +121,7 @@ func Open(db *pebble.DB, g *genesis.Genesis, o Options) (*Chain, error) {
 	}
 	c := &Chain{
 		db: db, cfg: g.ChainConfig(), chainID: new(big.Int).SetUint64(g.ChainID), opts: o, log: o.Log,
-		executed: lru.NewCache[common.Hash, *Executed](blocksInMemory), pend: make(map[common.Hash]*Executed),
+		executed: newBlockCache(), pend: make(map[common.Hash]*Executed),
 		headers: lru.NewCache[common.Hash, *types.Header](8192),
 	}
 	c.genesis = g.Block()
@@ -281,6 +285,9 @@ func (c *Chain) insert(b *types.Block) error {
 	}
 	e := block.NewExecution(c.chainID.Uint64(), h, view)
 	for i, tx := range txs {
+		if i%block.PrefetchTxs == 0 {
+			e.Prefetch(txs[i:min(i+block.PrefetchTxs, len(txs))])
+		}
 		if _, err := e.Apply(tx); err != nil {
 			return fmt.Errorf("%w: transaction %d: %w", ErrInvalid, i, err)
 		}
@@ -517,6 +524,7 @@ func (c *Chain) adopt(batch *pebble.Batch, h *types.Header) (*Adopted, error) {
 // prune drops what the history window no longer covers, and unadopted blocks that finality has overtaken. It need not be
 // synced: what a crash leaves behind is pruned later.
 func (c *Chain) prune(finalized uint64) error {
+	c.store.Forget(finalized) // while the trees can still leave a block that is pruned next
 	if head := c.Head().Number.Uint64(); head > c.opts.HistoryBlocks {
 		batch := c.db.NewBatch()
 		defer batch.Close()
@@ -534,7 +542,6 @@ func (c *Chain) prune(finalized uint64) error {
 		}
 	}
 	c.pendMu.Unlock()
-	c.store.Forget(finalized)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package chain_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agnt2/agnt2/agnt2-engine/enginetest"
+	"github.com/agnt2/agnt2/agnt2-engine/state"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/trie"
 )
@@ -47,7 +49,9 @@ func TestReadersBesideReorgs(t *testing.T) {
 						}
 					}
 				}
-				if err != nil {
+				// The block may have been left, and then overtaken by finality or the short history, since it was the head.
+				gone := errors.Is(err, state.ErrPruned) || errors.Is(err, state.ErrUnknownBlock) && c.CanonicalHash(h.Number.Uint64()) != h.Hash()
+				if err != nil && !gone {
 					once.Do(func() { failure = err })
 					return
 				}

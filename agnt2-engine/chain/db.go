@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/block"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
@@ -22,6 +23,11 @@ import (
 func labelKey(name string) []byte { return append([]byte{'L'}, name...) }
 
 func hashKey(prefix byte, h common.Hash) []byte { return append([]byte{prefix}, h[:]...) }
+
+// blockKey begins with the number, so that what is large ascends with time: compactions need not touch it again.
+func blockKey(prefix byte, n uint64, h common.Hash) []byte {
+	return append(append([]byte{prefix}, be64(n)...), h[:]...)
+}
 
 func numberKey(n uint64) []byte { return append([]byte{'n'}, be64(n)...) }
 
@@ -54,27 +60,38 @@ func (c *Chain) writeBlock(batch *pebble.Batch, x *Executed) error {
 	if err != nil {
 		return err
 	}
-	body, err := rlp.EncodeToBytes(x.Block.Body())
+	if x.Txs != nil {
+		err = appended(batch, blockKey('B', n, hash), block.BodySize(x.Txs), func(dst []byte) []byte { return block.AppendBody(dst, x.Txs) })
+	} else {
+		var body []byte
+		if body, err = rlp.EncodeToBytes(x.Block.Body()); err == nil {
+			err = batch.Set(blockKey('B', n, hash), body, nil)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	stored := make([]*types.ReceiptForStorage, len(x.Receipts))
-	for i, r := range x.Receipts {
-		stored[i] = (*types.ReceiptForStorage)(r)
-	}
-	receipts, err := rlp.EncodeToBytes(stored)
-	if err != nil {
+	if err := appended(batch, blockKey('R', n, hash), block.StoredReceiptsSize(x.Receipts), func(dst []byte) []byte {
+		return block.AppendStoredReceipts(dst, x.Receipts)
+	}); err != nil {
 		return err
 	}
-	for _, kv := range []struct{ k, v []byte }{
-		{hashKey('H', hash), header}, {hashKey('B', hash), body}, {hashKey('R', hash), receipts},
-		{hashKey('N', hash), be64(n)}, {numberKey(n), hash[:]},
-	} {
+	for _, kv := range []struct{ k, v []byte }{{hashKey('H', hash), header}, {hashKey('N', hash), be64(n)}, {numberKey(n), hash[:]}} {
 		if err := batch.Set(kv.k, kv.v, nil); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// appended sets a key to what f appends, size bytes, in the batch's own memory.
+func appended(batch *pebble.Batch, k []byte, size int, f func(dst []byte) []byte) error {
+	op := batch.SetDeferred(len(k), size)
+	copy(op.Key, k)
+	if got := len(f(op.Value[:0])); got != size {
+		return fmt.Errorf("encoding of %d bytes, expected %d", got, size)
+	}
+	return op.Finish()
 }
 
 func isVoid(r *types.Receipt) bool { return r.Type != types.DepositTxType && r.GasUsed == 0 }
@@ -101,11 +118,11 @@ func (c *Chain) index(batch *pebble.Batch, blocks []*Executed, ancestor uint64) 
 }
 
 func (c *Chain) indexTransactions(batch *pebble.Batch, x *Executed, void bool, ancestor uint64) error {
-	for i, tx := range x.Block.Transactions() {
-		if isVoid(x.Receipts[i]) != void {
+	for i, r := range x.Receipts {
+		if isVoid(r) != void {
 			continue
 		}
-		k := hashKey('t', tx.Hash())
+		k := hashKey('t', r.TxHash)
 		flag := byte(0)
 		if void {
 			flag = 1
@@ -265,8 +282,11 @@ func (c *Chain) Receipts(hash common.Hash) types.Receipts {
 
 func (c *Chain) readBlock(hash common.Hash) *types.Block {
 	h := c.HeaderByHash(hash)
-	raw := c.mustGet(hashKey('B', hash))
-	if h == nil || raw == nil {
+	if h == nil {
+		return nil
+	}
+	raw := c.mustGet(blockKey('B', h.Number.Uint64(), hash))
+	if raw == nil {
 		return nil
 	}
 	body := new(types.Body)
@@ -282,7 +302,7 @@ func (c *Chain) readBlock(hash common.Hash) *types.Block {
 // readReceipts restores what storage leaves out.
 func (c *Chain) readReceipts(b *types.Block) types.Receipts {
 	var stored []*types.ReceiptForStorage
-	if raw := c.mustGet(hashKey('R', b.Hash())); len(raw) > 0 {
+	if raw := c.mustGet(blockKey('R', b.NumberU64(), b.Hash())); len(raw) > 0 {
 		if err := rlp.DecodeBytes(raw, &stored); err != nil {
 			panic(fmt.Sprintf("chain store: receipts %s: %v", b.Hash(), err))
 		}

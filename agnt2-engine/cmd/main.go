@@ -43,7 +43,7 @@ var flags = []cli.Flag{
 	&cli.StringFlag{Name: "metrics.addr", Usage: "Prometheus host", Value: "127.0.0.1"},
 	&cli.IntFlag{Name: "metrics.port", Usage: "Prometheus port, 0 for none", Value: 0},
 	&cli.StringFlag{Name: "da.url", Usage: "DA server; if set, RESPONDs whose result it lacks are refused by the mempool"},
-	&cli.IntFlag{Name: "cache.mb", Usage: "record cache in MiB", Value: 512},
+	&cli.IntFlag{Name: "cache.mb", Usage: "most memory for records of the head, in MiB; used as they come", Value: 4096},
 	&cli.Uint64Flag{Name: "history.blocks", Usage: "blocks below the head whose state can be read and proven; cover the longest challenge window", Value: 20_000},
 	&cli.Uint64Flag{Name: "builder.max-bytes", Usage: "bytes of transactions in one block", Value: 8 << 20},
 	&cli.IntFlag{Name: "mempool.count", Usage: "transactions in the mempool", Value: mempool.DefaultConfig().MaxTransactions},

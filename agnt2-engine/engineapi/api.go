@@ -220,20 +220,27 @@ func (a *API) GetPayloadV4(id engine.PayloadID) (*engine.ExecutionPayloadEnvelop
 	case err != nil:
 		return nil, engine.GenericServerError.With(err)
 	}
-	env := engine.BlockToExecutableData(x.Block, fees(x), nil, [][]byte{})
+	// The transactions are at hand as bytes: go-ethereum would encode them again.
+	empty := x.Block.WithBody(types.Body{Withdrawals: x.Block.Withdrawals()})
+	env := engine.BlockToExecutableData(empty, fees(x), nil, [][]byte{})
 	env.ParentBeaconBlockRoot = x.Block.BeaconRoot()
+	env.ExecutionPayload.Transactions = make([][]byte, len(x.Txs))
+	for i, tx := range x.Txs {
+		env.ExecutionPayload.Transactions[i] = tx.Encoding()
+	}
 	return env, nil
 }
 
 // fees is the sum of the priority fees.
 func fees(x *chain.Executed) *big.Int {
-	sum := new(big.Int)
+	var tip, gas big.Int
+	sum, baseFee := new(big.Int), x.Block.BaseFee()
 	for _, r := range x.Receipts {
 		if r.Type == types.DepositTxType || r.GasUsed == 0 {
 			continue
 		}
-		tip := new(big.Int).Sub(r.EffectiveGasPrice, x.Block.BaseFee())
-		sum.Add(sum, tip.Mul(tip, new(big.Int).SetUint64(r.GasUsed)))
+		tip.Sub(r.EffectiveGasPrice, baseFee)
+		sum.Add(sum, tip.Mul(&tip, gas.SetUint64(r.GasUsed)))
 	}
 	return sum
 }

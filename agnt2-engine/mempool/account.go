@@ -29,9 +29,8 @@ type account struct {
 	addr    common.Address
 	nonce   uint64 // of the head
 	balance uint256.Int
-	readAt  uint64 // epoch of the two above
+	readAt  uint64 // epoch of nonce, balance and slots
 	slots   uint64
-	slotsAt uint64 // epoch of slots
 
 	txs        []*item // nonce order
 	executable int     // the first so many of txs

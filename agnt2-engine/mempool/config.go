@@ -24,9 +24,17 @@ import (
 
 // State is the state of the head block. It is safe for concurrent use, and stays readable until the next Reset.
 type State interface {
-	Nonce(a common.Address) uint64        // the next nonce that executes
-	Balance(a common.Address) uint256.Int // wei
-	Stake(a common.Address) uint256.Int   // wei; zero if a is not an agent
+	Account(a common.Address) Account
+}
+
+// Prefetcher is a State that reads accounts faster if it knows them ahead.
+type Prefetcher interface{ Prefetch(as []common.Address) }
+
+// Account is what the pool wants to know of a sender.
+type Account struct {
+	Nonce   uint64      // the next one that executes
+	Balance uint256.Int // wei
+	Stake   uint256.Int // wei; zero if it is not an agent
 }
 
 // Head is the block that the pool's transactions are meant to follow.

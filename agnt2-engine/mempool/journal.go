@@ -156,7 +156,7 @@ func (p *Pool) restore(records [][]byte) {
 		if tx == nil {
 			continue
 		}
-		if err := p.insert(tx, true); err == nil {
+		if err := p.insert(tx, nil, true); err == nil {
 			restored++
 		} else {
 			p.log.Debug("Transaction of the journal is not needed any more", "err", err)
@@ -251,13 +251,10 @@ func ignoreTorn(err error) error {
 }
 
 func appendRecord(buf []byte, tx *abi.Transaction) ([]byte, error) {
-	if tx.Inner == nil {
+	if tx.Inner == nil && tx.Raw == nil {
 		return buf, fmt.Errorf("transaction %s has no encoding", tx.Hash)
 	}
-	raw, err := tx.Inner.MarshalBinary()
-	if err != nil {
-		return buf, fmt.Errorf("transaction %s: %w", tx.Hash, err)
-	}
+	raw := tx.Encoding()
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(raw)))
 	buf = binary.BigEndian.AppendUint32(buf, crc32.Checksum(raw, crcTable))
 	return append(buf, raw...), nil
@@ -268,6 +265,11 @@ func appendRecord(buf []byte, tx *abi.Transaction) ([]byte, error) {
 func (j *journal) append(txs []*abi.Transaction) *batch {
 	var own []byte
 	var err error
+	size := 0
+	for _, tx := range txs {
+		size += journalRecordHead + tx.Size
+	}
+	own = make([]byte, 0, size)
 	for _, tx := range txs {
 		if own, err = appendRecord(own, tx); err != nil {
 			break

@@ -20,6 +20,12 @@ import (
 // admitChunk is how many transactions are put in under one lock, so that a large batch does not keep the builder out.
 const admitChunk = 256
 
+// verifiedAtOnce is how many transactions one processor verifies before it looks at their senders' accounts.
+const verifiedAtOnce = 4
+
+// envelopeBytes is about what a transaction's encoding takes beside its calldata.
+const envelopeBytes = 150
+
 // Why transactions leave the pool, as metric labels.
 const (
 	removedStale     = "stale" // the nonce is used at the head: included, or another one was
@@ -45,7 +51,7 @@ type Pool struct {
 	mu   sync.RWMutex
 	head Head
 	// prefetched is what a Reset has read of the new head before it took the lock; nil otherwise.
-	prefetched map[common.Address]senderState
+	prefetched map[common.Address]Account
 	epoch      uint64 // counts Resets
 	all        map[common.Hash]*item
 	accounts   map[common.Address]*account
@@ -107,6 +113,8 @@ func (p *Pool) Close() {
 func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
 	errs := make([]error, len(txs))
 	var size int64
+	var good []*types.Transaction
+	var where []int
 	for i, tx := range txs {
 		switch {
 		case tx == nil:
@@ -114,7 +122,8 @@ func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
 		case tx.Type() == types.DepositTxType:
 			errs[i] = reject(tx.Hash(), abi.ErrDepositSigned)
 		default:
-			size += int64(tx.Size())
+			size += int64(len(tx.Data())) + envelopeBytes
+			good, where = append(good, tx), append(where, i)
 		}
 	}
 	if !p.reserve(size) {
@@ -122,44 +131,61 @@ func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
 	}
 	defer p.inflight.Add(-size)
 
+	prepared := make([]*abi.Unverified, len(txs))
+	us, malformed := abi.Prepare(good, p.cfg.ChainID)
+	for k, i := range where {
+		if prepared[i] = us[k]; malformed[k] != nil {
+			errs[i] = reject(txs[i].Hash(), malformed[k])
+		}
+	}
 	// Duplicates cost a map look-up, not a signature recovery.
 	if len(txs) > 1 {
 		seen := make(map[common.Hash]struct{}, len(txs))
-		for i, tx := range txs {
+		for i, u := range prepared {
 			if errs[i] != nil {
 				continue
 			}
-			if _, dup := seen[tx.Hash()]; dup {
-				errs[i] = reject(tx.Hash(), ErrAlreadyKnown)
+			if _, dup := seen[u.Hash()]; dup {
+				errs[i] = reject(u.Hash(), ErrAlreadyKnown)
 			}
-			seen[tx.Hash()] = struct{}{}
+			seen[u.Hash()] = struct{}{}
 		}
 	}
 	p.mu.RLock()
-	for i, tx := range txs {
-		if errs[i] == nil && p.all[tx.Hash()] != nil {
-			errs[i] = reject(tx.Hash(), ErrAlreadyKnown)
+	for i, u := range prepared {
+		if errs[i] == nil && p.all[u.Hash()] != nil {
+			errs[i] = reject(u.Hash(), ErrAlreadyKnown)
 		}
 	}
 	p.mu.RUnlock()
 
-	decoded := make([]*abi.Transaction, len(txs))
-	p.parallel(ctx, len(txs), func(i int, cancelled error) {
-		if errs[i] != nil {
-			return
+	decoded, reads := make([]*abi.Transaction, len(txs)), make([]accountRead, len(txs))
+	p.parallel(ctx, (len(txs)+verifiedAtOnce-1)/verifiedAtOnce, func(n int, cancelled error) {
+		from, to := n*verifiedAtOnce, min((n+1)*verifiedAtOnce, len(txs))
+		var senders [verifiedAtOnce]common.Address
+		recovered := senders[:0]
+		for i := from; i < to; i++ {
+			switch {
+			case errs[i] != nil:
+			case cancelled != nil:
+				errs[i] = reject(prepared[i].Hash(), cancelled)
+			default:
+				tx, err := prepared[i].Verify()
+				if err != nil {
+					errs[i] = reject(prepared[i].Hash(), err)
+					continue
+				}
+				decoded[i], recovered = tx, append(recovered, tx.From)
+			}
 		}
-		if cancelled != nil {
-			errs[i] = reject(txs[i].Hash(), cancelled)
-			return
+		p.prefetch(recovered)
+		for i := from; i < to; i++ {
+			if errs[i] == nil {
+				errs[i] = p.precheck(decoded[i], &reads[i])
+			}
 		}
-		tx, err := abi.FromInner(txs[i], p.cfg.ChainID, int(txs[i].Size()))
-		if err != nil {
-			errs[i] = reject(txs[i].Hash(), err)
-			return
-		}
-		decoded[i], errs[i] = tx, p.precheck(tx)
 	})
-	p.admit(ctx, decoded, errs)
+	p.admit(ctx, decoded, reads, errs)
 	return errs
 }
 
@@ -181,9 +207,10 @@ func (p *Pool) AddDecoded(txs []*abi.Transaction) []error {
 		return p.fail(errs, func(i int) common.Hash { return txs[i].Hash }, ErrBusy)
 	}
 	defer p.inflight.Add(-size)
+	reads := make([]accountRead, len(txs))
 	check := func(i int, _ error) {
 		if errs[i] == nil {
-			errs[i] = p.precheck(txs[i])
+			errs[i] = p.precheck(txs[i], &reads[i])
 		}
 	}
 	if p.cfg.PreCheck != nil {
@@ -193,7 +220,7 @@ func (p *Pool) AddDecoded(txs []*abi.Transaction) []error {
 			check(i, nil)
 		}
 	}
-	p.admit(context.Background(), txs, errs)
+	p.admit(context.Background(), txs, reads, errs)
 	return errs
 }
 
@@ -251,8 +278,27 @@ func (p *Pool) parallel(ctx context.Context, n int, f func(i int, cancelled erro
 	wg.Wait()
 }
 
+// prefetch tells the head's state which accounts are asked for next.
+func (p *Pool) prefetch(senders []common.Address) {
+	if p.cfg.PreCheck == nil || len(senders) < 2 {
+		return
+	}
+	p.mu.RLock()
+	state := p.head.State
+	p.mu.RUnlock()
+	if s, ok := state.(Prefetcher); ok {
+		s.Prefetch(senders)
+	}
+}
+
+// accountRead is a sender's account as precheck has read it, so that admission need not read it again.
+type accountRead struct {
+	Account
+	epoch uint64 // of the head that it belongs to; 0: not read
+}
+
 // precheck applies the rules that need no lock, the cheap ones first so that nobody triggers PreCheck's work for free.
-func (p *Pool) precheck(tx *abi.Transaction) error {
+func (p *Pool) precheck(tx *abi.Transaction, read *accountRead) error {
 	if tx.TipCap.Lt(&p.cfg.MinTip) {
 		return &Rejection{Hash: tx.Hash, Reason: ErrTipTooLow, Have: tx.TipCap, Want: p.cfg.MinTip}
 	}
@@ -265,7 +311,7 @@ func (p *Pool) precheck(tx *abi.Transaction) error {
 		return nil
 	}
 	p.mu.RLock()
-	head, known := p.head, p.all[tx.Hash] != nil
+	head, epoch, known := p.head, p.epoch, p.all[tx.Hash] != nil
 	p.mu.RUnlock()
 	if known {
 		return reject(tx.Hash, ErrAlreadyKnown)
@@ -273,12 +319,12 @@ func (p *Pool) precheck(tx *abi.Transaction) error {
 	if tx.GasLimit > head.GasLimit {
 		return rejectNumbers(tx, ErrGasLimitAboveBlock, tx.GasLimit, head.GasLimit, 0)
 	}
-	if nonce := head.State.Nonce(tx.From); tx.Nonce < nonce {
-		return rejectNumbers(tx, ErrNonceTooLow, tx.Nonce, nonce, 0)
+	*read = accountRead{head.State.Account(tx.From), epoch}
+	if tx.Nonce < read.Nonce {
+		return rejectNumbers(tx, ErrNonceTooLow, tx.Nonce, read.Nonce, 0)
 	}
-	balance, cost := head.State.Balance(tx.From), head.cost(tx)
-	if balance.Lt(&cost) {
-		return &Rejection{Hash: tx.Hash, Reason: ErrInsufficientFunds, Have: balance, Want: cost}
+	if cost := head.cost(tx); read.Balance.Lt(&cost) {
+		return &Rejection{Hash: tx.Hash, Reason: ErrInsufficientFunds, Have: read.Balance, Want: cost}
 	}
 	if err := p.cfg.PreCheck(tx); err != nil {
 		return reject(tx.Hash, err)
@@ -287,13 +333,13 @@ func (p *Pool) precheck(tx *abi.Transaction) error {
 }
 
 // admit puts in the transactions that have no error yet and waits until they are durable.
-func (p *Pool) admit(ctx context.Context, txs []*abi.Transaction, errs []error) {
+func (p *Pool) admit(ctx context.Context, txs []*abi.Transaction, reads []accountRead, errs []error) {
 	var accepted []int
 	for from := 0; from < len(txs); from += admitChunk {
 		p.mu.Lock()
 		for i := from; i < min(from+admitChunk, len(txs)); i++ {
 			if errs[i] == nil {
-				if errs[i] = p.insert(txs[i], false); errs[i] == nil {
+				if errs[i] = p.insert(txs[i], &reads[i], false); errs[i] == nil {
 					accepted = append(accepted, i)
 				}
 			}
@@ -329,8 +375,8 @@ func (p *Pool) admit(ctx context.Context, txs []*abi.Transaction, errs []error) 
 
 // insert applies the rules that depend on the head and the pool, in this order, and puts the transaction in. One that
 // returns (from the journal or an abandoned block) was accepted once: it may wait for nonces and funds as if it had been
-// here all the time.
-func (p *Pool) insert(tx *abi.Transaction, returns bool) error {
+// here all the time. read is the sender's account if somebody has read it already, else nil.
+func (p *Pool) insert(tx *abi.Transaction, read *accountRead, returns bool) error {
 	if p.closed {
 		return reject(tx.Hash, ErrClosed)
 	}
@@ -342,9 +388,9 @@ func (p *Pool) insert(tx *abi.Transaction, returns bool) error {
 	}
 	a := p.accounts[tx.From]
 	if a == nil {
-		a = p.load(tx.From) // joins the pool only with its first transaction
+		a = p.load(tx.From, read) // joins the pool only with its first transaction
 	} else if a.readAt != p.epoch {
-		p.refresh(a) // may drop stale transactions, and the account with the last of them
+		p.refresh(a, read) // may drop stale transactions, and the account with the last of them
 	}
 
 	if tx.Nonce < a.nonce {
@@ -353,9 +399,6 @@ func (p *Pool) insert(tx *abi.Transaction, returns bool) error {
 	i, taken := a.search(tx.Nonce)
 	if !taken {
 		// A deep reorg gives a sender back more than its slots at once; dropping what was acknowledged would leave a gap.
-		if !returns && tx.Nonce-a.nonce >= a.slots && a.slotsAt != p.epoch {
-			p.readSlots(a)
-		}
 		if !returns && tx.Nonce-a.nonce >= a.slots {
 			return rejectNumbers(tx, ErrSenderLimit, tx.Nonce, a.nonce+a.slots, a.slots)
 		}
@@ -429,34 +472,25 @@ func (p *Pool) bumped(fee *uint256.Int) (z uint256.Int) {
 	return z
 }
 
-// load reads an account of the head.
-func (p *Pool) load(addr common.Address) *account {
+// load makes an account of the head.
+func (p *Pool) load(addr common.Address, read *accountRead) *account {
 	a := &account{addr: addr, evictIndex: -1}
-	p.readState(a)
-	p.readSlots(a)
+	p.readState(a, read)
 	return a
 }
 
-func (p *Pool) readState(a *account) {
-	s, ok := p.prefetched[a.addr]
-	if !ok {
-		s = readSenderState(p.head.State, a.addr)
+// readState brings an account up to the head.
+func (p *Pool) readState(a *account, read *accountRead) {
+	var s Account
+	if read != nil && read.epoch == p.epoch {
+		s = read.Account
+	} else if known, ok := p.prefetched[a.addr]; ok {
+		s = known
+	} else {
+		s = p.head.State.Account(a.addr)
 	}
-	a.nonce, a.balance, a.readAt = s.nonce, s.balance, p.epoch
-}
-
-type senderState struct {
-	nonce   uint64
-	balance uint256.Int
-}
-
-func readSenderState(s State, addr common.Address) senderState {
-	return senderState{nonce: s.Nonce(addr), balance: s.Balance(addr)}
-}
-
-func (p *Pool) readSlots(a *account) {
-	stake := p.head.State.Stake(a.addr)
-	a.slots, a.slotsAt = p.cfg.slots(&stake), p.epoch
+	a.nonce, a.balance, a.readAt = s.Nonce, s.Balance, p.epoch
+	a.slots = p.cfg.slots(&s.Stake)
 }
 
 func (p *Pool) enlist(a *account) {
@@ -556,7 +590,7 @@ func (p *Pool) Nonce(addr common.Address) uint64 {
 		return a.next()
 	}
 	p.mu.RUnlock()
-	return state.Nonce(addr)
+	return state.Account(addr).Nonce
 }
 
 // Get returns a pooled transaction, nil if there is none of that hash.

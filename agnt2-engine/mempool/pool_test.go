@@ -32,15 +32,12 @@ type testState struct {
 	balance  uint64 // of everybody else
 }
 
-func (s *testState) Nonce(a common.Address) uint64 { return s.nonces[a] }
-func (s *testState) Stake(a common.Address) uint256.Int {
-	return *uint256.NewInt(s.stakes[a])
-}
-func (s *testState) Balance(a common.Address) uint256.Int {
-	if b, ok := s.balances[a]; ok {
-		return *uint256.NewInt(b)
+func (s *testState) Account(a common.Address) Account {
+	balance, ok := s.balances[a]
+	if !ok {
+		balance = s.balance
 	}
-	return *uint256.NewInt(s.balance)
+	return Account{Nonce: s.nonces[a], Balance: *uint256.NewInt(balance), Stake: *uint256.NewInt(s.stakes[a])}
 }
 
 func (s *testState) clone() *testState {

@@ -38,9 +38,9 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 
 	// The state is read before the lock is taken: that is most of the work, and the builder need not wait for it.
 	touched := p.touchedBy(included, dropped)
-	prefetched := make(map[common.Address]senderState, len(touched))
+	prefetched := make(map[common.Address]Account, len(touched))
 	for _, addr := range touched {
-		prefetched[addr] = readSenderState(head.State, addr)
+		prefetched[addr] = head.State.Account(addr)
 	}
 
 	p.mu.Lock()
@@ -70,7 +70,7 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 		}
 		a := p.order[p.round]
 		if a.readAt != p.epoch {
-			p.refresh(a)
+			p.refresh(a, nil)
 			budget--
 		}
 		if p.round < len(p.order) && p.order[p.round] == a { // else another one has taken its place
@@ -79,7 +79,7 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	}
 	var returned []*abi.Transaction
 	for _, tx := range back {
-		if err := p.insert(tx, true); err == nil {
+		if err := p.insert(tx, nil, true); err == nil {
 			returned = append(returned, tx)
 		} else {
 			p.log.Debug("Transaction of an abandoned block does not come back", "err", err)
@@ -124,14 +124,14 @@ func (p *Pool) touchedBy(included, dropped []*abi.Transaction) []common.Address 
 
 func (p *Pool) revisit(addr common.Address) {
 	if a := p.accounts[addr]; a != nil && a.readAt != p.epoch {
-		p.refresh(a)
+		p.refresh(a, nil)
 	}
 }
 
 // refresh reads an account again after the head has moved and drops what can never be included: used nonces, gas
 // limits above the block's, and what has been queued for too long.
-func (p *Pool) refresh(a *account) {
-	p.readState(a)
+func (p *Pool) refresh(a *account, read *accountRead) {
+	p.readState(a, read)
 	for _, it := range a.txs {
 		it.cost = p.head.cost(it.tx)
 	}

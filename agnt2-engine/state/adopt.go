@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
@@ -9,14 +10,18 @@ import (
 	"github.com/agnt2/agnt2/agnt2/record"
 )
 
-// Adoption makes another block the head on disk: it undoes and applies whole blocks, in the caller's batch.
-// Between Adopt and Done no state can be read.
+// Adoption makes another block the head on disk: it undoes and applies whole blocks, in the caller's batch. Until Done,
+// reads see the state as it was; if blocks are undone, they wait, because the chain's index changes under them.
 type Adoption struct {
 	s        *Store
 	to       ID
 	down, up []*Block
-	final    map[record.Key][]byte
+	final    map[record.Key][]byte // what changed in the end; nil if a single block is applied: its changes then
+	waiting  bool                  // readers wait
 }
+
+// recentBlocks is how many canonical blocks stay in memory behind the head.
+const recentBlocks = 3
 
 // Undone returns the blocks that leave the canonical chain, newest first.
 func (a *Adoption) Undone() []*Block { return a.down }
@@ -33,8 +38,13 @@ func (s *Store) Adopt(batch *pebble.Batch, to common.Hash) (*Adoption, error) {
 		s.treeMu.Unlock()
 		return nil, err
 	}
-	s.mu.Lock()
-	a := &Adoption{s: s, down: down, up: up, to: s.head, final: make(map[record.Key][]byte)}
+	a := &Adoption{s: s, down: down, up: up, to: s.Head()}
+	if len(down) > 0 || len(up) != 1 {
+		a.final = make(map[record.Key][]byte)
+	}
+	if a.waiting = len(down) > 0; a.waiting {
+		s.mu.Lock()
+	}
 	if err := a.write(batch); err != nil {
 		a.Abort()
 		return nil, err
@@ -62,12 +72,21 @@ func (a *Adoption) write(batch *pebble.Batch) error {
 	for _, b := range a.up {
 		for i := range b.Changes {
 			c := &b.Changes[i]
-			a.final[c.Key] = c.New
-			if err := batch.Set(historyKey(c.Key, b.Number), nil, nil); err != nil {
+			if a.final != nil {
+				a.final[c.Key] = c.New
+			} else if err := setRecord(batch, &c.Key, c.New); err != nil {
+				return err
+			}
+			op := batch.SetDeferred(1+32+8, 0)
+			putHistoryKey(op.Key, &c.Key, b.Number)
+			if err := op.Finish(); err != nil {
 				return err
 			}
 		}
-		if err := batch.Set(numbered('c', b.Number), encodeDiff(b.Changes), nil); err != nil {
+		op := batch.SetDeferred(1+8, diffSize(b.Changes))
+		putNumbered(op.Key, 'c', b.Number)
+		putDiff(op.Value, b.Changes)
+		if err := op.Finish(); err != nil {
 			return err
 		}
 		if len(b.Messages) > 0 {
@@ -82,53 +101,69 @@ func (a *Adoption) write(batch *pebble.Batch) error {
 		a.to = ID{b.Number, b.Hash}
 	}
 	for k, v := range a.final {
-		var err error
-		if v == nil {
-			err = batch.Delete(recordKey(k), nil)
-		} else {
-			err = batch.Set(recordKey(k), v, nil)
-		}
-		if err != nil {
+		if err := setRecord(batch, &k, v); err != nil {
 			return err
 		}
 	}
 	return batch.Set(headKey, encodeID(a.to), nil)
 }
 
+// setRecord replaces a record of the head on disk; nil removes it.
+func setRecord(batch *pebble.Batch, k *record.Key, v []byte) error {
+	if v == nil {
+		op := batch.DeleteDeferred(1 + 32)
+		putRecordKey(op.Key, k)
+		return op.Finish()
+	}
+	op := batch.SetDeferred(1+32, len(v))
+	putRecordKey(op.Key, k)
+	copy(op.Value, v)
+	return op.Finish()
+}
+
 // Done tells the store that the batch is on disk. Blocks that left the chain stay known, in memory.
 func (a *Adoption) Done() {
+	s := a.s
+	if !a.waiting {
+		a.waiting = true
+		s.mu.Lock()
+	}
+	if a.final == nil {
+		for i := range a.up[0].Changes {
+			c := &a.up[0].Changes[i]
+			s.table.set(&c.Key, c.New)
+		}
+	}
 	for k, v := range a.final {
-		a.s.fill(k, v)
+		s.table.set(&k, v)
 	}
 	for _, b := range a.down {
-		b.index()
-		a.s.layers[b.Hash] = b
+		s.layers[b.Hash] = b
+		if n := len(s.recent); n > 0 { // it begins with the newest, as down does
+			s.recent = s.recent[:n-1]
+		}
 	}
 	for _, b := range a.up {
-		delete(a.s.layers, b.Hash)
+		delete(s.layers, b.Hash)
+		s.recent = append(s.recent, b)
+	}
+	if over := len(s.recent) - recentBlocks; over > 0 {
+		s.recent = slices.Delete(s.recent, 0, over)
 	}
 	if len(a.down) > 0 {
-		a.s.undone++
+		s.undone++
 	}
-	a.s.head = a.to
-	a.s.tail = min(a.s.tail, a.s.head.Number)
+	s.head = a.to
+	s.tail = min(s.tail, s.head.Number)
 	a.Abort()
 }
 
 // Abort gives up: the head stays where it was.
 func (a *Adoption) Abort() {
-	a.s.mu.Unlock()
+	if a.waiting {
+		a.s.mu.Unlock()
+	}
 	a.s.treeMu.Unlock()
-}
-
-func (b *Block) index() {
-	if b.values != nil {
-		return
-	}
-	b.values = make(map[record.Key][]byte, len(b.Changes))
-	for i := range b.Changes {
-		b.values[b.Changes[i].Key] = b.Changes[i].New
-	}
 }
 
 // Prune forgets the history at and below a block, and effects in memory that finality has overtaken.

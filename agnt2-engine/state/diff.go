@@ -21,28 +21,30 @@ const (
 	diffEntry  = 32 + 4 + 1
 )
 
-func encodeDiff(cs []vm.Change) []byte {
+func diffSize(cs []vm.Change) int {
 	size := diffHeader + diffEntry*len(cs)
 	for i := range cs {
 		size += len(cs[i].Old)
 	}
-	raw := make([]byte, 0, size)
-	raw = binary.BigEndian.AppendUint32(raw, uint32(len(cs)))
-	end := 0
+	return size
+}
+
+// putDiff writes diffSize bytes.
+func putDiff(raw []byte, cs []vm.Change) {
+	binary.BigEndian.PutUint32(raw, uint32(len(cs)))
+	at, bytesAt, end := diffHeader, diffHeader+diffEntry*len(cs), 0
 	for i := range cs {
+		e := raw[at : at+diffEntry]
+		at += diffEntry
+		copy(raw[bytesAt+end:], cs[i].Old)
 		end += len(cs[i].Old)
-		raw = append(raw, cs[i].Key[:]...)
-		raw = binary.BigEndian.AppendUint32(raw, uint32(end))
+		copy(e, cs[i].Key[:])
+		binary.BigEndian.PutUint32(e[32:], uint32(end))
+		e[36] = 0
 		if cs[i].Old != nil {
-			raw = append(raw, 1)
-		} else {
-			raw = append(raw, 0)
+			e[36] = 1
 		}
 	}
-	for i := range cs {
-		raw = append(raw, cs[i].Old...)
-	}
-	return raw
 }
 
 func decodeDiff(raw []byte) (diff, error) {

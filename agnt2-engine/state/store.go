@@ -19,10 +19,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
-	"github.com/VictoriaMetrics/fastcache"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
 
@@ -47,8 +47,15 @@ type Block struct {
 	Hash, Parent common.Hash
 	Changes      []vm.Change // in ascending order of keys
 	Messages     []common.Hash
+}
 
-	values map[record.Key][]byte
+// find returns what the block did to a record, nil if nothing.
+func (b *Block) find(k *record.Key) *vm.Change {
+	i, ok := slices.BinarySearchFunc(b.Changes, k, func(c vm.Change, k *record.Key) int { return bytes.Compare(c.Key[:], k[:]) })
+	if !ok {
+		return nil
+	}
+	return &b.Changes[i]
 }
 
 // ID names a block.
@@ -74,7 +81,14 @@ type Store struct {
 	tail   uint64 // oldest block whose state can be read
 	undone uint64 // adoptions that undid blocks
 	layers map[common.Hash]*Block
-	cache  *fastcache.Cache
+	// recent are the newest canonical blocks, oldest first, up to the head on disk: who still reads the block before, as
+	// the mempool does while it moves on, need not go to the history on disk.
+	recent []*Block
+
+	// table holds records of the head on disk. It is written with mu held; or, once it is partial, to fill in what was read
+	// from disk, with fillMu.
+	table  *headTable
+	fillMu sync.RWMutex // after mu
 
 	treeMu  sync.Mutex // guards the trees; taken before mu
 	tree    *trie.Trie
@@ -85,19 +99,38 @@ type Store struct {
 
 var headKey = []byte("sHead")
 
-func numbered(prefix byte, n uint64) []byte {
-	k := make([]byte, 9)
-	k[0] = prefix
-	binary.BigEndian.PutUint64(k[1:], n)
-	return k
+func putNumbered(b []byte, prefix byte, n uint64) {
+	b[0] = prefix
+	binary.BigEndian.PutUint64(b[1:], n)
 }
 
-func recordKey(k record.Key) []byte { return append([]byte{'r'}, k[:]...) }
+func putRecordKey(b []byte, k *record.Key) {
+	b[0] = 'r'
+	copy(b[1:], k[:])
+}
+
+func putHistoryKey(b []byte, k *record.Key, n uint64) {
+	b[0] = 'h'
+	copy(b[1:], k[:])
+	binary.BigEndian.PutUint64(b[1+32:], n)
+}
+
+func numbered(prefix byte, n uint64) []byte {
+	b := make([]byte, 1+8)
+	putNumbered(b, prefix, n)
+	return b
+}
+
+func recordKey(k record.Key) []byte {
+	b := make([]byte, 1+32)
+	putRecordKey(b, &k)
+	return b
+}
 
 func historyKey(k record.Key, n uint64) []byte {
-	b := make([]byte, 0, 1+32+8)
-	b = append(append(b, 'h'), k[:]...)
-	return binary.BigEndian.AppendUint64(b, n)
+	b := make([]byte, 1+32+8)
+	putHistoryKey(b, &k, n)
+	return b
 }
 
 // Record is one entry of the genesis state.
@@ -122,7 +155,7 @@ func encodeID(id ID) []byte {
 
 // Options of Open.
 type Options struct {
-	CacheBytes int // of records; at least 32 MiB
+	CacheBytes int // of memory for records; what does not fit is read from disk
 	// Root is the head's state root, which the records on disk must hash to.
 	Root func(head ID) (common.Hash, error)
 	// Progress is called now and then while the trie is rebuilt, with the number of records read. May be nil.
@@ -131,7 +164,7 @@ type Options struct {
 
 // Open reads the store and rebuilds the trees.
 func Open(db *pebble.DB, chain Chain, o Options) (*Store, error) {
-	s := &Store{db: db, chain: chain, layers: make(map[common.Hash]*Block), cache: fastcache.New(o.CacheBytes)}
+	s := &Store{db: db, chain: chain, layers: make(map[common.Hash]*Block), table: newHeadTable(o.CacheBytes)}
 	raw, err := get(db, headKey)
 	if err != nil {
 		return nil, err
@@ -143,14 +176,17 @@ func Open(db *pebble.DB, chain Chain, o Options) (*Store, error) {
 	if s.tail, err = s.oldest(); err != nil {
 		return nil, err
 	}
-	if s.tree, err = buildTrie(db, o.Progress); err != nil {
+	if s.tree, err = s.load(o.Progress); err != nil {
 		return nil, err
 	}
 	want, err := o.Root(s.head)
 	if err != nil {
 		return nil, err
 	}
-	if got := common.Hash(s.tree.Root()); got != want {
+	s.tree.SetWorkers(runtime.GOMAXPROCS(0)) // everything is to be hashed: worth more than one processor
+	got := common.Hash(s.tree.Root())
+	s.tree.SetWorkers(0)
+	if got != want {
 		return nil, fmt.Errorf("%w: records hash to %s, block %d says %s", ErrCorrupt, got, s.head.Number, want)
 	}
 	if s.passer, err = s.passerAt(s.head.Number); err != nil {
@@ -176,51 +212,68 @@ func get(r pebble.Reader, k []byte) ([]byte, error) {
 	return out, closer.Close()
 }
 
-// buildTrie hashes every record on disk.
-func buildTrie(db *pebble.DB, progress func(int)) (*trie.Trie, error) {
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{'r'}, UpperBound: []byte{'r' + 1}})
+// load hashes every record on disk and fills the table.
+func (s *Store) load(progress func(int)) (*trie.Trie, error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{'r'}, UpperBound: []byte{'r' + 1}})
 	if err != nil {
 		return nil, err
 	}
 	defer it.Close()
 	type batch struct {
 		keys   []trie.Key
+		bytes  []byte // of all values
+		values [][]byte
 		hashes []trie.Hash
 	}
 	const size = 4096
-	batches := make(chan batch, 4)
-	go func() { // read and hash ahead of the builder
-		defer close(batches)
+	// One goroutine reads, one hashes, and this one builds.
+	read, hashed := make(chan *batch, 4), make(chan *batch, 4)
+	go func() {
+		defer close(read)
 		ok := it.First()
 		for ok {
-			var b batch
-			values := make([][]byte, 0, size)
-			for ; ok && len(values) < size; ok = it.Next() {
+			b := &batch{keys: make([]trie.Key, 0, size), bytes: make([]byte, 0, 256*size), values: make([][]byte, 0, size)}
+			for ; ok && len(b.values) < size; ok = it.Next() {
 				b.keys = append(b.keys, trie.Key(it.Key()[1:]))
-				values = append(values, bytes.Clone(it.Value()))
+				from := len(b.bytes)
+				b.bytes = append(b.bytes, it.Value()...)
+				b.values = append(b.values, b.bytes[from:len(b.bytes):len(b.bytes)])
 			}
-			b.hashes = make([]trie.Hash, len(values))
-			trie.HashMany(values, b.hashes)
-			batches <- b
+			read <- b
 		}
 	}()
-	var b batch
+	go func() {
+		defer close(hashed)
+		for b := range read {
+			b.hashes = make([]trie.Hash, len(b.values))
+			trie.HashMany(b.values, b.hashes)
+			hashed <- b
+		}
+	}()
+	b := new(batch)
 	var i, n int
 	t, err := trie.Build(func() (trie.Key, trie.Hash, bool) {
 		for i == len(b.keys) {
 			var ok bool
-			if b, ok = <-batches; !ok {
+			if b, ok = <-hashed; !ok {
 				return trie.Key{}, trie.Hash{}, false
 			}
 			i = 0
 			if n += len(b.keys); progress != nil {
 				progress(n)
 			}
+			for j := range b.keys {
+				if s.table.partial {
+					break
+				}
+				k := record.Key(b.keys[j])
+				s.table.fill(&k, b.values[j])
+			}
 		}
 		i++
 		return b.keys[i-1], b.hashes[i-1], true
 	})
-	for range batches { // a failed build must not leave the reader behind
+	for range hashed { // a failed build must not leave the readers behind
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
@@ -294,31 +347,73 @@ func (s *Store) view(hash common.Hash) (*View, error) {
 
 // Get returns a record. It panics if the disk fails: nothing sensible can be done with half a state.
 func (v *View) Get(k record.Key) []byte {
-	for _, l := range v.layers {
-		if b, ok := l.values[k]; ok {
-			return b
-		}
-	}
-	b, err := v.read(k)
-	if err != nil {
-		panic(fmt.Sprintf("state store: %v", err))
+	b, ok := v.AppendRecord(nil, &k)
+	if !ok {
+		return nil
 	}
 	return b
 }
 
-func (v *View) read(k record.Key) ([]byte, error) {
+// AppendRecord is Get into a buffer: it appends the record's bytes to dst. ok is false if there is no such record.
+func (v *View) AppendRecord(dst []byte, k *record.Key) (out []byte, ok bool) {
+	out, ok, err := v.read(dst, k)
+	if err != nil {
+		panic(fmt.Sprintf("state store: %v", err))
+	}
+	return out, ok
+}
+
+// get is Get for who can tell of an error.
+func (v *View) get(k *record.Key) ([]byte, error) {
+	b, ok, err := v.read(nil, k)
+	if !ok {
+		b = nil
+	}
+	return b, err
+}
+
+// Touch brings records of the head nearer to the processor, if they are in memory.
+func (v *View) Touch(keys []record.Key) {
+	v.s.mu.RLock()
+	defer v.s.mu.RUnlock()
+	v.s.fillMu.RLock()
+	defer v.s.fillMu.RUnlock()
+	v.s.table.touch(keys)
+}
+
+// appendValue tells an absent record from an empty one.
+func appendValue(dst, v []byte) ([]byte, bool) {
+	if v == nil {
+		return dst, false
+	}
+	if dst == nil {
+		dst = make([]byte, 0, len(v))
+	}
+	return append(dst, v...), true
+}
+
+func (v *View) read(dst []byte, k *record.Key) ([]byte, bool, error) {
+	for _, l := range v.layers {
+		if c := l.find(k); c != nil {
+			out, ok := appendValue(dst, c.New)
+			return out, ok, nil
+		}
+	}
 	v.s.mu.RLock()
 	defer v.s.mu.RUnlock()
 	now, err := v.now()
 	if err != nil {
-		return nil, err
+		return dst, false, err
 	}
-	for _, l := range now.layers {
-		if b, ok := l.values[k]; ok {
-			return b, nil
+	if now != v {
+		for _, l := range now.layers {
+			if c := l.find(k); c != nil {
+				out, ok := appendValue(dst, c.New)
+				return out, ok, nil
+			}
 		}
 	}
-	return v.s.read(now.number, k)
+	return v.s.read(dst, now.number, k)
 }
 
 // now is the view as the store stands: blocks below it may have left the canonical chain since it was made.
@@ -329,36 +424,64 @@ func (v *View) now() (*View, error) {
 	return v.s.view(v.hash)
 }
 
-// read returns a record after a canonical block.
-func (s *Store) read(number uint64, k record.Key) ([]byte, error) {
+// read appends a record after a canonical block.
+func (s *Store) read(dst []byte, number uint64, k *record.Key) ([]byte, bool, error) {
 	if number < s.tail { // pruned since the view was made
-		return nil, fmt.Errorf("%w: block %d, oldest is %d", ErrPruned, number, s.tail)
+		return dst, false, fmt.Errorf("%w: block %d, oldest is %d", ErrPruned, number, s.tail)
 	}
-	if number < s.head.Number {
-		b, changed, err := s.readHistory(number, k)
-		if err != nil || changed {
-			return b, err
-		}
-	}
-	return s.readHead(k)
+	return s.readAt(dst, number, k)
 }
 
-// A cached value is preceded by one byte, so that absence can be cached too.
-func (s *Store) readHead(k record.Key) ([]byte, error) {
-	if b, ok := s.cache.HasGet(nil, k[:]); ok {
-		if len(b) == 0 {
-			return nil, nil
+func (s *Store) readAt(dst []byte, number uint64, k *record.Key) ([]byte, bool, error) {
+	if number < s.head.Number {
+		v, changed, err := s.before(number, k)
+		if err != nil {
+			return dst, false, err
 		}
-		return b[1:], nil
+		if changed {
+			out, ok := appendValue(dst, v)
+			return out, ok, nil
+		}
 	}
-	if s.absentAtHead(k) {
-		return nil, nil
+	return s.readHead(dst, k)
+}
+
+// before returns what a record was after a block, if a later one changed it.
+func (s *Store) before(number uint64, k *record.Key) (v []byte, changed bool, err error) {
+	if n := s.head.Number - number; n <= uint64(len(s.recent)) {
+		for _, b := range s.recent[uint64(len(s.recent))-n:] {
+			if c := b.find(k); c != nil {
+				return c.Old, true, nil
+			}
+		}
+		return nil, false, nil
 	}
-	b, err := get(s.db, recordKey(k))
-	if err == nil {
-		s.fill(k, b)
+	return s.readHistory(number, *k)
+}
+
+// readHead appends a record of the head on disk.
+func (s *Store) readHead(dst []byte, k *record.Key) ([]byte, bool, error) {
+	if dst == nil {
+		dst = []byte{}
 	}
-	return b, err
+	if !s.table.partial { // then nobody fills in, and what it does not have is not there
+		out, ok := s.table.appendTo(dst, k)
+		return out, ok, nil
+	}
+	s.fillMu.RLock()
+	out, ok := s.table.appendTo(dst, k)
+	s.fillMu.RUnlock()
+	if ok || s.absentAtHead(*k) {
+		return out, ok, nil
+	}
+	v, err := get(s.db, recordKey(*k))
+	if err != nil || v == nil {
+		return dst, false, err
+	}
+	s.fillMu.Lock()
+	s.table.fill(k, v)
+	s.fillMu.Unlock()
+	return append(dst, v...), true, nil
 }
 
 // absentAtHead reports that the head on disk has no such record, if the trie happens to stand there and nobody is using
@@ -377,14 +500,6 @@ func (s *Store) absentAtHead(k record.Key) bool {
 	return !present
 }
 
-func (s *Store) fill(k record.Key, v []byte) {
-	if v == nil {
-		s.cache.Set(k[:], nil)
-		return
-	}
-	s.cache.Set(k[:], append([]byte{1}, v...))
-}
-
 // readHistory finds what a record was before the first block above number that changed it.
 func (s *Store) readHistory(number uint64, k record.Key) (v []byte, changed bool, err error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: historyKey(k, number+1), UpperBound: historyKey(k, ^uint64(0))})
@@ -396,7 +511,15 @@ func (s *Store) readHistory(number uint64, k record.Key) (v []byte, changed bool
 		return nil, false, it.Error()
 	}
 	n := binary.BigEndian.Uint64(it.Key()[1+32:])
-	d, err := s.diff(n)
+	raw, closer, err := s.db.Get(numbered('c', n))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, fmt.Errorf("%w: no reverse diff of block %d", ErrPruned, n)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	defer closer.Close()
+	d, err := decodeDiff(raw)
 	if err != nil {
 		return nil, false, err
 	}
@@ -404,7 +527,7 @@ func (s *Store) readHistory(number uint64, k record.Key) (v []byte, changed bool
 	if !ok {
 		return nil, false, fmt.Errorf("%w: block %d is said to change %v", ErrCorrupt, n, k)
 	}
-	return v, true, nil
+	return bytes.Clone(v), true, nil // only this value, not the whole diff
 }
 
 func (s *Store) diff(n uint64) (diff, error) {
@@ -477,7 +600,6 @@ func sorted(cs []vm.Change) []vm.Change {
 func (s *Store) Add(b *Block) {
 	s.treeMu.Lock()
 	defer s.treeMu.Unlock()
-	b.index()
 	if s.pending == b {
 		s.pending, s.at = nil, b.Hash
 	}
@@ -616,12 +738,12 @@ func (s *Store) canonicalEffect(n uint64) (*Block, error) {
 	b := &Block{Number: n, Hash: s.chain.CanonicalHash(n), Parent: s.chain.CanonicalHash(n - 1), Changes: make([]vm.Change, d.len())}
 	for i := range b.Changes {
 		k, old := d.at(i)
-		now, changed, err := s.readHistory(n, k)
-		if err == nil && !changed {
-			now, err = s.readHead(k)
-		}
+		now, present, err := s.readAt(nil, n, &k) // the tail may have moved while the trees stood behind it
 		if err != nil {
 			return nil, err
+		}
+		if !present {
+			now = nil
 		}
 		b.Changes[i] = vm.Change{Key: k, Old: old, New: now}
 	}
@@ -671,7 +793,10 @@ func (v *View) Prove(k record.Key) ([]byte, trie.Proof, error) {
 		s.backward(s.pending)
 		s.pending = nil
 	}
-	value := v.Get(k)
+	value, err := v.get(&k)
+	if err != nil {
+		return nil, trie.Proof{}, err
+	}
 	if s.at == v.hash {
 		return value, s.tree.Prove(trie.Key(k)), nil
 	}

@@ -129,7 +129,7 @@ func newHarness(t *testing.T, seed uint64) *harness {
 
 func (h *harness) open() {
 	s, err := state.Open(h.db, h.m, state.Options{
-		CacheBytes: 32 << 20,
+		CacheBytes: []int{2 << 10, 32 << 20}[h.m.head().number%2], // too little, and enough for everything
 		Root:       func(id state.ID) (common.Hash, error) { return h.m.blocks[id.Hash].root, nil },
 	})
 	require.NoError(h.t, err)

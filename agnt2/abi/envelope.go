@@ -1,6 +1,8 @@
 package abi
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/big"
@@ -8,17 +10,25 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/holiman/uint256"
+
+	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
 // MaxTransactionBytes bounds one transaction's EIP-2718 encoding, signature included: with its proof it has to fit into
 // an L1 transaction (128 KiB) when a dispute ends on one of its micro-steps.
 const MaxTransactionBytes = 96 << 10
 
+// MinTransactionBytes is the least length of a transaction's EIP-2718 encoding. No shorter one can be of use; and from this
+// length on no leaf of a block's transaction trie stands inside its parent, which proofs rely on.
+const MinTransactionBytes = 32
+
 // A transaction that fails one of these is malformed: it is never part of a block. Nothing else makes one malformed, so
 // derivation never depends on execution.
 var (
 	ErrTooLarge      = errors.New("transaction too large")
+	ErrTooSmall      = errors.New("transaction too small")
 	ErrUndecodable   = errors.New("transaction does not decode")
 	ErrType          = errors.New("transaction type not supported: use EIP-1559 (type 2)")
 	ErrChainID       = errors.New("transaction is for another chain")
@@ -46,6 +56,20 @@ type Transaction struct {
 	Mint    uint256.Int // deposits: wei minted to From
 
 	Inner *types.Transaction
+	// Raw is the EIP-2718 encoding; nil if nobody had it at hand: see Encoding.
+	Raw []byte
+}
+
+// Encoding returns the EIP-2718 encoding. It must not be modified.
+func (t *Transaction) Encoding() []byte {
+	if t.Raw != nil {
+		return t.Raw
+	}
+	raw, err := t.Inner.MarshalBinary()
+	if err != nil {
+		panic(fmt.Sprintf("transaction %s does not encode: %v", t.Hash, err)) // it was decoded from bytes, or checked
+	}
+	return raw
 }
 
 // EffectiveTip is the priority fee per gas that is paid at a base fee; ok is false if FeeCap is below the base fee.
@@ -83,30 +107,87 @@ func Decode(raw []byte, chainID *big.Int) (*Transaction, error) {
 
 // FromInner is Decode for a transaction that is already parsed; size is the length of its EIP-2718 encoding.
 func FromInner(inner *types.Transaction, chainID *big.Int, size int) (*Transaction, error) {
-	t := &Transaction{
-		Hash: inner.Hash(), To: inner.To(), Nonce: inner.Nonce(), GasLimit: inner.Gas(), Data: inner.Data(), Size: size, Inner: inner,
+	if inner.Type() == types.DynamicFeeTxType && size > MaxTransactionBytes {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxTransactionBytes)
 	}
+	us, errs := Prepare([]*types.Transaction{inner}, chainID)
+	if errs[0] != nil {
+		return nil, errs[0]
+	}
+	return us[0].Verify()
+}
+
+// Unverified is a transaction of which everything is checked but the signature.
+type Unverified struct {
+	tx     Transaction
+	digest common.Hash // what is signed
+	chain  *big.Int
+}
+
+// Hash is the transaction's hash.
+func (u *Unverified) Hash() common.Hash { return u.tx.Hash }
+
+// Size is the length of the EIP-2718 encoding in bytes.
+func (u *Unverified) Size() int { return u.tx.Size }
+
+// Prepare encodes, hashes and checks transactions up to their signatures; for each there is an error or an Unverified. To
+// prepare many at once costs less: hashes are computed four at a time.
+func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []error) {
+	us, errs := make([]*Unverified, len(inner)), make([]error, len(inner))
+	var inputs [][]byte
+	for i, tx := range inner {
+		var u *Unverified
+		if u, errs[i] = prepare(tx, chainID); errs[i] != nil {
+			continue
+		}
+		us[i] = u
+		inputs = append(inputs, u.tx.Raw)
+		if !u.tx.Deposit {
+			inputs = append(inputs, signedPart(u.tx.Raw))
+		}
+	}
+	digests := make([]trie.Hash, len(inputs))
+	trie.HashMany(inputs, digests)
+	for _, u := range us {
+		if u == nil {
+			continue
+		}
+		u.tx.Hash, digests = digests[0], digests[1:]
+		if !u.tx.Deposit {
+			u.digest, digests = digests[0], digests[1:]
+		}
+	}
+	return us, errs
+}
+
+func prepare(inner *types.Transaction, chainID *big.Int) (*Unverified, error) {
+	raw, err := inner.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
+	}
+	u := &Unverified{chain: chainID, tx: Transaction{
+		To: inner.To(), Nonce: inner.Nonce(), GasLimit: inner.Gas(), Data: inner.Data(), Size: len(raw), Inner: inner, Raw: raw,
+	}}
+	t := &u.tx
 	if t.Value.SetFromBig(inner.Value()) {
 		return nil, fmt.Errorf("%w: value", ErrFieldRange)
 	}
 	switch inner.Type() {
 	case types.DepositTxType:
 		t.Deposit = true
-		from, err := types.Sender(types.LatestSignerForChainID(chainID), inner)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
-		}
-		t.From = from
 		if m := inner.Mint(); m != nil && t.Mint.SetFromBig(m) {
 			return nil, fmt.Errorf("%w: mint", ErrFieldRange)
 		}
-		return t, nil
+		return u, nil
 	case types.DynamicFeeTxType:
 	default:
 		return nil, ErrType
 	}
-	if size > MaxTransactionBytes {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxTransactionBytes)
+	if t.Size > MaxTransactionBytes {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, t.Size, MaxTransactionBytes)
+	}
+	if t.Size < MinTransactionBytes {
+		return nil, fmt.Errorf("%w: %d bytes, at least %d", ErrTooSmall, t.Size, MinTransactionBytes)
 	}
 	if inner.ChainId().Cmp(chainID) != 0 {
 		return nil, fmt.Errorf("%w: chain id %v, this is %v", ErrChainID, inner.ChainId(), chainID)
@@ -123,13 +204,57 @@ func FromInner(inner *types.Transaction, chainID *big.Int, size int) (*Transacti
 	if t.Nonce == ^uint64(0) {
 		return nil, fmt.Errorf("%w: nonce", ErrFieldRange)
 	}
-	from, err := recoverSender(inner)
+	return u, nil
+}
+
+// signedFields of an EIP-1559 transaction come before its signature.
+const signedFields = 9
+
+// signedPart is what an EIP-1559 transaction's sender signs the hash of: its encoding without the signature. The encoding
+// is one that go-ethereum has made.
+func signedPart(raw []byte) []byte {
+	content, _, err := rlp.SplitList(raw[1:])
+	rest := content
+	for range signedFields {
+		if err == nil {
+			_, _, rest, err = rlp.Split(rest)
+		}
+	}
+	if err != nil {
+		panic(fmt.Sprintf("encoded transaction does not parse: %v", err))
+	}
+	fields := content[:len(content)-len(rest)]
+	out := make([]byte, 1, 1+9+len(fields))
+	out[0] = raw[0]
+	if n := len(fields); n < 56 {
+		out = append(out, 0xc0+byte(n))
+	} else {
+		size := binary.BigEndian.AppendUint64(nil, uint64(n))
+		size = bytes.TrimLeft(size, "\x00")
+		out = append(append(out, 0xf7+byte(len(size))), size...)
+	}
+	return append(out, fields...)
+}
+
+// Verify recovers the sender.
+func (u *Unverified) Verify() (*Transaction, error) {
+	t := &u.tx
+	signer := types.LatestSignerForChainID(u.chain)
+	if t.Deposit {
+		from, err := types.Sender(signer, t.Inner)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
+		}
+		t.From = from
+		return t, nil
+	}
+	from, err := recoverSender(t.Inner, u.digest)
 	if err != nil {
 		return nil, err
 	}
 	t.From = from
 	// Whoever asks go-ethereum for the sender later (the JSON-RPC surface does, for whole blocks) need not recover it again.
-	_, _ = types.Sender(knownSender{types.LatestSignerForChainID(chainID), from}, inner)
+	_, _ = types.Sender(knownSender{signer, from}, t.Inner)
 	return t, nil
 }
 
@@ -142,7 +267,7 @@ type knownSender struct {
 func (s knownSender) Sender(*types.Transaction) (common.Address, error) { return s.from, nil }
 
 // recoverSender is the secp256k1 recovery of EIP-1559 transactions, with the low-s rule of EIP-2.
-func recoverSender(inner *types.Transaction) (a common.Address, err error) {
+func recoverSender(inner *types.Transaction, digest common.Hash) (a common.Address, err error) {
 	v, r, s := inner.RawSignatureValues()
 	if v == nil || r == nil || s == nil || v.BitLen() > 8 || !crypto.ValidateSignatureValues(byte(v.Uint64()), r, s, true) {
 		return a, fmt.Errorf("%w: r, s or v out of range (unsigned?)", ErrSignature)
@@ -151,8 +276,7 @@ func recoverSender(inner *types.Transaction) (a common.Address, err error) {
 	r.FillBytes(sig[:32])
 	s.FillBytes(sig[32:64])
 	sig[64] = byte(v.Uint64())
-	hash := types.LatestSignerForChainID(inner.ChainId()).Hash(inner)
-	pub, err := crypto.Ecrecover(hash[:], sig[:])
+	pub, err := crypto.Ecrecover(digest[:], sig[:])
 	if err != nil {
 		return a, fmt.Errorf("%w: %v", ErrSignature, err)
 	}

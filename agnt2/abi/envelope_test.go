@@ -51,6 +51,27 @@ func unsigned(t testing.TB, inner types.TxData) []byte {
 }
 
 // forged signs correctly and then changes the signature.
+// short is a signed transaction of n bytes that is well-formed but for its length: r and s of 1 are a valid signature.
+func short(t *testing.T, n int) []byte {
+	for data := range n {
+		raw, err := types.NewTx(&types.DynamicFeeTx{
+			ChainID: testChain, GasFeeCap: big.NewInt(2e9), Gas: 100_000, Data: make([]byte, data),
+			V: new(big.Int), R: big.NewInt(1), S: big.NewInt(1),
+		}).MarshalBinary()
+		require.NoError(t, err)
+		if len(raw) == n {
+			return raw
+		}
+	}
+	t.Fatalf("no transaction of %d bytes", n)
+	return nil
+}
+
+func TestShortestTransaction(t *testing.T) {
+	_, err := abi.Decode(short(t, abi.MinTransactionBytes), testChain)
+	require.NoError(t, err)
+}
+
 func forged(t testing.TB, change func(r, s, v *big.Int)) []byte {
 	tx := base()
 	signed, err := types.SignNewTx(testKey, types.LatestSignerForChainID(testChain), tx)
@@ -118,6 +139,7 @@ func TestEnvelope(t *testing.T) {
 		"value too large":   {with(func(tx *types.DynamicFeeTx) { tx.Value = big256 }), abi.ErrFieldRange},
 		"last nonce":        {with(func(tx *types.DynamicFeeTx) { tx.Nonce = ^uint64(0) }), abi.ErrFieldRange},
 		"oversize":          {with(func(tx *types.DynamicFeeTx) { tx.Data = make([]byte, abi.MaxTransactionBytes) }), abi.ErrTooLarge},
+		"too small":         {short(t, abi.MinTransactionBytes-1), abi.ErrTooSmall},
 		"just fits": {with(func(tx *types.DynamicFeeTx) {
 			tx.Data = make([]byte, abi.MaxTransactionBytes-overhead-4)
 		}), nil},
@@ -185,4 +207,34 @@ func FuzzEnvelope(f *testing.F) {
 			t.Fatalf("two encodings of one transaction")
 		}
 	})
+}
+
+// TestPrepare: the hash and the digest that is signed are go-ethereum's, whatever the sizes of the fields.
+func TestPrepare(t *testing.T) {
+	key, err := crypto.GenerateKey()
+	require.NoError(t, err)
+	signer := types.LatestSignerForChainID(big.NewInt(901))
+	var txs []*types.Transaction
+	for n := range 400 {
+		to := &abi.Address
+		if n%7 == 0 {
+			to = nil
+		}
+		txs = append(txs, types.MustSignNewTx(key, signer, &types.DynamicFeeTx{
+			ChainID: big.NewInt(901), Nonce: uint64(n) << (n % 40), Gas: uint64(n), To: to, Value: new(big.Int).Lsh(big.NewInt(int64(n)), uint(n%200)),
+			GasTipCap: big.NewInt(int64(n)), GasFeeCap: new(big.Int).Lsh(big.NewInt(1), uint(10+n%90)), Data: make([]byte, n*n%3000),
+		}))
+	}
+	us, errs := abi.Prepare(txs, big.NewInt(901))
+	for i, tx := range txs {
+		require.NoError(t, errs[i])
+		require.Equal(t, tx.Hash(), us[i].Hash())
+		require.EqualValues(t, tx.Size(), us[i].Size())
+		got, err := us[i].Verify()
+		require.NoError(t, err)
+		require.Equal(t, crypto.PubkeyToAddress(key.PublicKey), got.From)
+		raw, err := tx.MarshalBinary()
+		require.NoError(t, err)
+		require.Equal(t, raw, got.Encoding())
+	}
 }

@@ -15,11 +15,9 @@ import (
 	"github.com/ethereum/go-ethereum/consensus/misc/eip1559"
 	"github.com/ethereum/go-ethereum/core/types"
 	gethparams "github.com/ethereum/go-ethereum/params"
-	"github.com/ethereum/go-ethereum/trie"
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
-	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
@@ -146,24 +144,14 @@ type Execution struct {
 	Overlay  *vm.Overlay
 	Txs      []*abi.Transaction
 	Results  []*vm.Result
-	Receipts types.Receipts
-	Bytes    uint64 // sum of the transactions' sizes
+	Receipts types.Receipts // set by Seal
+	Bytes    uint64         // sum of the transactions' sizes
 
-	logs uint
-	l1   *l1Fields
-}
+	gas []uint64 // used by the block up to each transaction
 
-// l1Fields are what all receipts of a block share; nobody may modify them.
-type l1Fields struct {
-	gasPrice, blobBaseFee            *big.Int
-	baseFeeScalar, blobBaseFeeScalar uint64
-}
-
-func newL1Fields(l1 *record.L1Info) *l1Fields {
-	return &l1Fields{
-		gasPrice: l1.BaseFee.ToBig(), blobBaseFee: l1.BlobBaseFee.ToBig(),
-		baseFeeScalar: uint64(l1.BaseFeeScalar), blobBaseFeeScalar: uint64(l1.BlobBaseFeeScalar),
-	}
+	toucher  Toucher     // the base, if it can
+	appender vm.Appender // likewise
+	prefetcher
 }
 
 // NewExecution starts a block on its parent's state.
@@ -175,6 +163,10 @@ func NewExecution(chainID uint64, h *types.Header, base vm.Base) *Execution {
 			BaseFee: *uint256.MustFromBig(h.BaseFee), Coinbase: h.Coinbase,
 		}),
 		Overlay: vm.NewOverlay(base),
+	}
+	e.toucher, _ = base.(Toucher)
+	if e.appender, _ = base.(vm.Appender); e.appender == nil {
+		e.toucher = nil
 	}
 	e.Machine.Begin(e.Overlay)
 	return e
@@ -206,57 +198,15 @@ func (e *Execution) Try(tx *abi.Transaction) *vm.Result {
 func (e *Execution) append(tx *abi.Transaction, r *vm.Result) {
 	e.Txs = append(e.Txs, tx)
 	e.Results = append(e.Results, r)
-	e.Receipts = append(e.Receipts, e.receipt(tx, r))
+	e.gas = append(e.gas, e.Machine.GasUsed())
 	e.Bytes += uint64(tx.Size)
-}
-
-func (e *Execution) receipt(tx *abi.Transaction, r *vm.Result) *types.Receipt {
-	rc := &types.Receipt{
-		Type:              tx.Inner.Type(),
-		CumulativeGasUsed: e.Machine.GasUsed(),
-		Logs:              r.Logs,
-		TxHash:            tx.Hash,
-		GasUsed:           r.GasUsed,
-		EffectiveGasPrice: r.GasPrice.ToBig(),
-		BlockNumber:       e.Header.Number,
-		TransactionIndex:  uint(len(e.Txs) - 1),
-	}
-	if r.Outcome == vm.Succeeded {
-		rc.Status = types.ReceiptStatusSuccessful
-	}
-	if rc.Logs == nil {
-		rc.Logs = []*types.Log{}
-	}
-	for _, l := range rc.Logs {
-		l.BlockNumber = e.Header.Number.Uint64()
-		l.BlockTimestamp = e.Header.Time
-		l.TxHash = tx.Hash
-		l.TxIndex = rc.TransactionIndex
-		l.Index = e.logs
-		e.logs++
-	}
-	rc.Bloom = bloomOf(rc.Logs)
-	if tx.Deposit {
-		// A deposit uses no nonce of the sender's; the field keeps Canyon's receipt encoding.
-		nonce, version := uint64(0), types.CanyonDepositReceiptVersion
-		rc.DepositNonce, rc.DepositReceiptVersion = &nonce, &version
-	} else {
-		if e.l1 == nil { // deposits come first: from here on L1 information stays as it is
-			e.l1 = newL1Fields(&e.Machine.L1)
-		}
-		rc.L1GasPrice, rc.L1BlobBaseFee = e.l1.gasPrice, e.l1.blobBaseFee
-		rc.L1BaseFeeScalar, rc.L1BlobBaseFeeScalar = &e.l1.baseFeeScalar, &e.l1.blobBaseFeeScalar
-		rc.L1GasUsed = new(big.Int).SetUint64(16 * uint64(tx.Size))
-		rc.L1Fee = r.L1Fee.ToBig()
-	}
-	return rc
 }
 
 // Finish takes the micro-steps that close the block; the state's changes are complete afterwards.
 func (e *Execution) Finish() { e.Machine.Seal(e.Overlay) }
 
-// Seal completes the header. roots gives the trie's root and the message passer's after the block; it runs beside the
-// derivation of the list roots.
+// Seal makes the receipts and completes the header. roots gives the trie's root and the message passer's after the block; it
+// runs beside what else there is to do.
 func (e *Execution) Seal(roots func() (stateRoot, passerRoot common.Hash, err error)) (*types.Block, error) {
 	h := e.Header
 	txs := make(types.Transactions, len(e.Txs))
@@ -266,8 +216,8 @@ func (e *Execution) Seal(roots func() (stateRoot, passerRoot common.Hash, err er
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		h.TxHash = types.DeriveSha(txs, trie.NewStackTrie(nil))
-		h.ReceiptHash = types.DeriveSha(e.Receipts, trie.NewStackTrie(nil))
+		e.Receipts = e.receipts()
+		h.TxHash, h.ReceiptHash = transactionsRoot(e.Txs, txs), receiptsRoot(e.Receipts)
 		h.Bloom = types.MergeBloom(e.Receipts)
 	}()
 	stateRoot, passerRoot, err := roots()

@@ -291,6 +291,9 @@ func (e *Env) walk(s *State, w *reader) (State, error) {
 			return s.to(Walk, &run), nil
 		}
 	}
+	if run.Empty && run.Origin+e.SeqWindow > run.HeadNumber { // the window counts from the origin that is adopted
+		return s.final(run.Disputed, run.Agreed), nil
+	}
 	hash := run.Walk
 	adopted := run.Origin != run.ParentOrigin
 	if adopted && h.parentHash != run.ParentOriginHash || !adopted && hash != run.ParentOriginHash {
@@ -332,7 +335,6 @@ func (e *Env) locate(s *State, w *reader) (State, error) {
 		}
 		return v
 	}
-	var beyond bool
 	switch w.uint8() {
 	case locateCommitted:
 		index := w.uint64()
@@ -378,7 +380,6 @@ func (e *Env) locate(s *State, w *reader) (State, error) {
 			}
 		}
 	case locateBeyond:
-		beyond = true
 		n := word(SubmissionCountSlot)
 		count := binary.BigEndian.Uint64(n[24:])
 		if count > 0 {
@@ -393,8 +394,9 @@ func (e *Env) locate(s *State, w *reader) (State, error) {
 	if err := w.done(); err != nil {
 		return State{}, err
 	}
-	// No batch counts: the block is empty, once its sequencing window has passed or later blocks have been derived.
-	if run.ParentOrigin >= run.HeadNumber || beyond && run.ParentOrigin+e.SeqWindow > run.HeadNumber {
+	// No batch counts: the block is empty, once its sequencing window has passed. A later submission changes nothing about
+	// that, because derivation drops a batch that does not follow (OP specs, Holocene).
+	if run.ParentOrigin+e.SeqWindow > run.HeadNumber {
 		return s.final(run.Disputed, run.Agreed), nil
 	}
 	run.Empty = true

@@ -51,3 +51,43 @@ func TestTraceOfRandomBlocks(t *testing.T) {
 	}
 	t.Log(kinds)
 }
+
+// TestEmptyBlockAtTheWindow: a block that nobody has committed is derivable, as an empty one, from the L1 block on at which the
+// sequencing window of the origin that it adopts is over; neither a later submission nor an earlier block changes that.
+func TestEmptyBlockAtTheWindow(t *testing.T) {
+	for _, gap := range []bool{false, true} {
+		r := machinetest.NewRandom(1, 0)
+		r.AddL1(nil)
+		r.AddL1(nil)
+		for range machinetest.L1Time - 3 {
+			r.Fill(r.Next(), 3)
+		}
+		last := uint64(len(r.L2) - 1)
+		for range 6 { // across a change of the origin
+			r.Next().Seal()
+		}
+		empty := uint64(len(r.L2) - 1)
+		r.Submit(1, last)
+		if gap {
+			r.Fill(r.Next(), 3)
+			r.Submit(empty+1, empty+1)
+		}
+		origins := map[uint64]bool{}
+		for range machinetest.SeqWindow + machinetest.ProofLag + 4 {
+			r.AddL1(nil)
+			head := uint64(len(r.L1)-1) - machinetest.ProofLag
+			for n := last + 1; n <= empty; n++ {
+				origin := r.L2[n].Record.L1Origin
+				origins[origin] = true
+				want := map[bool]machine.Status{true: machine.Valid, false: machine.Invalid}
+				derivable := origin+machinetest.SeqWindow <= head
+				for root, right := range map[common.Hash]bool{r.Output(n): derivable, r.Output(n - 1): !derivable} {
+					trace, err := machine.NewTrace(context.Background(), r.Env(n-1, root), r.L1Source(), r.World)
+					require.NoError(t, err)
+					require.Equal(t, want[right], trace.Final().Status, "block %d of origin %d at proof head %d", n, origin, head)
+				}
+			}
+		}
+		require.Greater(t, len(origins), 1)
+	}
+}

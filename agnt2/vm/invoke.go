@@ -2,7 +2,6 @@ package vm
 
 import (
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
@@ -18,7 +17,7 @@ func InteractionID(caller common.Address, salt common.Hash) common.Hash {
 	var b [64]byte
 	copy(b[12:], caller[:])
 	copy(b[32:], salt[:])
-	return crypto.Keccak256Hash(b[:])
+	return record.Keccak256(b[:])
 }
 
 // stepInvokeArgs checks what needs no record and prepares the interaction and its event; the steps after it do not read

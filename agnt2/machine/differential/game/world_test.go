@@ -57,9 +57,9 @@ func (p past) DeadlineAfter(after *record.Key) (record.Key, bool) {
 	return record.Key(k), ok && k[0] == byte(record.NSDeadline)
 }
 
-// newWorld returns a world of random blocks, some of which are empty because nobody has committed them. The last late ones do
-// not derive yet at the proof head; or, if late is negative, as many more derive as empty blocks, since the sequencing window has
-// passed without them.
+// newWorld returns a world of random blocks. The last late ones do not derive yet at the proof head. If there are none, some
+// blocks are empty because nobody has committed them, and their sequencing window has passed; and if late is negative, as many
+// more follow the last commitment.
 func newWorld(seed uint64, blocks, late int) *world {
 	r := machinetest.NewRandom(seed, 0)
 	w := &world{Random: r}
@@ -74,7 +74,7 @@ func newWorld(seed uint64, blocks, late int) *world {
 	gap := map[uint64]bool{}
 	for n := 1; n <= blocks; n++ {
 		b := r.Next()
-		if n < committed-max(0, late) && r.Rnd.IntN(10) == 0 || n > committed {
+		if late <= 0 && n < committed && r.Rnd.IntN(10) == 0 || n > committed {
 			gap[uint64(n)] = true
 			b.Seal()
 		} else {
@@ -104,8 +104,8 @@ func newWorld(seed uint64, blocks, late int) *world {
 	} else {
 		r.AddL1(nil)
 	}
-	if late < 0 {
-		for range machinetest.SeqWindow {
+	if late <= 0 { // the sequencing window of every gap passes
+		for range machinetest.SeqWindow + 1 {
 			r.AddL1(nil)
 		}
 	}

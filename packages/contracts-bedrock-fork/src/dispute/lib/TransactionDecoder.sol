@@ -16,6 +16,8 @@ library TransactionDecoder {
 
     /// @notice The longest encoding, in bytes: agnt2/abi's MaxTransactionBytes.
     uint256 internal constant MAX_BYTES = 98_304;
+    /// @dev Shorter ones are malformed: they would stand inside their parent in the block's transaction trie.
+    uint256 internal constant MIN_BYTES = 32;
     uint8 internal constant DYNAMIC_FEE_TYPE = 2; // EIP-1559
     uint8 internal constant DEPOSIT_TYPE = 0x7e; // OP specs, Deposits
 
@@ -31,7 +33,7 @@ library TransactionDecoder {
     /// @return ok Whether it is well-formed.
     /// @return t  The frame; meaningless if it is not.
     function decodeSigned(bytes calldata raw, uint64 chainId) internal view returns (bool ok, IFrames.Tx memory t) {
-        if (raw.length > MAX_BYTES || raw.length == 0 || uint8(raw[0]) != DYNAMIC_FEE_TYPE) return (false, t);
+        if (raw.length > MAX_BYTES || raw.length < MIN_BYTES || uint8(raw[0]) != DYNAMIC_FEE_TYPE) return (false, t);
         (bool isList, uint256 first, uint256 end) = _item(raw, 1, raw.length);
         if (!isList || end != raw.length) return (false, t);
         uint256 pos;

@@ -220,6 +220,12 @@ library L1Steps {
                 return _to(s, Steps.WALK, run);
             }
         }
+        unchecked {
+            // The window counts from the origin that is adopted.
+            if (run.empty && run.origin + config.seqWindowBlocks > run.headNumber) {
+                return MachineState.end(run.disputed, run.agreed);
+            }
+        }
         bool adopted = run.origin != run.parentOrigin;
         if ((adopted ? h.parentHash : run.walk) != run.parentOriginHash) {
             // The agreed block is not of this L1 chain: nothing follows it here.
@@ -263,11 +269,9 @@ library L1Steps {
             revert UnknownLocation();
         }
         unchecked {
-            // No batch counts: the block is empty, once its sequencing window has passed or later blocks have been derived.
-            if (
-                run.parentOrigin >= run.headNumber
-                    || (kind == LOCATE_BEYOND && run.parentOrigin + config.seqWindowBlocks > run.headNumber)
-            ) {
+            // No batch counts: the block is empty, once its sequencing window has passed. A later submission changes nothing
+            // about that, because derivation drops a batch that does not follow (OP specs, Holocene).
+            if (run.parentOrigin + config.seqWindowBlocks > run.headNumber) {
                 return MachineState.end(run.disputed, run.agreed);
             }
             run.empty = true;
