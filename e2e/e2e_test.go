@@ -306,7 +306,7 @@ func TestDevnet(t *testing.T) {
 	})
 	t.Run("kill -9 of every role under load", func(t *testing.T) {
 		l := startLoad(t, d, devnet.Agent3, devnet.Agent4)
-		for _, r := range []devnet.Role{devnet.RoleEngine, devnet.RoleNode, devnet.RoleBatcher, devnet.RoleDA, devnet.RoleProposer, devnet.RoleVerifierEngine, devnet.RoleVerifierNode} {
+		for _, r := range []devnet.Role{devnet.RoleEngine, devnet.RoleNode, devnet.RoleBatcher, devnet.RoleDA, devnet.RoleProposer, devnet.RoleChallenger, devnet.RoleVerifierEngine, devnet.RoleVerifierNode} {
 			before := l.count()
 			require.NoError(t, d.Kill(r))
 			time.Sleep(time.Second) // the outage itself: long enough for the others to meet it

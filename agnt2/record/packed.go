@@ -22,7 +22,7 @@ func (x *Account) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 1)...)
 	if x.Nonce != 0 {
 		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Nonce)
+		b = appendPackedLong(b, x.Nonce)
 	}
 	if !x.Balance.IsZero() {
 		b[at+0] |= 0x40
@@ -64,14 +64,11 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 		return nil, errPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Nonce = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Nonce != 0) {
-			return nil, errPackedZero()
-		}
+		x.Nonce, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
 		rest, err := getPackedWide(b, &x.Balance, 32)
@@ -393,15 +390,15 @@ func (x *Interaction) AppendPacked(b []byte) []byte {
 	}
 	if x.InvokedAt != 0 {
 		b[at+0] |= 0x01
-		b = binary.BigEndian.AppendUint64(b, x.InvokedAt)
+		b = appendPackedLong(b, x.InvokedAt)
 	}
 	if x.Deadline != 0 {
 		b[at+1] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Deadline)
+		b = appendPackedLong(b, x.Deadline)
 	}
 	if x.SettledAt != 0 {
 		b[at+1] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.SettledAt)
+		b = appendPackedLong(b, x.SettledAt)
 	}
 	if x.Branch != 0 {
 		b[at+1] |= 0x20
@@ -499,34 +496,25 @@ func (x *Interaction) getPacked(b []byte) ([]byte, error) {
 		b = rest
 	}
 	if bits[0]&0x01 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.InvokedAt = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.InvokedAt != 0) {
-			return nil, errPackedZero()
-		}
+		x.InvokedAt, b = v, rest
 	}
 	if bits[1]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Deadline = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Deadline != 0) {
-			return nil, errPackedZero()
-		}
+		x.Deadline, b = v, rest
 	}
 	if bits[1]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.SettledAt = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.SettledAt != 0) {
-			return nil, errPackedZero()
-		}
+		x.SettledAt, b = v, rest
 	}
 	if bits[1]&0x20 != 0 {
 		if err := needPacked(b, 4); err != nil {
@@ -559,11 +547,11 @@ func (x *L1Info) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 2)...)
 	if x.Number != 0 {
 		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Number)
+		b = appendPackedLong(b, x.Number)
 	}
 	if x.Timestamp != 0 {
 		b[at+0] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.Timestamp)
+		b = appendPackedLong(b, x.Timestamp)
 	}
 	if !x.BaseFee.IsZero() {
 		b[at+0] |= 0x20
@@ -583,7 +571,7 @@ func (x *L1Info) AppendPacked(b []byte) []byte {
 	}
 	if x.SequenceNumber != 0 {
 		b[at+0] |= 0x02
-		b = binary.BigEndian.AppendUint64(b, x.SequenceNumber)
+		b = appendPackedLong(b, x.SequenceNumber)
 	}
 	if x.BaseFeeScalar != 0 {
 		b[at+0] |= 0x01
@@ -599,7 +587,7 @@ func (x *L1Info) AppendPacked(b []byte) []byte {
 	}
 	if x.OperatorFeeConstant != 0 {
 		b[at+1] |= 0x20
-		b = binary.BigEndian.AppendUint64(b, x.OperatorFeeConstant)
+		b = appendPackedLong(b, x.OperatorFeeConstant)
 	}
 	return b
 }
@@ -622,24 +610,18 @@ func (x *L1Info) getPacked(b []byte) ([]byte, error) {
 		return nil, errPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Number = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Number != 0) {
-			return nil, errPackedZero()
-		}
+		x.Number, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Timestamp = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Timestamp != 0) {
-			return nil, errPackedZero()
-		}
+		x.Timestamp, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
 		rest, err := getPackedWide(b, &x.BaseFee, 32)
@@ -676,14 +658,11 @@ func (x *L1Info) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x02 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.SequenceNumber = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.SequenceNumber != 0) {
-			return nil, errPackedZero()
-		}
+		x.SequenceNumber, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
 		if err := needPacked(b, 4); err != nil {
@@ -716,14 +695,11 @@ func (x *L1Info) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x20 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.OperatorFeeConstant = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.OperatorFeeConstant != 0) {
-			return nil, errPackedZero()
-		}
+		x.OperatorFeeConstant, b = v, rest
 	}
 	return b, nil
 }
@@ -767,7 +743,7 @@ func (x *Pair) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 1)...)
 	if x.Completed != 0 {
 		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Completed)
+		b = appendPackedLong(b, x.Completed)
 	}
 	return b
 }
@@ -790,14 +766,11 @@ func (x *Pair) getPacked(b []byte) ([]byte, error) {
 		return nil, errPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Completed = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Completed != 0) {
-			return nil, errPackedZero()
-		}
+		x.Completed, b = v, rest
 	}
 	return b, nil
 }
@@ -805,27 +778,95 @@ func (x *Pair) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Params) AppendPacked(b []byte) []byte {
-	b = appendPackedNumber(b, &x.MinStakeWei, 32)
-	b = appendPackedNumber(b, &x.MinCountedPaymentWei, 32)
-	b = binary.BigEndian.AppendUint32(b, x.MinTtlSeconds)
-	b = binary.BigEndian.AppendUint32(b, x.MaxTtlSeconds)
-	b = binary.BigEndian.AppendUint32(b, x.StakeCooldownSeconds)
-	b = binary.BigEndian.AppendUint32(b, x.MaxPendingInvokes)
-	b = binary.BigEndian.AppendUint32(b, x.MaxCapabilities)
-	b = binary.BigEndian.AppendUint32(b, x.SweepsPerBlock)
-	b = binary.BigEndian.AppendUint32(b, x.ReputationHalfLifeSeconds)
-	b = binary.BigEndian.AppendUint64(b, x.GasTransfer)
-	b = binary.BigEndian.AppendUint64(b, x.GasAgentOperation)
-	b = binary.BigEndian.AppendUint64(b, x.GasPerRecord)
-	b = binary.BigEndian.AppendUint64(b, x.GasInvokeBase)
-	b = binary.BigEndian.AppendUint64(b, x.GasRespond)
-	b = binary.BigEndian.AppendUint64(b, x.GasPerPayloadByte)
-	b = binary.BigEndian.AppendUint64(b, x.GasPerCalldataByte)
-	b = binary.BigEndian.AppendUint64(b, x.GasWithdrawal)
-	b = binary.BigEndian.AppendUint64(b, x.GasClass[0])
-	b = binary.BigEndian.AppendUint64(b, x.GasClass[1])
-	b = binary.BigEndian.AppendUint64(b, x.GasClass[2])
-	b = binary.BigEndian.AppendUint64(b, x.GasClass[3])
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 3)...)
+	if !x.MinStakeWei.IsZero() {
+		b[at+0] |= 0x80
+		b = appendPackedWide(b, &x.MinStakeWei)
+	}
+	if !x.MinCountedPaymentWei.IsZero() {
+		b[at+0] |= 0x40
+		b = appendPackedWide(b, &x.MinCountedPaymentWei)
+	}
+	if x.MinTtlSeconds != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.MinTtlSeconds)
+	}
+	if x.MaxTtlSeconds != 0 {
+		b[at+0] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.MaxTtlSeconds)
+	}
+	if x.StakeCooldownSeconds != 0 {
+		b[at+0] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.StakeCooldownSeconds)
+	}
+	if x.MaxPendingInvokes != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.MaxPendingInvokes)
+	}
+	if x.MaxCapabilities != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.MaxCapabilities)
+	}
+	if x.SweepsPerBlock != 0 {
+		b[at+0] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.SweepsPerBlock)
+	}
+	if x.ReputationHalfLifeSeconds != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.ReputationHalfLifeSeconds)
+	}
+	if x.GasTransfer != 0 {
+		b[at+1] |= 0x40
+		b = appendPackedLong(b, x.GasTransfer)
+	}
+	if x.GasAgentOperation != 0 {
+		b[at+1] |= 0x20
+		b = appendPackedLong(b, x.GasAgentOperation)
+	}
+	if x.GasPerRecord != 0 {
+		b[at+1] |= 0x10
+		b = appendPackedLong(b, x.GasPerRecord)
+	}
+	if x.GasInvokeBase != 0 {
+		b[at+1] |= 0x08
+		b = appendPackedLong(b, x.GasInvokeBase)
+	}
+	if x.GasRespond != 0 {
+		b[at+1] |= 0x04
+		b = appendPackedLong(b, x.GasRespond)
+	}
+	if x.GasPerPayloadByte != 0 {
+		b[at+1] |= 0x02
+		b = appendPackedLong(b, x.GasPerPayloadByte)
+	}
+	if x.GasPerCalldataByte != 0 {
+		b[at+1] |= 0x01
+		b = appendPackedLong(b, x.GasPerCalldataByte)
+	}
+	if x.GasWithdrawal != 0 {
+		b[at+2] |= 0x80
+		b = appendPackedLong(b, x.GasWithdrawal)
+	}
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.GasClass[0] != 0 {
+		b[at+0] |= 0x80
+		b = appendPackedLong(b, x.GasClass[0])
+	}
+	if x.GasClass[1] != 0 {
+		b[at+0] |= 0x40
+		b = appendPackedLong(b, x.GasClass[1])
+	}
+	if x.GasClass[2] != 0 {
+		b[at+0] |= 0x20
+		b = appendPackedLong(b, x.GasClass[2])
+	}
+	if x.GasClass[3] != 0 {
+		b[at+0] |= 0x10
+		b = appendPackedLong(b, x.GasClass[3])
+	}
 	return b
 }
 
@@ -838,31 +879,189 @@ func UnpackParams(b []byte) (x Params, rest []byte, err error) {
 }
 
 func (x *Params) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 188); err != nil {
+	var bits []byte
+	if err := needPacked(b, 3); err != nil {
 		return nil, err
 	}
-	x.MinStakeWei.SetBytes(b[0:32])
-	x.MinCountedPaymentWei.SetBytes(b[32:64])
-	x.MinTtlSeconds = binary.BigEndian.Uint32(b[64:])
-	x.MaxTtlSeconds = binary.BigEndian.Uint32(b[68:])
-	x.StakeCooldownSeconds = binary.BigEndian.Uint32(b[72:])
-	x.MaxPendingInvokes = binary.BigEndian.Uint32(b[76:])
-	x.MaxCapabilities = binary.BigEndian.Uint32(b[80:])
-	x.SweepsPerBlock = binary.BigEndian.Uint32(b[84:])
-	x.ReputationHalfLifeSeconds = binary.BigEndian.Uint32(b[88:])
-	x.GasTransfer = binary.BigEndian.Uint64(b[92:])
-	x.GasAgentOperation = binary.BigEndian.Uint64(b[100:])
-	x.GasPerRecord = binary.BigEndian.Uint64(b[108:])
-	x.GasInvokeBase = binary.BigEndian.Uint64(b[116:])
-	x.GasRespond = binary.BigEndian.Uint64(b[124:])
-	x.GasPerPayloadByte = binary.BigEndian.Uint64(b[132:])
-	x.GasPerCalldataByte = binary.BigEndian.Uint64(b[140:])
-	x.GasWithdrawal = binary.BigEndian.Uint64(b[148:])
-	x.GasClass[0] = binary.BigEndian.Uint64(b[156:])
-	x.GasClass[1] = binary.BigEndian.Uint64(b[164:])
-	x.GasClass[2] = binary.BigEndian.Uint64(b[172:])
-	x.GasClass[3] = binary.BigEndian.Uint64(b[180:])
-	b = b[188:]
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x7f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		rest, err := getPackedWide(b, &x.MinStakeWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x40 != 0 {
+		rest, err := getPackedWide(b, &x.MinCountedPaymentWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x20 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.MinTtlSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.MinTtlSeconds != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.MaxTtlSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.MaxTtlSeconds != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.StakeCooldownSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.StakeCooldownSeconds != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.MaxPendingInvokes = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.MaxPendingInvokes != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.MaxCapabilities = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.MaxCapabilities != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.SweepsPerBlock = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.SweepsPerBlock != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := needPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.ReputationHalfLifeSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.ReputationHalfLifeSeconds != 0) {
+			return nil, errPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasTransfer, b = v, rest
+	}
+	if bits[1]&0x20 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasAgentOperation, b = v, rest
+	}
+	if bits[1]&0x10 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasPerRecord, b = v, rest
+	}
+	if bits[1]&0x08 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasInvokeBase, b = v, rest
+	}
+	if bits[1]&0x04 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasRespond, b = v, rest
+	}
+	if bits[1]&0x02 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasPerPayloadByte, b = v, rest
+	}
+	if bits[1]&0x01 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasPerCalldataByte, b = v, rest
+	}
+	if bits[2]&0x80 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasWithdrawal, b = v, rest
+	}
+	if err := needPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x0f != 0 {
+		return nil, errPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasClass[0], b = v, rest
+	}
+	if bits[0]&0x40 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasClass[1], b = v, rest
+	}
+	if bits[0]&0x20 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasClass[2], b = v, rest
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasClass[3], b = v, rest
+	}
 	return b, nil
 }
 
@@ -874,51 +1073,51 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 2)...)
 	if x.Completed != 0 {
 		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Completed)
+		b = appendPackedLong(b, x.Completed)
 	}
 	if x.Timeouts != 0 {
 		b[at+0] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.Timeouts)
+		b = appendPackedLong(b, x.Timeouts)
 	}
 	if x.Errors != 0 {
 		b[at+0] |= 0x20
-		b = binary.BigEndian.AppendUint64(b, x.Errors)
+		b = appendPackedLong(b, x.Errors)
 	}
 	if x.GracefulTimeouts != 0 {
 		b[at+0] |= 0x10
-		b = binary.BigEndian.AppendUint64(b, x.GracefulTimeouts)
+		b = appendPackedLong(b, x.GracefulTimeouts)
 	}
 	if x.ParseFailures != 0 {
 		b[at+0] |= 0x08
-		b = binary.BigEndian.AppendUint64(b, x.ParseFailures)
+		b = appendPackedLong(b, x.ParseFailures)
 	}
 	if x.Rejections != 0 {
 		b[at+0] |= 0x04
-		b = binary.BigEndian.AppendUint64(b, x.Rejections)
+		b = appendPackedLong(b, x.Rejections)
 	}
 	if x.SoftStreak != 0 {
 		b[at+0] |= 0x02
-		b = binary.BigEndian.AppendUint64(b, x.SoftStreak)
+		b = appendPackedLong(b, x.SoftStreak)
 	}
 	if x.PenaltyUnits != 0 {
 		b[at+0] |= 0x01
-		b = binary.BigEndian.AppendUint64(b, x.PenaltyUnits)
+		b = appendPackedLong(b, x.PenaltyUnits)
 	}
 	if x.Disputed != 0 {
 		b[at+1] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Disputed)
+		b = appendPackedLong(b, x.Disputed)
 	}
 	if x.DisputesLost != 0 {
 		b[at+1] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.DisputesLost)
+		b = appendPackedLong(b, x.DisputesLost)
 	}
 	if x.CountedCompleted != 0 {
 		b[at+1] |= 0x20
-		b = binary.BigEndian.AppendUint64(b, x.CountedCompleted)
+		b = appendPackedLong(b, x.CountedCompleted)
 	}
 	if x.DistinctCallers != 0 {
 		b[at+1] |= 0x10
-		b = binary.BigEndian.AppendUint64(b, x.DistinctCallers)
+		b = appendPackedLong(b, x.DistinctCallers)
 	}
 	if !x.SumOfSquares.IsZero() {
 		b[at+1] |= 0x08
@@ -926,7 +1125,7 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 	}
 	if x.LastActiveAt != 0 {
 		b[at+1] |= 0x04
-		b = binary.BigEndian.AppendUint64(b, x.LastActiveAt)
+		b = appendPackedLong(b, x.LastActiveAt)
 	}
 	return b
 }
@@ -949,124 +1148,88 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		return nil, errPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Completed = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Completed != 0) {
-			return nil, errPackedZero()
-		}
+		x.Completed, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Timeouts = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Timeouts != 0) {
-			return nil, errPackedZero()
-		}
+		x.Timeouts, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Errors = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Errors != 0) {
-			return nil, errPackedZero()
-		}
+		x.Errors, b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.GracefulTimeouts = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.GracefulTimeouts != 0) {
-			return nil, errPackedZero()
-		}
+		x.GracefulTimeouts, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.ParseFailures = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.ParseFailures != 0) {
-			return nil, errPackedZero()
-		}
+		x.ParseFailures, b = v, rest
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Rejections = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Rejections != 0) {
-			return nil, errPackedZero()
-		}
+		x.Rejections, b = v, rest
 	}
 	if bits[0]&0x02 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.SoftStreak = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.SoftStreak != 0) {
-			return nil, errPackedZero()
-		}
+		x.SoftStreak, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.PenaltyUnits = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.PenaltyUnits != 0) {
-			return nil, errPackedZero()
-		}
+		x.PenaltyUnits, b = v, rest
 	}
 	if bits[1]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Disputed = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Disputed != 0) {
-			return nil, errPackedZero()
-		}
+		x.Disputed, b = v, rest
 	}
 	if bits[1]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.DisputesLost = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.DisputesLost != 0) {
-			return nil, errPackedZero()
-		}
+		x.DisputesLost, b = v, rest
 	}
 	if bits[1]&0x20 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.CountedCompleted = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.CountedCompleted != 0) {
-			return nil, errPackedZero()
-		}
+		x.CountedCompleted, b = v, rest
 	}
 	if bits[1]&0x10 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.DistinctCallers = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.DistinctCallers != 0) {
-			return nil, errPackedZero()
-		}
+		x.DistinctCallers, b = v, rest
 	}
 	if bits[1]&0x08 != 0 {
 		rest, err := getPackedWide(b, &x.SumOfSquares, 16)
@@ -1076,14 +1239,11 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		b = rest
 	}
 	if bits[1]&0x04 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.LastActiveAt = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.LastActiveAt != 0) {
-			return nil, errPackedZero()
-		}
+		x.LastActiveAt, b = v, rest
 	}
 	return b, nil
 }
@@ -1096,11 +1256,11 @@ func (x *Totals) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 1)...)
 	if x.Agents != 0 {
 		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Agents)
+		b = appendPackedLong(b, x.Agents)
 	}
 	if x.Interactions != 0 {
 		b[at+0] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.Interactions)
+		b = appendPackedLong(b, x.Interactions)
 	}
 	if !x.VolumeWei.IsZero() {
 		b[at+0] |= 0x20
@@ -1108,7 +1268,7 @@ func (x *Totals) AppendPacked(b []byte) []byte {
 	}
 	if x.MessageNonce != 0 {
 		b[at+0] |= 0x10
-		b = binary.BigEndian.AppendUint64(b, x.MessageNonce)
+		b = appendPackedLong(b, x.MessageNonce)
 	}
 	return b
 }
@@ -1131,24 +1291,18 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 		return nil, errPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Agents = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Agents != 0) {
-			return nil, errPackedZero()
-		}
+		x.Agents, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Interactions = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Interactions != 0) {
-			return nil, errPackedZero()
-		}
+		x.Interactions, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
 		rest, err := getPackedWide(b, &x.VolumeWei, 32)
@@ -1158,22 +1312,13 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 		b = rest
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.MessageNonce = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.MessageNonce != 0) {
-			return nil, errPackedZero()
-		}
+		x.MessageNonce, b = v, rest
 	}
 	return b, nil
-}
-
-// appendPackedNumber writes the low bytes of v.
-func appendPackedNumber(b []byte, v *uint256.Int, width int) []byte {
-	w := v.Bytes32()
-	return append(b, w[32-width:]...)
 }
 
 // appendPackedBytes panics above 65,535 bytes: no struct that obeys its field limits comes near.
@@ -1212,6 +1357,36 @@ func getPackedCount(b []byte, size int) (n int, rest []byte, err error) {
 // appendPackedWide writes a number without leading zero bytes behind its length.
 func appendPackedWide(b []byte, v *uint256.Int) []byte {
 	return append(append(b, byte(v.ByteLen())), v.Bytes()...)
+}
+
+// appendPackedLong writes a number without leading zero bytes behind its length.
+func appendPackedLong(b []byte, v uint64) []byte {
+	var w [8]byte
+	binary.BigEndian.PutUint64(w[:], v)
+	n := 8
+	for n > 0 && w[8-n] == 0 {
+		n--
+	}
+	return append(append(b, byte(n)), w[8-n:]...)
+}
+
+// getPackedLong reads a number of up to eight bytes and returns what follows it
+func getPackedLong(b []byte) (v uint64, rest []byte, err error) {
+	if err := needPacked(b, 1); err != nil {
+		return 0, nil, err
+	}
+	n := int(b[0])
+	b = b[1:]
+	if err := needPacked(b, n); err != nil {
+		return 0, nil, err
+	}
+	if n == 0 || n > 8 || b[0] == 0 {
+		return 0, nil, errPackedZero()
+	}
+	for _, c := range b[:n] {
+		v = v<<8 | uint64(c)
+	}
+	return v, b[n:], nil
 }
 
 // getPackedWide reads a number; most is the number of bytes that its type has

@@ -21,19 +21,19 @@ func (x *Block) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 1)...)
 	if x.Number != 0 {
 		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Number)
+		b = appendPackedLong(b, x.Number)
 	}
 	if x.Time != 0 {
 		b[at+0] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.Time)
+		b = appendPackedLong(b, x.Time)
 	}
 	if x.GasLimit != 0 {
 		b[at+0] |= 0x20
-		b = binary.BigEndian.AppendUint64(b, x.GasLimit)
+		b = appendPackedLong(b, x.GasLimit)
 	}
 	if x.GasUsed != 0 {
 		b[at+0] |= 0x10
-		b = binary.BigEndian.AppendUint64(b, x.GasUsed)
+		b = appendPackedLong(b, x.GasUsed)
 	}
 	if !x.BaseFee.IsZero() {
 		b[at+0] |= 0x08
@@ -64,44 +64,32 @@ func (x *Block) getPacked(b []byte) ([]byte, error) {
 		return nil, errPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Number = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Number != 0) {
-			return nil, errPackedZero()
-		}
+		x.Number, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Time = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Time != 0) {
-			return nil, errPackedZero()
-		}
+		x.Time, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.GasLimit = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.GasLimit != 0) {
-			return nil, errPackedZero()
-		}
+		x.GasLimit, b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.GasUsed = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.GasUsed != 0) {
-			return nil, errPackedZero()
-		}
+		x.GasUsed, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
 		rest, err := getPackedWide(b, &x.BaseFee, 32)
@@ -136,11 +124,11 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if x.GasLimit != 0 {
 		b[at+0] |= 0x20
-		b = binary.BigEndian.AppendUint64(b, x.GasLimit)
+		b = appendPackedLong(b, x.GasLimit)
 	}
 	if x.GasUsed != 0 {
 		b[at+0] |= 0x10
-		b = binary.BigEndian.AppendUint64(b, x.GasUsed)
+		b = appendPackedLong(b, x.GasUsed)
 	}
 	if x.Data != ([32]byte{}) {
 		b[at+0] |= 0x08
@@ -198,7 +186,7 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if x.Pairs != 0 {
 		b[at+2] |= 0x20
-		b = binary.BigEndian.AppendUint64(b, x.Pairs)
+		b = appendPackedLong(b, x.Pairs)
 	}
 	if x.Message != ([32]byte{}) {
 		b[at+2] |= 0x10
@@ -249,24 +237,18 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		b = rest
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.GasLimit = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.GasLimit != 0) {
-			return nil, errPackedZero()
-		}
+		x.GasLimit, b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.GasUsed = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.GasUsed != 0) {
-			return nil, errPackedZero()
-		}
+		x.GasUsed, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -389,14 +371,11 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		x.Flag = true
 	}
 	if bits[2]&0x20 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Pairs = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Pairs != 0) {
-			return nil, errPackedZero()
-		}
+		x.Pairs, b = v, rest
 	}
 	if bits[2]&0x10 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -452,11 +431,11 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.Number != 0 {
 		b[at+0] |= 0x04
-		b = binary.BigEndian.AppendUint64(b, x.Number)
+		b = appendPackedLong(b, x.Number)
 	}
 	if x.Time != 0 {
 		b[at+0] |= 0x02
-		b = binary.BigEndian.AppendUint64(b, x.Time)
+		b = appendPackedLong(b, x.Time)
 	}
 	if x.Extra != ([32]byte{}) {
 		b[at+0] |= 0x01
@@ -468,7 +447,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.ParentOrigin != 0 {
 		b[at+1] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.ParentOrigin)
+		b = appendPackedLong(b, x.ParentOrigin)
 	}
 	if x.ParentOriginHash != ([32]byte{}) {
 		b[at+1] |= 0x20
@@ -476,7 +455,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.SequenceNumber != 0 {
 		b[at+1] |= 0x10
-		b = binary.BigEndian.AppendUint64(b, x.SequenceNumber)
+		b = appendPackedLong(b, x.SequenceNumber)
 	}
 	if x.BatcherHash != ([32]byte{}) {
 		b[at+1] |= 0x08
@@ -492,7 +471,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.GasLimit != 0 {
 		b[at+1] |= 0x01
-		b = binary.BigEndian.AppendUint64(b, x.GasLimit)
+		b = appendPackedLong(b, x.GasLimit)
 	}
 	if x.Walk != ([32]byte{}) {
 		b[at+2] |= 0x80
@@ -500,11 +479,11 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.WalkLeft != 0 {
 		b[at+2] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.WalkLeft)
+		b = appendPackedLong(b, x.WalkLeft)
 	}
 	if x.HeadNumber != 0 {
 		b[at+2] |= 0x20
-		b = binary.BigEndian.AppendUint64(b, x.HeadNumber)
+		b = appendPackedLong(b, x.HeadNumber)
 	}
 	if x.HeadRoot != ([32]byte{}) {
 		b[at+2] |= 0x10
@@ -512,7 +491,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.Origin != 0 {
 		b[at+2] |= 0x08
-		b = binary.BigEndian.AppendUint64(b, x.Origin)
+		b = appendPackedLong(b, x.Origin)
 	}
 	if x.Empty {
 		b[at+2] |= 0x04
@@ -522,11 +501,11 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.TxCount != 0 {
 		b[at+2] |= 0x01
-		b = binary.BigEndian.AppendUint64(b, x.TxCount)
+		b = appendPackedLong(b, x.TxCount)
 	}
 	if x.TxNext != 0 {
 		b[at+3] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.TxNext)
+		b = appendPackedLong(b, x.TxNext)
 	}
 	if x.TxsRoot != ([32]byte{}) {
 		b[at+3] |= 0x40
@@ -538,7 +517,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.OriginTime != 0 {
 		b[at+3] |= 0x10
-		b = binary.BigEndian.AppendUint64(b, x.OriginTime)
+		b = appendPackedLong(b, x.OriginTime)
 	}
 	if x.OriginBaseFee != ([32]byte{}) {
 		b[at+3] |= 0x08
@@ -568,7 +547,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.DepositCount != 0 {
 		b[at+0] |= 0x20
-		b = binary.BigEndian.AppendUint64(b, x.DepositCount)
+		b = appendPackedLong(b, x.DepositCount)
 	}
 	if x.Deposits != ([32]byte{}) {
 		b[at+0] |= 0x10
@@ -576,7 +555,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.DepositsLeft != 0 {
 		b[at+0] |= 0x08
-		b = binary.BigEndian.AppendUint64(b, x.DepositsLeft)
+		b = appendPackedLong(b, x.DepositsLeft)
 	}
 	return b
 }
@@ -646,24 +625,18 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Number = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Number != 0) {
-			return nil, errPackedZero()
-		}
+		x.Number, b = v, rest
 	}
 	if bits[0]&0x02 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Time = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Time != 0) {
-			return nil, errPackedZero()
-		}
+		x.Time, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -686,14 +659,11 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.ParentOrigin = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.ParentOrigin != 0) {
-			return nil, errPackedZero()
-		}
+		x.ParentOrigin, b = v, rest
 	}
 	if bits[1]&0x20 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -706,14 +676,11 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x10 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.SequenceNumber = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.SequenceNumber != 0) {
-			return nil, errPackedZero()
-		}
+		x.SequenceNumber, b = v, rest
 	}
 	if bits[1]&0x08 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -746,14 +713,11 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x01 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.GasLimit = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.GasLimit != 0) {
-			return nil, errPackedZero()
-		}
+		x.GasLimit, b = v, rest
 	}
 	if bits[2]&0x80 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -766,24 +730,18 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[2]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.WalkLeft = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.WalkLeft != 0) {
-			return nil, errPackedZero()
-		}
+		x.WalkLeft, b = v, rest
 	}
 	if bits[2]&0x20 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.HeadNumber = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.HeadNumber != 0) {
-			return nil, errPackedZero()
-		}
+		x.HeadNumber, b = v, rest
 	}
 	if bits[2]&0x10 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -796,14 +754,11 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[2]&0x08 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Origin = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Origin != 0) {
-			return nil, errPackedZero()
-		}
+		x.Origin, b = v, rest
 	}
 	if bits[2]&0x04 != 0 {
 		x.Empty = true
@@ -812,24 +767,18 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		x.Settled = true
 	}
 	if bits[2]&0x01 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.TxCount = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.TxCount != 0) {
-			return nil, errPackedZero()
-		}
+		x.TxCount, b = v, rest
 	}
 	if bits[3]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.TxNext = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.TxNext != 0) {
-			return nil, errPackedZero()
-		}
+		x.TxNext, b = v, rest
 	}
 	if bits[3]&0x40 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -852,14 +801,11 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[3]&0x10 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.OriginTime = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.OriginTime != 0) {
-			return nil, errPackedZero()
-		}
+		x.OriginTime, b = v, rest
 	}
 	if bits[3]&0x08 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -929,14 +875,11 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.DepositCount = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.DepositCount != 0) {
-			return nil, errPackedZero()
-		}
+		x.DepositCount, b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -949,14 +892,11 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.DepositsLeft = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.DepositsLeft != 0) {
-			return nil, errPackedZero()
-		}
+		x.DepositsLeft, b = v, rest
 	}
 	return b, nil
 }
@@ -969,11 +909,11 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 2)...)
 	if x.Agents != 0 {
 		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Agents)
+		b = appendPackedLong(b, x.Agents)
 	}
 	if x.Interactions != 0 {
 		b[at+0] |= 0x40
-		b = binary.BigEndian.AppendUint64(b, x.Interactions)
+		b = appendPackedLong(b, x.Interactions)
 	}
 	if !x.VolumeWei.IsZero() {
 		b[at+0] |= 0x20
@@ -981,7 +921,7 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 	}
 	if x.MessageNonce != 0 {
 		b[at+0] |= 0x10
-		b = binary.BigEndian.AppendUint64(b, x.MessageNonce)
+		b = appendPackedLong(b, x.MessageNonce)
 	}
 	if !x.BaseFees.IsZero() {
 		b[at+0] |= 0x08
@@ -1001,7 +941,7 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 	}
 	if x.Index != 0 {
 		b[at+1] |= 0x80
-		b = binary.BigEndian.AppendUint64(b, x.Index)
+		b = appendPackedLong(b, x.Index)
 	}
 	if x.Transactions != ([32]byte{}) {
 		b[at+1] |= 0x40
@@ -1036,24 +976,18 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		return nil, errPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Agents = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Agents != 0) {
-			return nil, errPackedZero()
-		}
+		x.Agents, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Interactions = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Interactions != 0) {
-			return nil, errPackedZero()
-		}
+		x.Interactions, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
 		rest, err := getPackedWide(b, &x.VolumeWei, 32)
@@ -1063,14 +997,11 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		b = rest
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.MessageNonce = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.MessageNonce != 0) {
-			return nil, errPackedZero()
-		}
+		x.MessageNonce, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
 		rest, err := getPackedWide(b, &x.BaseFees, 32)
@@ -1104,14 +1035,11 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x80 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Index = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Index != 0) {
-			return nil, errPackedZero()
-		}
+		x.Index, b = v, rest
 	}
 	if bits[1]&0x40 != 0 {
 		if err := needPacked(b, 32); err != nil {
@@ -1168,11 +1096,11 @@ func (x *Tx) AppendPacked(b []byte) []byte {
 	}
 	if x.Nonce != 0 {
 		b[at+0] |= 0x08
-		b = binary.BigEndian.AppendUint64(b, x.Nonce)
+		b = appendPackedLong(b, x.Nonce)
 	}
 	if x.GasLimit != 0 {
 		b[at+0] |= 0x04
-		b = binary.BigEndian.AppendUint64(b, x.GasLimit)
+		b = appendPackedLong(b, x.GasLimit)
 	}
 	if !x.FeeCap.IsZero() {
 		b[at+0] |= 0x02
@@ -1279,24 +1207,18 @@ func (x *Tx) getPacked(b []byte) ([]byte, error) {
 		x.Creation = true
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.Nonce = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.Nonce != 0) {
-			return nil, errPackedZero()
-		}
+		x.Nonce, b = v, rest
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 8); err != nil {
+		v, rest, err := getPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		x.GasLimit = binary.BigEndian.Uint64(b[0:])
-		b = b[8:]
-		if !(x.GasLimit != 0) {
-			return nil, errPackedZero()
-		}
+		x.GasLimit, b = v, rest
 	}
 	if bits[0]&0x02 != 0 {
 		rest, err := getPackedWide(b, &x.FeeCap, 32)
@@ -1419,6 +1341,36 @@ func (x *Tx) getPacked(b []byte) ([]byte, error) {
 // appendPackedWide writes a number without leading zero bytes behind its length.
 func appendPackedWide(b []byte, v *uint256.Int) []byte {
 	return append(append(b, byte(v.ByteLen())), v.Bytes()...)
+}
+
+// appendPackedLong writes a number without leading zero bytes behind its length.
+func appendPackedLong(b []byte, v uint64) []byte {
+	var w [8]byte
+	binary.BigEndian.PutUint64(w[:], v)
+	n := 8
+	for n > 0 && w[8-n] == 0 {
+		n--
+	}
+	return append(append(b, byte(n)), w[8-n:]...)
+}
+
+// getPackedLong reads a number of up to eight bytes and returns what follows it
+func getPackedLong(b []byte) (v uint64, rest []byte, err error) {
+	if err := needPacked(b, 1); err != nil {
+		return 0, nil, err
+	}
+	n := int(b[0])
+	b = b[1:]
+	if err := needPacked(b, n); err != nil {
+		return 0, nil, err
+	}
+	if n == 0 || n > 8 || b[0] == 0 {
+		return 0, nil, errPackedZero()
+	}
+	for _, c := range b[:n] {
+		v = v<<8 | uint64(c)
+	}
+	return v, b[n:], nil
 }
 
 // getPackedWide reads a number; most is the number of bytes that its type has

@@ -24,7 +24,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 6, 0x08080808a0a00000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x88888888a0a00000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Op at w[p:] and returns the position after it.
@@ -34,7 +34,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 22, 0x14a0080820a0040001a004040420200104000820200000000000000000000000);
+        next = _sparse(w, next, m, 22, 0x14a0888820a0040001a004040420200104008820200000000000000000000000);
     }
 
     /// @notice Reads a packed Run at w[p:] and returns the position after it.
@@ -44,8 +44,8 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 32, 0x2020202020080820200820082004040820080820080000080820200820202020);
-        next = _sparse(w, next, m + 1024, 5, 0x2020082008000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 32, 0x2020202020888820208820882004048820888820880000888820208820202020);
+        next = _sparse(w, next, m + 1024, 5, 0x2020882088000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Sums at w[p:] and returns the position after it.
@@ -55,7 +55,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 12, 0x0808a008a0a0a020082020200000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 12, 0x8888a088a0a0a020882020200000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Tx at w[p:] and returns the position after it.
@@ -65,7 +65,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 21, 0x001414000808a0a0a0a0200420a0a0a000002020040000000000000000000000);
+        next = _sparse(w, next, m, 21, 0x001414008888a0a0a0a0200420a0a0a000002020040000000000000000000000);
     }
 
     /// @dev Reads a group of up to 32 fields at w[p:] into the words from m on, which are zero: a bitmap, and the fields that are

@@ -28,7 +28,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 6, 0x08a0a0a004000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x88a0a0a004000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.
@@ -128,7 +128,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 12, 0x011414202020a008080804200000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 12, 0x011414202020a088888804200000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed L1Info at w[p:] and returns the position after it.
@@ -138,7 +138,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 11, 0x0808a0a020200804040408000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 11, 0x8888a0a020208804040488000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Metadata at w[p:] and returns the position after it.
@@ -161,38 +161,23 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 1, 0x0800000000000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Params at w[p:] and returns the position after it.
     function unpackParams(bytes calldata w, uint256 p) internal pure returns (IRecords.Params memory x, uint256 next) {
-        next = _need(w, p, 188);
+        uint256 m;
         assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, calldataload(c))
-            mstore(add(x, 0x20), calldataload(add(c, 32)))
-            mstore(add(x, 0x40), shr(224, calldataload(add(c, 64))))
-            mstore(add(x, 0x60), shr(224, calldataload(add(c, 68))))
-            mstore(add(x, 0x80), shr(224, calldataload(add(c, 72))))
-            mstore(add(x, 0xa0), shr(224, calldataload(add(c, 76))))
-            mstore(add(x, 0xc0), shr(224, calldataload(add(c, 80))))
-            mstore(add(x, 0xe0), shr(224, calldataload(add(c, 84))))
-            mstore(add(x, 0x100), shr(224, calldataload(add(c, 88))))
-            mstore(add(x, 0x120), shr(192, calldataload(add(c, 92))))
-            mstore(add(x, 0x140), shr(192, calldataload(add(c, 100))))
-            mstore(add(x, 0x160), shr(192, calldataload(add(c, 108))))
-            mstore(add(x, 0x180), shr(192, calldataload(add(c, 116))))
-            mstore(add(x, 0x1a0), shr(192, calldataload(add(c, 124))))
-            mstore(add(x, 0x1c0), shr(192, calldataload(add(c, 132))))
-            mstore(add(x, 0x1e0), shr(192, calldataload(add(c, 140))))
-            mstore(add(x, 0x200), shr(192, calldataload(add(c, 148))))
-            {
-                let m1 := mload(add(x, 0x220))
-                mstore(m1, shr(192, calldataload(add(c, 156))))
-                mstore(add(m1, 0x20), shr(192, calldataload(add(c, 164))))
-                mstore(add(m1, 0x40), shr(192, calldataload(add(c, 172))))
-                mstore(add(m1, 0x60), shr(192, calldataload(add(c, 180))))
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 17, 0xa0a0040404040404048888888888888888000000000000000000000000000000);
+        {
+            uint256 a;
+            assembly ("memory-safe") {
+                a := mload(add(m, 0x220))
             }
+            next = _sparse(w, next, a, 4, 0x8888888800000000000000000000000000000000000000000000000000000000);
         }
     }
 
@@ -210,7 +195,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 14, 0x0808080808080808080808089008000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 14, 0x8888888888888888888888889088000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.
@@ -220,7 +205,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 4, 0x0808a00800000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 4, 0x8888a08800000000000000000000000000000000000000000000000000000000);
     }
 
     /// @dev A string behind its length.
