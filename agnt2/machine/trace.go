@@ -370,7 +370,7 @@ func (c *cursor) locateSubmission(ctx context.Context) error {
 	answer := func(s *Storage, kind byte, index ...uint64) []byte {
 		w := append(appendNodes(run.AppendPacked(nil), s.Account), kind)
 		for _, i := range index {
-			w = appendUint64(w, i)
+			w = binary.BigEndian.AppendUint64(w, i)
 		}
 		for _, slot := range s.Slots {
 			w = appendNodes(w, slot.Nodes)
@@ -554,7 +554,14 @@ func (c *cursor) witness(e *Entry) ([]byte, error) {
 		c.tx++
 		return w, nil
 	case Passer:
-		nodes, err := c.t.block.PasserPath(c.attempt.messages[:c.messages], op.Message)
+		p, err := c.t.block.Passer()
+		if err != nil {
+			return nil, err
+		}
+		if err := p.Insert(c.attempt.messages[:c.messages]...); err != nil {
+			return nil, err
+		}
+		nodes, err := p.Path(op.Message)
 		if err != nil {
 			return nil, err
 		}
@@ -752,7 +759,7 @@ func (t *Trace) run(c *cursor) error {
 // execute is one attempt; again says that a malformed transaction asks for another one, at c.
 func (t *Trace) execute(c *cursor) (again bool, err error) {
 	run := c.run()
-	block, sums := openFrames(&run)
+	block, _ := openFrames(&run)
 	m := vm.New(vm.Block{
 		ChainID: t.env.ChainID, Number: block.Number, Time: block.Time, GasLimit: block.GasLimit, BaseFee: block.BaseFee,
 		Coinbase: abi.SequencerFeeVault,
@@ -760,7 +767,7 @@ func (t *Trace) execute(c *cursor) (again bool, err error) {
 	s := &dirtyState{vm.NewOverlay(t.base), map[record.Key]bool{}}
 	m.Begin(s)
 	c.index += 1 + m.Steps()
-	passer := common.Hash(sums.Passer)
+	var passer *witness.Passer // once a message has been sent
 	for i := 0; i == 0 || nextTransaction(&run) != vm.SealBaseFees; i++ {
 		raw := t.block.Txs[i]
 		c.index += 2 // read, and listed
@@ -806,7 +813,12 @@ func (t *Trace) execute(c *cursor) (again bool, err error) {
 		if !m.Tx.IsVoid && sent(&m.Op) {
 			c.index++
 			c.attempt.messages = append(c.attempt.messages, m.Op.Message)
-			if passer, err = t.block.PasserRoot(c.attempt.messages); err != nil {
+			if passer == nil {
+				if passer, err = t.block.Passer(); err != nil {
+					return false, err
+				}
+			}
+			if err := passer.Insert(m.Op.Message); err != nil {
 				return false, err
 			}
 		}
@@ -826,7 +838,10 @@ func (t *Trace) execute(c *cursor) (again bool, err error) {
 		c.chunk, c.tx, c.messages = len(t.starts), i+1, len(c.attempt.messages)
 		at := State{Status: Unfinished, Step: nextTransaction(&run), Root: c.partial.Root(), frames: frameStore{}}
 		sums := m.Sums
-		sums.Passer, sums.Index = passer, uint64(i+1)
+		sums.Passer, sums.Index = run.ParentPasser, uint64(i+1)
+		if passer != nil {
+			sums.Passer = passer.Root()
+		}
 		sums.Transactions, sums.Receipts, sums.Bloom = c.txEdge.Hash(), c.receiptEdge.Hash(), crypto.Keccak256Hash(c.bloom[:])
 		at.Run, at.Block, at.Sums, at.Params = put(&at, &run), put(&at, &m.Block), put(&at, &sums), put(&at, &m.Params)
 		c.state = at
@@ -834,8 +849,6 @@ func (t *Trace) execute(c *cursor) (again bool, err error) {
 	}
 	return false, nil
 }
-
-func appendUint64(w []byte, v uint64) []byte { return binary.BigEndian.AppendUint64(w, v) }
 
 // appendHashes appends a path: its length in one byte, and the hashes.
 func appendHashes(w []byte, path []common.Hash) []byte {

@@ -9,6 +9,7 @@ import (
 	gethtrie "github.com/ethereum/go-ethereum/trie"
 	"github.com/ethereum/go-ethereum/triedb/database"
 
+	"github.com/agnt2/agnt2/agnt2/machine/patricia"
 	"github.com/agnt2/agnt2/agnt2/withdrawal"
 )
 
@@ -49,28 +50,64 @@ func addNames(named map[common.Hash]bool, node []byte) error {
 	return err
 }
 
-// PasserRoot is the message passer's root after messages, by their hashes, have been sent in the block: the header's
-// withdrawals root. It needs no more than PasserNodes for the block's own messages; for others it may fail.
-func (b *Block) PasserRoot(messages []common.Hash) (common.Hash, error) {
-	root := *b.Parent.WithdrawalsHash
-	if len(messages) == 0 {
-		return root, nil
-	}
+// Passer is the message passer's trie as far as a witness knows it: enough to insert the block's own messages.
+type Passer struct{ t *gethtrie.Trie }
+
+// Passer opens the trie at the parent.
+func (b *Block) Passer() (*Passer, error) {
 	nodes := make(nodeSet, len(b.PasserNodes))
 	for _, n := range b.PasserNodes {
 		nodes[crypto.Keccak256Hash(n)] = n
 	}
-	t, err := gethtrie.New(gethtrie.TrieID(root), nodes)
+	t, err := gethtrie.New(gethtrie.TrieID(*b.Parent.WithdrawalsHash), nodes)
 	if err != nil {
-		return common.Hash{}, fmt.Errorf("%w: %w", ErrMissing, err)
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
+	return &Passer{t}, nil
+}
+
+func passerKey(message common.Hash) []byte {
+	slot := withdrawal.Slot(message)
+	return crypto.Keccak256(slot[:])
+}
+
+// Insert adds messages, by their hashes.
+func (p *Passer) Insert(messages ...common.Hash) error {
 	for _, m := range messages {
-		slot := withdrawal.Slot(m)
-		if err := t.Update(crypto.Keccak256(slot[:]), []byte{0x01}); err != nil {
-			return common.Hash{}, fmt.Errorf("%w: %w", ErrMissing, err)
+		if err := p.t.Update(passerKey(m), []byte{0x01}); err != nil {
+			return fmt.Errorf("%w: %w", ErrMissing, err)
 		}
 	}
-	return t.Hash(), nil
+	return nil
+}
+
+// Root is the trie's root.
+func (p *Passer) Root() common.Hash { return p.t.Hash() }
+
+// Path is the RLP nodes, root first, on the path of a message's slot.
+func (p *Passer) Path(message common.Hash) ([][]byte, error) {
+	p.t.Hash()
+	nodes, err := patricia.Prove(p.t, passerKey(message))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+	}
+	return nodes, nil
+}
+
+// PasserRoot is the message passer's root after messages, by their hashes, have been sent in the block: the header's
+// withdrawals root. It needs no more than PasserNodes for the block's own messages; for others it may fail.
+func (b *Block) PasserRoot(messages []common.Hash) (common.Hash, error) {
+	if len(messages) == 0 {
+		return *b.Parent.WithdrawalsHash, nil
+	}
+	p, err := b.Passer()
+	if err != nil {
+		return common.Hash{}, err
+	}
+	if err := p.Insert(messages...); err != nil {
+		return common.Hash{}, err
+	}
+	return p.Root(), nil
 }
 
 // nodeSet is a node database.
