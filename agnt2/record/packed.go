@@ -3,16 +3,14 @@
 package record
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
-	"github.com/holiman/uint256"
+	"github.com/agnt2/agnt2/agnt2/abi/codec"
 )
 
 // ErrPacked is returned for bytes that are not the packed form of a struct.
-var ErrPacked = errors.New("not a packed struct")
+var ErrPacked = codec.ErrPacked
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
@@ -22,19 +20,19 @@ func (x *Account) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 1)...)
 	if x.Nonce != 0 {
 		b[at+0] |= 0x80
-		b = appendPackedLong(b, x.Nonce)
+		b = codec.AppendPackedLong(b, x.Nonce)
 	}
 	if !x.Balance.IsZero() {
 		b[at+0] |= 0x40
-		b = appendPackedWide(b, &x.Balance)
+		b = codec.AppendPackedWide(b, &x.Balance)
 	}
 	if !x.Stake.IsZero() {
 		b[at+0] |= 0x20
-		b = appendPackedWide(b, &x.Stake)
+		b = codec.AppendPackedWide(b, &x.Stake)
 	}
 	if !x.Escrowed.IsZero() {
 		b[at+0] |= 0x10
-		b = appendPackedWide(b, &x.Escrowed)
+		b = codec.AppendPackedWide(b, &x.Escrowed)
 	}
 	if x.PendingInvokes != 0 {
 		b[at+0] |= 0x08
@@ -56,49 +54,49 @@ func UnpackAccount(b []byte) (x Account, rest []byte, err error) {
 
 func (x *Account) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x03 != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Nonce, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		rest, err := getPackedWide(b, &x.Balance, 32)
+		rest, err := codec.GetPackedWide(b, &x.Balance, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x20 != 0 {
-		rest, err := getPackedWide(b, &x.Stake, 32)
+		rest, err := codec.GetPackedWide(b, &x.Stake, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x10 != 0 {
-		rest, err := getPackedWide(b, &x.Escrowed, 32)
+		rest, err := codec.GetPackedWide(b, &x.Escrowed, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.PendingInvokes = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.PendingInvokes != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x04 != 0 {
@@ -118,8 +116,8 @@ func (x *Agent) AppendPacked(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, x.DeregisteredAt)
 	b = binary.BigEndian.AppendUint64(b, x.LastHeartbeat)
 	b = append(b, x.ImageDigest[:]...)
-	b = appendPackedBytes(b, x.Name)
-	b = appendPackedBytes(b, x.Version)
+	b = codec.AppendPackedBytes(b, x.Name)
+	b = codec.AppendPackedBytes(b, x.Version)
 	return b
 }
 
@@ -132,7 +130,7 @@ func UnpackAgent(b []byte) (x Agent, rest []byte, err error) {
 }
 
 func (x *Agent) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 85); err != nil {
+	if err := codec.NeedPacked(b, 85); err != nil {
 		return nil, err
 	}
 	x.Status = b[0]
@@ -145,14 +143,14 @@ func (x *Agent) getPacked(b []byte) ([]byte, error) {
 	copy(x.ImageDigest[:], b[53:])
 	b = b[85:]
 	{
-		v, rest, err := getPackedBytes(b)
+		v, rest, err := codec.GetPackedBytes(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Name, b = string(v), rest
 	}
 	{
-		v, rest, err := getPackedBytes(b)
+		v, rest, err := codec.GetPackedBytes(b)
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +162,7 @@ func (x *Agent) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *AgentURI) AppendPacked(b []byte) []byte {
-	b = appendPackedBytes(b, x.Uri)
+	b = codec.AppendPackedBytes(b, x.Uri)
 	return b
 }
 
@@ -178,7 +176,7 @@ func UnpackAgentURI(b []byte) (x AgentURI, rest []byte, err error) {
 
 func (x *AgentURI) getPacked(b []byte) ([]byte, error) {
 	{
-		v, rest, err := getPackedBytes(b)
+		v, rest, err := codec.GetPackedBytes(b)
 		if err != nil {
 			return nil, err
 		}
@@ -207,7 +205,7 @@ func (x *Capability) AppendPacked(b []byte) []byte {
 	}
 	if !x.PriceWei.IsZero() {
 		b[at+0] |= 0x10
-		b = appendPackedWide(b, &x.PriceWei)
+		b = codec.AppendPackedWide(b, &x.PriceWei)
 	}
 	return b
 }
@@ -222,45 +220,45 @@ func UnpackCapability(b []byte) (x Capability, rest []byte, err error) {
 
 func (x *Capability) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x0f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.Epoch = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Epoch != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 1); err != nil {
+		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
 		x.Class = b[0]
 		b = b[1:]
 		if !(x.Class != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.LatencyMsP99 = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.LatencyMsP99 != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x10 != 0 {
-		rest, err := getPackedWide(b, &x.PriceWei, 32)
+		rest, err := codec.GetPackedWide(b, &x.PriceWei, 32)
 		if err != nil {
 			return nil, err
 		}
@@ -274,8 +272,8 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 func (x *CapabilityDetail) AppendPacked(b []byte) []byte {
 	b = append(b, x.InputSchemaHash[:]...)
 	b = append(b, x.OutputSchemaHash[:]...)
-	b = appendPackedBytes(b, x.Name)
-	b = appendPackedBytes(b, x.Endpoint)
+	b = codec.AppendPackedBytes(b, x.Name)
+	b = codec.AppendPackedBytes(b, x.Endpoint)
 	return b
 }
 
@@ -288,21 +286,21 @@ func UnpackCapabilityDetail(b []byte) (x CapabilityDetail, rest []byte, err erro
 }
 
 func (x *CapabilityDetail) getPacked(b []byte) ([]byte, error) {
-	if err := needPacked(b, 64); err != nil {
+	if err := codec.NeedPacked(b, 64); err != nil {
 		return nil, err
 	}
 	copy(x.InputSchemaHash[:], b[0:])
 	copy(x.OutputSchemaHash[:], b[32:])
 	b = b[64:]
 	{
-		v, rest, err := getPackedBytes(b)
+		v, rest, err := codec.GetPackedBytes(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Name, b = string(v), rest
 	}
 	{
-		v, rest, err := getPackedBytes(b)
+		v, rest, err := codec.GetPackedBytes(b)
 		if err != nil {
 			return nil, err
 		}
@@ -334,21 +332,21 @@ func UnpackDeadline(b []byte) (x Deadline, rest []byte, err error) {
 
 func (x *Deadline) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x7f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Id[:], b[0:])
 		b = b[32:]
 		if !(x.Id != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	return b, nil
@@ -386,19 +384,19 @@ func (x *Interaction) AppendPacked(b []byte) []byte {
 	}
 	if !x.PaymentWei.IsZero() {
 		b[at+0] |= 0x02
-		b = appendPackedWide(b, &x.PaymentWei)
+		b = codec.AppendPackedWide(b, &x.PaymentWei)
 	}
 	if x.InvokedAt != 0 {
 		b[at+0] |= 0x01
-		b = appendPackedLong(b, x.InvokedAt)
+		b = codec.AppendPackedLong(b, x.InvokedAt)
 	}
 	if x.Deadline != 0 {
 		b[at+1] |= 0x80
-		b = appendPackedLong(b, x.Deadline)
+		b = codec.AppendPackedLong(b, x.Deadline)
 	}
 	if x.SettledAt != 0 {
 		b[at+1] |= 0x40
-		b = appendPackedLong(b, x.SettledAt)
+		b = codec.AppendPackedLong(b, x.SettledAt)
 	}
 	if x.Branch != 0 {
 		b[at+1] |= 0x20
@@ -421,119 +419,119 @@ func UnpackInteraction(b []byte) (x Interaction, rest []byte, err error) {
 
 func (x *Interaction) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
 	if bits[1]&0x0f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 1); err != nil {
+		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
 		x.Status = b[0]
 		b = b[1:]
 		if !(x.Status != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 20); err != nil {
+		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
 		copy(x.Caller[:], b[0:])
 		b = b[20:]
 		if !(x.Caller != ([20]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 20); err != nil {
+		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
 		copy(x.Callee[:], b[0:])
 		b = b[20:]
 		if !(x.Callee != ([20]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Capability[:], b[0:])
 		b = b[32:]
 		if !(x.Capability != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.ParamsHash[:], b[0:])
 		b = b[32:]
 		if !(x.ParamsHash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.ResultHash[:], b[0:])
 		b = b[32:]
 		if !(x.ResultHash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x02 != 0 {
-		rest, err := getPackedWide(b, &x.PaymentWei, 32)
+		rest, err := codec.GetPackedWide(b, &x.PaymentWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x01 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.InvokedAt, b = v, rest
 	}
 	if bits[1]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Deadline, b = v, rest
 	}
 	if bits[1]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.SettledAt, b = v, rest
 	}
 	if bits[1]&0x20 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.Branch = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Branch != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.CompositionId[:], b[0:])
 		b = b[32:]
 		if !(x.CompositionId != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	return b, nil
@@ -547,19 +545,19 @@ func (x *L1Info) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 2)...)
 	if x.Number != 0 {
 		b[at+0] |= 0x80
-		b = appendPackedLong(b, x.Number)
+		b = codec.AppendPackedLong(b, x.Number)
 	}
 	if x.Timestamp != 0 {
 		b[at+0] |= 0x40
-		b = appendPackedLong(b, x.Timestamp)
+		b = codec.AppendPackedLong(b, x.Timestamp)
 	}
 	if !x.BaseFee.IsZero() {
 		b[at+0] |= 0x20
-		b = appendPackedWide(b, &x.BaseFee)
+		b = codec.AppendPackedWide(b, &x.BaseFee)
 	}
 	if !x.BlobBaseFee.IsZero() {
 		b[at+0] |= 0x10
-		b = appendPackedWide(b, &x.BlobBaseFee)
+		b = codec.AppendPackedWide(b, &x.BlobBaseFee)
 	}
 	if x.BlockHash != ([32]byte{}) {
 		b[at+0] |= 0x08
@@ -571,7 +569,7 @@ func (x *L1Info) AppendPacked(b []byte) []byte {
 	}
 	if x.SequenceNumber != 0 {
 		b[at+0] |= 0x02
-		b = appendPackedLong(b, x.SequenceNumber)
+		b = codec.AppendPackedLong(b, x.SequenceNumber)
 	}
 	if x.BaseFeeScalar != 0 {
 		b[at+0] |= 0x01
@@ -587,7 +585,7 @@ func (x *L1Info) AppendPacked(b []byte) []byte {
 	}
 	if x.OperatorFeeConstant != 0 {
 		b[at+1] |= 0x20
-		b = appendPackedLong(b, x.OperatorFeeConstant)
+		b = codec.AppendPackedLong(b, x.OperatorFeeConstant)
 	}
 	return b
 }
@@ -602,100 +600,100 @@ func UnpackL1Info(b []byte) (x L1Info, rest []byte, err error) {
 
 func (x *L1Info) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
 	if bits[1]&0x1f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Number, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Timestamp, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
-		rest, err := getPackedWide(b, &x.BaseFee, 32)
+		rest, err := codec.GetPackedWide(b, &x.BaseFee, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x10 != 0 {
-		rest, err := getPackedWide(b, &x.BlobBaseFee, 32)
+		rest, err := codec.GetPackedWide(b, &x.BlobBaseFee, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.BlockHash[:], b[0:])
 		b = b[32:]
 		if !(x.BlockHash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.BatcherHash[:], b[0:])
 		b = b[32:]
 		if !(x.BatcherHash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x02 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.SequenceNumber, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.BaseFeeScalar = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.BaseFeeScalar != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x80 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.BlobBaseFeeScalar = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.BlobBaseFeeScalar != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x40 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.OperatorFeeScalar = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.OperatorFeeScalar != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
@@ -707,8 +705,8 @@ func (x *L1Info) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Metadata) AppendPacked(b []byte) []byte {
-	b = appendPackedBytes(b, x.Key)
-	b = appendPackedBytes(b, x.Value)
+	b = codec.AppendPackedBytes(b, x.Key)
+	b = codec.AppendPackedBytes(b, x.Value)
 	return b
 }
 
@@ -723,13 +721,13 @@ func UnpackMetadata(b []byte) (x Metadata, rest []byte, err error) {
 func (x *Metadata) getPacked(b []byte) ([]byte, error) {
 	var err error
 	{
-		v, rest, err := getPackedBytes(b)
+		v, rest, err := codec.GetPackedBytes(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Key, b = string(v), rest
 	}
-	if x.Value, b, err = getPackedBytes(b); err != nil {
+	if x.Value, b, err = codec.GetPackedBytes(b); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -743,7 +741,7 @@ func (x *Pair) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 1)...)
 	if x.Completed != 0 {
 		b[at+0] |= 0x80
-		b = appendPackedLong(b, x.Completed)
+		b = codec.AppendPackedLong(b, x.Completed)
 	}
 	return b
 }
@@ -758,15 +756,15 @@ func UnpackPair(b []byte) (x Pair, rest []byte, err error) {
 
 func (x *Pair) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x7f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
@@ -783,11 +781,11 @@ func (x *Params) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 3)...)
 	if !x.MinStakeWei.IsZero() {
 		b[at+0] |= 0x80
-		b = appendPackedWide(b, &x.MinStakeWei)
+		b = codec.AppendPackedWide(b, &x.MinStakeWei)
 	}
 	if !x.MinCountedPaymentWei.IsZero() {
 		b[at+0] |= 0x40
-		b = appendPackedWide(b, &x.MinCountedPaymentWei)
+		b = codec.AppendPackedWide(b, &x.MinCountedPaymentWei)
 	}
 	if x.MinTtlSeconds != 0 {
 		b[at+0] |= 0x20
@@ -819,53 +817,53 @@ func (x *Params) AppendPacked(b []byte) []byte {
 	}
 	if x.GasTransfer != 0 {
 		b[at+1] |= 0x40
-		b = appendPackedLong(b, x.GasTransfer)
+		b = codec.AppendPackedLong(b, x.GasTransfer)
 	}
 	if x.GasAgentOperation != 0 {
 		b[at+1] |= 0x20
-		b = appendPackedLong(b, x.GasAgentOperation)
+		b = codec.AppendPackedLong(b, x.GasAgentOperation)
 	}
 	if x.GasPerRecord != 0 {
 		b[at+1] |= 0x10
-		b = appendPackedLong(b, x.GasPerRecord)
+		b = codec.AppendPackedLong(b, x.GasPerRecord)
 	}
 	if x.GasInvokeBase != 0 {
 		b[at+1] |= 0x08
-		b = appendPackedLong(b, x.GasInvokeBase)
+		b = codec.AppendPackedLong(b, x.GasInvokeBase)
 	}
 	if x.GasRespond != 0 {
 		b[at+1] |= 0x04
-		b = appendPackedLong(b, x.GasRespond)
+		b = codec.AppendPackedLong(b, x.GasRespond)
 	}
 	if x.GasPerPayloadByte != 0 {
 		b[at+1] |= 0x02
-		b = appendPackedLong(b, x.GasPerPayloadByte)
+		b = codec.AppendPackedLong(b, x.GasPerPayloadByte)
 	}
 	if x.GasPerCalldataByte != 0 {
 		b[at+1] |= 0x01
-		b = appendPackedLong(b, x.GasPerCalldataByte)
+		b = codec.AppendPackedLong(b, x.GasPerCalldataByte)
 	}
 	if x.GasWithdrawal != 0 {
 		b[at+2] |= 0x80
-		b = appendPackedLong(b, x.GasWithdrawal)
+		b = codec.AppendPackedLong(b, x.GasWithdrawal)
 	}
 	at = len(b)
 	b = append(b, make([]byte, 1)...)
 	if x.GasClass[0] != 0 {
 		b[at+0] |= 0x80
-		b = appendPackedLong(b, x.GasClass[0])
+		b = codec.AppendPackedLong(b, x.GasClass[0])
 	}
 	if x.GasClass[1] != 0 {
 		b[at+0] |= 0x40
-		b = appendPackedLong(b, x.GasClass[1])
+		b = codec.AppendPackedLong(b, x.GasClass[1])
 	}
 	if x.GasClass[2] != 0 {
 		b[at+0] |= 0x20
-		b = appendPackedLong(b, x.GasClass[2])
+		b = codec.AppendPackedLong(b, x.GasClass[2])
 	}
 	if x.GasClass[3] != 0 {
 		b[at+0] |= 0x10
-		b = appendPackedLong(b, x.GasClass[3])
+		b = codec.AppendPackedLong(b, x.GasClass[3])
 	}
 	return b
 }
@@ -880,183 +878,183 @@ func UnpackParams(b []byte) (x Params, rest []byte, err error) {
 
 func (x *Params) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 3); err != nil {
+	if err := codec.NeedPacked(b, 3); err != nil {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
 	if bits[2]&0x7f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		rest, err := getPackedWide(b, &x.MinStakeWei, 32)
+		rest, err := codec.GetPackedWide(b, &x.MinStakeWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x40 != 0 {
-		rest, err := getPackedWide(b, &x.MinCountedPaymentWei, 32)
+		rest, err := codec.GetPackedWide(b, &x.MinCountedPaymentWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.MinTtlSeconds = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.MinTtlSeconds != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.MaxTtlSeconds = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.MaxTtlSeconds != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.StakeCooldownSeconds = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.StakeCooldownSeconds != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x04 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.MaxPendingInvokes = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.MaxPendingInvokes != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x02 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.MaxCapabilities = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.MaxCapabilities != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x01 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.SweepsPerBlock = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.SweepsPerBlock != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x80 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.ReputationHalfLifeSeconds = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.ReputationHalfLifeSeconds != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasTransfer, b = v, rest
 	}
 	if bits[1]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasAgentOperation, b = v, rest
 	}
 	if bits[1]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasPerRecord, b = v, rest
 	}
 	if bits[1]&0x08 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasInvokeBase, b = v, rest
 	}
 	if bits[1]&0x04 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasRespond, b = v, rest
 	}
 	if bits[1]&0x02 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasPerPayloadByte, b = v, rest
 	}
 	if bits[1]&0x01 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasPerCalldataByte, b = v, rest
 	}
 	if bits[2]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasWithdrawal, b = v, rest
 	}
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x0f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasClass[0], b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasClass[1], b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasClass[2], b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
@@ -1073,59 +1071,59 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 2)...)
 	if x.Completed != 0 {
 		b[at+0] |= 0x80
-		b = appendPackedLong(b, x.Completed)
+		b = codec.AppendPackedLong(b, x.Completed)
 	}
 	if x.Timeouts != 0 {
 		b[at+0] |= 0x40
-		b = appendPackedLong(b, x.Timeouts)
+		b = codec.AppendPackedLong(b, x.Timeouts)
 	}
 	if x.Errors != 0 {
 		b[at+0] |= 0x20
-		b = appendPackedLong(b, x.Errors)
+		b = codec.AppendPackedLong(b, x.Errors)
 	}
 	if x.GracefulTimeouts != 0 {
 		b[at+0] |= 0x10
-		b = appendPackedLong(b, x.GracefulTimeouts)
+		b = codec.AppendPackedLong(b, x.GracefulTimeouts)
 	}
 	if x.ParseFailures != 0 {
 		b[at+0] |= 0x08
-		b = appendPackedLong(b, x.ParseFailures)
+		b = codec.AppendPackedLong(b, x.ParseFailures)
 	}
 	if x.Rejections != 0 {
 		b[at+0] |= 0x04
-		b = appendPackedLong(b, x.Rejections)
+		b = codec.AppendPackedLong(b, x.Rejections)
 	}
 	if x.SoftStreak != 0 {
 		b[at+0] |= 0x02
-		b = appendPackedLong(b, x.SoftStreak)
+		b = codec.AppendPackedLong(b, x.SoftStreak)
 	}
 	if x.PenaltyUnits != 0 {
 		b[at+0] |= 0x01
-		b = appendPackedLong(b, x.PenaltyUnits)
+		b = codec.AppendPackedLong(b, x.PenaltyUnits)
 	}
 	if x.Disputed != 0 {
 		b[at+1] |= 0x80
-		b = appendPackedLong(b, x.Disputed)
+		b = codec.AppendPackedLong(b, x.Disputed)
 	}
 	if x.DisputesLost != 0 {
 		b[at+1] |= 0x40
-		b = appendPackedLong(b, x.DisputesLost)
+		b = codec.AppendPackedLong(b, x.DisputesLost)
 	}
 	if x.CountedCompleted != 0 {
 		b[at+1] |= 0x20
-		b = appendPackedLong(b, x.CountedCompleted)
+		b = codec.AppendPackedLong(b, x.CountedCompleted)
 	}
 	if x.DistinctCallers != 0 {
 		b[at+1] |= 0x10
-		b = appendPackedLong(b, x.DistinctCallers)
+		b = codec.AppendPackedLong(b, x.DistinctCallers)
 	}
 	if !x.SumOfSquares.IsZero() {
 		b[at+1] |= 0x08
-		b = appendPackedWide(b, &x.SumOfSquares)
+		b = codec.AppendPackedWide(b, &x.SumOfSquares)
 	}
 	if x.LastActiveAt != 0 {
 		b[at+1] |= 0x04
-		b = appendPackedLong(b, x.LastActiveAt)
+		b = codec.AppendPackedLong(b, x.LastActiveAt)
 	}
 	return b
 }
@@ -1140,106 +1138,106 @@ func UnpackReputation(b []byte) (x Reputation, rest []byte, err error) {
 
 func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
 	if bits[1]&0x03 != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Completed, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Timeouts, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Errors, b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GracefulTimeouts, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.ParseFailures, b = v, rest
 	}
 	if bits[0]&0x04 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Rejections, b = v, rest
 	}
 	if bits[0]&0x02 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.SoftStreak, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.PenaltyUnits, b = v, rest
 	}
 	if bits[1]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Disputed, b = v, rest
 	}
 	if bits[1]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.DisputesLost, b = v, rest
 	}
 	if bits[1]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.CountedCompleted, b = v, rest
 	}
 	if bits[1]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.DistinctCallers, b = v, rest
 	}
 	if bits[1]&0x08 != 0 {
-		rest, err := getPackedWide(b, &x.SumOfSquares, 16)
+		rest, err := codec.GetPackedWide(b, &x.SumOfSquares, 16)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[1]&0x04 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
@@ -1256,19 +1254,19 @@ func (x *Totals) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 1)...)
 	if x.Agents != 0 {
 		b[at+0] |= 0x80
-		b = appendPackedLong(b, x.Agents)
+		b = codec.AppendPackedLong(b, x.Agents)
 	}
 	if x.Interactions != 0 {
 		b[at+0] |= 0x40
-		b = appendPackedLong(b, x.Interactions)
+		b = codec.AppendPackedLong(b, x.Interactions)
 	}
 	if !x.VolumeWei.IsZero() {
 		b[at+0] |= 0x20
-		b = appendPackedWide(b, &x.VolumeWei)
+		b = codec.AppendPackedWide(b, &x.VolumeWei)
 	}
 	if x.MessageNonce != 0 {
 		b[at+0] |= 0x10
-		b = appendPackedLong(b, x.MessageNonce)
+		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
 	return b
 }
@@ -1283,136 +1281,40 @@ func UnpackTotals(b []byte) (x Totals, rest []byte, err error) {
 
 func (x *Totals) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x0f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Agents, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Interactions, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
-		rest, err := getPackedWide(b, &x.VolumeWei, 32)
+		rest, err := codec.GetPackedWide(b, &x.VolumeWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.MessageNonce, b = v, rest
 	}
 	return b, nil
-}
-
-// appendPackedBytes panics above 65,535 bytes: no struct that obeys its field limits comes near.
-func appendPackedBytes[T ~string | ~[]byte](b []byte, v T) []byte {
-	return append(appendPackedCount(b, len(v)), v...)
-}
-
-func appendPackedCount(b []byte, n int) []byte {
-	if n > 0xffff {
-		panic("packed form: length above 65535")
-	}
-	return binary.BigEndian.AppendUint16(b, uint16(n))
-}
-
-// getPackedBytes returns a copy and what follows it.
-func getPackedBytes(b []byte) (v, rest []byte, err error) {
-	n, b, err := getPackedCount(b, 1)
-	if err != nil {
-		return nil, nil, err
-	}
-	if n > 0 {
-		v = bytes.Clone(b[:n])
-	}
-	return v, b[n:], nil
-}
-
-// getPackedCount reads the length of something whose elements take at least size bytes each.
-func getPackedCount(b []byte, size int) (n int, rest []byte, err error) {
-	if err = needPacked(b, 2); err != nil {
-		return 0, nil, err
-	}
-	n = int(binary.BigEndian.Uint16(b))
-	return n, b[2:], needPacked(b[2:], n*size)
-}
-
-// appendPackedWide writes a number without leading zero bytes behind its length.
-func appendPackedWide(b []byte, v *uint256.Int) []byte {
-	return append(append(b, byte(v.ByteLen())), v.Bytes()...)
-}
-
-// appendPackedLong writes a number without leading zero bytes behind its length.
-func appendPackedLong(b []byte, v uint64) []byte {
-	var w [8]byte
-	binary.BigEndian.PutUint64(w[:], v)
-	n := 8
-	for n > 0 && w[8-n] == 0 {
-		n--
-	}
-	return append(append(b, byte(n)), w[8-n:]...)
-}
-
-// getPackedLong reads a number of up to eight bytes and returns what follows it
-func getPackedLong(b []byte) (v uint64, rest []byte, err error) {
-	if err := needPacked(b, 1); err != nil {
-		return 0, nil, err
-	}
-	n := int(b[0])
-	b = b[1:]
-	if err := needPacked(b, n); err != nil {
-		return 0, nil, err
-	}
-	if n == 0 || n > 8 || b[0] == 0 {
-		return 0, nil, errPackedZero()
-	}
-	for _, c := range b[:n] {
-		v = v<<8 | uint64(c)
-	}
-	return v, b[n:], nil
-}
-
-// getPackedWide reads a number; most is the number of bytes that its type has
-func getPackedWide(b []byte, v *uint256.Int, most int) ([]byte, error) {
-	if err := needPacked(b, 1); err != nil {
-		return nil, err
-	}
-	n := int(b[0])
-	b = b[1:]
-	if err := needPacked(b, n); err != nil {
-		return nil, err
-	}
-	if n == 0 || n > most || b[0] == 0 {
-		return nil, errPackedZero()
-	}
-	v.SetBytes(b[:n])
-	return b[n:], nil
-}
-
-func errPackedZero() error {
-	return fmt.Errorf("%w: a zero that is marked as there, or a bit too many", ErrPacked)
-}
-
-func needPacked(b []byte, n int) error {
-	if len(b) < n {
-		return fmt.Errorf("%w: %d bytes, need %d", ErrPacked, len(b), n)
-	}
-	return nil
 }

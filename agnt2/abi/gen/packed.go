@@ -191,113 +191,6 @@ type packedGo struct{ bytes.Buffer }
 
 func (g *packedGo) p(format string, a ...any) { fmt.Fprintf(g, format+"\n", a...) }
 
-// goHelpers are written where the code calls them.
-var goHelpers = []struct{ name, code string }{
-	{"appendPackedNumber", `// appendPackedNumber writes the low bytes of v.
-func appendPackedNumber(b []byte, v *uint256.Int, width int) []byte {
-	w := v.Bytes32()
-	return append(b, w[32-width:]...)
-}`},
-	{"appendPackedBool", `func appendPackedBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}`},
-	{"appendPackedBytes", `// appendPackedBytes panics above 65,535 bytes: no struct that obeys its field limits comes near.
-func appendPackedBytes[T ~string | ~[]byte](b []byte, v T) []byte {
-	return append(appendPackedCount(b, len(v)), v...)
-}`},
-	{"appendPackedCount", `func appendPackedCount(b []byte, n int) []byte {
-	if n > 0xffff {
-		panic("packed form: length above 65535")
-	}
-	return binary.BigEndian.AppendUint16(b, uint16(n))
-}`},
-	{"getPackedBytes", `// getPackedBytes returns a copy and what follows it.
-func getPackedBytes(b []byte) (v, rest []byte, err error) {
-	n, b, err := getPackedCount(b, 1)
-	if err != nil {
-		return nil, nil, err
-	}
-	if n > 0 {
-		v = bytes.Clone(b[:n])
-	}
-	return v, b[n:], nil
-}`},
-	{"getPackedCount", `// getPackedCount reads the length of something whose elements take at least size bytes each.
-func getPackedCount(b []byte, size int) (n int, rest []byte, err error) {
-	if err = needPacked(b, 2); err != nil {
-		return 0, nil, err
-	}
-	n = int(binary.BigEndian.Uint16(b))
-	return n, b[2:], needPacked(b[2:], n*size)
-}`},
-	{"getPackedBool", `func getPackedBool(v byte) (bool, error) {
-	if v > 1 {
-		return false, fmt.Errorf("%w: bool is %d", ErrPacked, v)
-	}
-	return v == 1, nil
-}`},
-	{"appendPackedWide", `// appendPackedWide writes a number without leading zero bytes behind its length.
-func appendPackedWide(b []byte, v *uint256.Int) []byte {
-	return append(append(b, byte(v.ByteLen())), v.Bytes()...)
-}`},
-	{"appendPackedLong", `// appendPackedLong writes a number without leading zero bytes behind its length.
-func appendPackedLong(b []byte, v uint64) []byte {
-	var w [8]byte
-	binary.BigEndian.PutUint64(w[:], v)
-	n := 8
-	for n > 0 && w[8-n] == 0 {
-		n--
-	}
-	return append(append(b, byte(n)), w[8-n:]...)
-}`},
-	{"getPackedLong", `// getPackedLong reads a number of up to eight bytes and returns what follows it
-func getPackedLong(b []byte) (v uint64, rest []byte, err error) {
-	if err := needPacked(b, 1); err != nil {
-		return 0, nil, err
-	}
-	n := int(b[0])
-	b = b[1:]
-	if err := needPacked(b, n); err != nil {
-		return 0, nil, err
-	}
-	if n == 0 || n > 8 || b[0] == 0 {
-		return 0, nil, errPackedZero()
-	}
-	for _, c := range b[:n] {
-		v = v<<8 | uint64(c)
-	}
-	return v, b[n:], nil
-}`},
-	{"getPackedWide", `// getPackedWide reads a number; most is the number of bytes that its type has
-func getPackedWide(b []byte, v *uint256.Int, most int) ([]byte, error) {
-	if err := needPacked(b, 1); err != nil {
-		return nil, err
-	}
-	n := int(b[0])
-	b = b[1:]
-	if err := needPacked(b, n); err != nil {
-		return nil, err
-	}
-	if n == 0 || n > most || b[0] == 0 {
-		return nil, errPackedZero()
-	}
-	v.SetBytes(b[:n])
-	return b[n:], nil
-}`},
-	{"errPackedZero", `func errPackedZero() error {
-	return fmt.Errorf("%w: a zero that is marked as there, or a bit too many", ErrPacked)
-}`},
-	{"needPacked", `func needPacked(b []byte, n int) error {
-	if len(b) < n {
-		return fmt.Errorf("%w: %d bytes, need %d", ErrPacked, len(b), n)
-	}
-	return nil
-}`},
-}
-
 // writePackedGo writes the Go codec of the packed form.
 func writePackedGo(file string, structs []packedStruct) {
 	g := new(packedGo)
@@ -323,14 +216,8 @@ func writePackedGo(file string, structs []packedStruct) {
 		g.Write(code.Bytes())
 		g.p("return b, nil\n}\n")
 	}
-	for i := range goHelpers {
-		h := goHelpers[i]
-		if bytes.Contains(g.Bytes(), []byte(h.name+"(")) {
-			g.p("%s\n", h.code)
-		}
-	}
-	imports := []string{`"errors"`}
-	for _, path := range []string{"bytes", "encoding/binary", "fmt", "", "github.com/ethereum/go-ethereum/common", "github.com/holiman/uint256"} {
+	var imports []string
+	for _, path := range []string{"bytes", "encoding/binary", "fmt", "", "github.com/agnt2/agnt2/agnt2/abi/codec", "github.com/ethereum/go-ethereum/common", "github.com/holiman/uint256"} {
 		if path == "" {
 			slices.Sort(imports)
 			imports = append(imports, "")
@@ -338,7 +225,7 @@ func writePackedGo(file string, structs []packedStruct) {
 			imports = append(imports, strconv.Quote(path))
 		}
 	}
-	head := fmt.Sprintf(packedHeader+"import (\n%s\n)\n\n// ErrPacked is returned for bytes that are not the packed form of a struct.\nvar ErrPacked = errors.New(\"not a packed struct\")\n\n", *pkg, strings.Join(imports, "\n"))
+	head := fmt.Sprintf(packedHeader+"import (\n%s\n)\n\n// ErrPacked is returned for bytes that are not the packed form of a struct.\nvar ErrPacked = codec.ErrPacked\n\n", *pkg, strings.Join(imports, "\n"))
 	writeGo(file, append([]byte(head), g.Bytes()...))
 }
 
@@ -351,14 +238,14 @@ func (g *packedGo) put(f string, t *gethabi.Type) {
 		case t.Size <= 64:
 			g.p("b = binary.BigEndian.AppendUint%d(b, %s)", t.Size, f)
 		default:
-			g.p("b = appendPackedNumber(b, &%s, %d)", f, t.Size/8)
+			g.p("b = codec.AppendPackedNumber(b, &%s, %d)", f, t.Size/8)
 		}
 	case gethabi.BoolTy:
-		g.p("b = appendPackedBool(b, %s)", f)
+		g.p("b = codec.AppendPackedBool(b, %s)", f)
 	case gethabi.AddressTy, gethabi.FixedBytesTy:
 		g.p("b = append(b, %s[:]...)", f)
 	case gethabi.StringTy, gethabi.BytesTy:
-		g.p("b = appendPackedBytes(b, %s)", f)
+		g.p("b = codec.AppendPackedBytes(b, %s)", f)
 	case gethabi.TupleTy:
 		for i, e := range t.TupleElems {
 			g.put(f+"."+title(t.TupleRawNames[i]), e)
@@ -368,7 +255,7 @@ func (g *packedGo) put(f string, t *gethabi.Type) {
 			g.put(fmt.Sprintf("%s[%d]", f, i), t.Elem)
 		}
 	case gethabi.SliceTy:
-		g.p("b = appendPackedCount(b, len(%s))\nfor i := range %s {", f, f)
+		g.p("b = codec.AppendPackedCount(b, len(%s))\nfor i := range %s {", f, f)
 		if sparse(t.Elem) {
 			g.p("b = %s[i].AppendPacked(b)", f)
 		} else {
@@ -400,9 +287,9 @@ func (g *packedGo) putSparse(t *gethabi.Type) {
 			g.p("if %s {\nb[at+%d] |= 0x%02x", notZero(f, e), i/8, 0x80>>(i%8))
 			switch {
 			case wide(e) && e.Size > 64:
-				g.p("b = appendPackedWide(b, &%s)", f)
+				g.p("b = codec.AppendPackedWide(b, &%s)", f)
 			case wide(e):
-				g.p("b = appendPackedLong(b, %s)", f)
+				g.p("b = codec.AppendPackedLong(b, %s)", f)
 			case e.T != gethabi.BoolTy:
 				g.put(f, e)
 			}
@@ -418,9 +305,9 @@ func (g *packedGo) getSparse(t *gethabi.Type) {
 	g.p("var bits []byte")
 	for _, gr := range groups(t) {
 		n := (len(gr.names) + 7) / 8
-		g.p("if err := needPacked(b, %d); err != nil { return nil, err }\nbits, b = b[:%d], b[%d:]", n, n, n)
+		g.p("if err := codec.NeedPacked(b, %d); err != nil { return nil, err }\nbits, b = b[:%d], b[%d:]", n, n, n)
 		if unused := 8*n - len(gr.names); unused > 0 {
-			g.p("if bits[%d]&0x%02x != 0 { return nil, errPackedZero() }", n-1, 1<<unused-1)
+			g.p("if bits[%d]&0x%02x != 0 { return nil, codec.ErrPackedZero() }", n-1, 1<<unused-1)
 		}
 		for i, e := range gr.types {
 			f := "x." + gr.names[i]
@@ -429,12 +316,12 @@ func (g *packedGo) getSparse(t *gethabi.Type) {
 			case e.T == gethabi.BoolTy:
 				g.p("%s = true\n}", f)
 			case wide(e) && e.Size > 64:
-				g.p("rest, err := getPackedWide(b, &%s, %d)\nif err != nil { return nil, err }\nb = rest\n}", f, e.Size/8)
+				g.p("rest, err := codec.GetPackedWide(b, &%s, %d)\nif err != nil { return nil, err }\nb = rest\n}", f, e.Size/8)
 			case wide(e):
-				g.p("v, rest, err := getPackedLong(b)\nif err != nil { return nil, err }\n%s, b = v, rest\n}", f)
+				g.p("v, rest, err := codec.GetPackedLong(b)\nif err != nil { return nil, err }\n%s, b = v, rest\n}", f)
 			default:
 				(&goReader{packedGo: g}).fields(f, e)
-				g.p("if !(%s) { return nil, errPackedZero() }\n}", notZero(f, e))
+				g.p("if !(%s) { return nil, codec.ErrPackedZero() }\n}", notZero(f, e))
 			}
 		}
 	}
@@ -451,7 +338,7 @@ func (g *goReader) flush() {
 	if g.size == 0 {
 		return
 	}
-	g.p("if err := needPacked(b, %d); err != nil { return nil, err }", g.size)
+	g.p("if err := codec.NeedPacked(b, %d); err != nil { return nil, err }", g.size)
 	g.Write(g.run.Bytes())
 	g.p("b = b[%d:]", g.size)
 	g.run.Reset()
@@ -477,16 +364,16 @@ func (g *goReader) get(f string, t *gethabi.Type) {
 			g.run.p("%s.SetBytes(b[%d:%d])", f, g.size, g.size+t.Size/8)
 		}
 	case gethabi.BoolTy:
-		g.run.p("if %s, err = getPackedBool(b[%d]); %s", f, g.size, fail)
+		g.run.p("if %s, err = codec.GetPackedBool(b[%d]); %s", f, g.size, fail)
 	case gethabi.AddressTy, gethabi.FixedBytesTy:
 		g.run.p("copy(%s[:], %s)", f, at)
 	case gethabi.StringTy:
 		g.flush()
-		g.p("{\nv, rest, err := getPackedBytes(b)\nif %s\n%s, b = string(v), rest\n}", fail, f)
+		g.p("{\nv, rest, err := codec.GetPackedBytes(b)\nif %s\n%s, b = string(v), rest\n}", fail, f)
 		return
 	case gethabi.BytesTy:
 		g.flush()
-		g.p("if %s, b, err = getPackedBytes(b); %s", f, fail)
+		g.p("if %s, b, err = codec.GetPackedBytes(b); %s", f, fail)
 		return
 	case gethabi.TupleTy:
 		for i, e := range t.TupleElems {
@@ -500,7 +387,7 @@ func (g *goReader) get(f string, t *gethabi.Type) {
 		return
 	case gethabi.SliceTy:
 		g.flush()
-		g.p("{\nn, rest, err := getPackedCount(b, %d)\nif %s\nb = rest\nif n > 0 { %s = make(%s, n) }\nfor i := range %s {", leastPacked(t.Elem), fail, f, (&generator{structs: map[string]*gethabi.Type{}}).goType(t), f)
+		g.p("{\nn, rest, err := codec.GetPackedCount(b, %d)\nif %s\nb = rest\nif n > 0 { %s = make(%s, n) }\nfor i := range %s {", leastPacked(t.Elem), fail, f, (&generator{structs: map[string]*gethabi.Type{}}).goType(t), f)
 		if sparse(t.Elem) {
 			g.p("if b, err = %s[i].getPacked(b); err != nil { return nil, err }", f)
 		} else {

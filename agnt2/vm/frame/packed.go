@@ -4,14 +4,13 @@ package frame
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
-	"github.com/holiman/uint256"
+	"github.com/agnt2/agnt2/agnt2/abi/codec"
 )
 
 // ErrPacked is returned for bytes that are not the packed form of a struct.
-var ErrPacked = errors.New("not a packed struct")
+var ErrPacked = codec.ErrPacked
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
@@ -21,27 +20,27 @@ func (x *Block) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 1)...)
 	if x.Number != 0 {
 		b[at+0] |= 0x80
-		b = appendPackedLong(b, x.Number)
+		b = codec.AppendPackedLong(b, x.Number)
 	}
 	if x.Time != 0 {
 		b[at+0] |= 0x40
-		b = appendPackedLong(b, x.Time)
+		b = codec.AppendPackedLong(b, x.Time)
 	}
 	if x.GasLimit != 0 {
 		b[at+0] |= 0x20
-		b = appendPackedLong(b, x.GasLimit)
+		b = codec.AppendPackedLong(b, x.GasLimit)
 	}
 	if x.GasUsed != 0 {
 		b[at+0] |= 0x10
-		b = appendPackedLong(b, x.GasUsed)
+		b = codec.AppendPackedLong(b, x.GasUsed)
 	}
 	if !x.BaseFee.IsZero() {
 		b[at+0] |= 0x08
-		b = appendPackedWide(b, &x.BaseFee)
+		b = codec.AppendPackedWide(b, &x.BaseFee)
 	}
 	if !x.L1Price.IsZero() {
 		b[at+0] |= 0x04
-		b = appendPackedWide(b, &x.L1Price)
+		b = codec.AppendPackedWide(b, &x.L1Price)
 	}
 	return b
 }
@@ -56,50 +55,50 @@ func UnpackBlock(b []byte) (x Block, rest []byte, err error) {
 
 func (x *Block) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x03 != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Number, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Time, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasLimit, b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasUsed, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		rest, err := getPackedWide(b, &x.BaseFee, 32)
+		rest, err := codec.GetPackedWide(b, &x.BaseFee, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x04 != 0 {
-		rest, err := getPackedWide(b, &x.L1Price, 32)
+		rest, err := codec.GetPackedWide(b, &x.L1Price, 32)
 		if err != nil {
 			return nil, err
 		}
@@ -120,15 +119,15 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if !x.Value.IsZero() {
 		b[at+0] |= 0x40
-		b = appendPackedWide(b, &x.Value)
+		b = codec.AppendPackedWide(b, &x.Value)
 	}
 	if x.GasLimit != 0 {
 		b[at+0] |= 0x20
-		b = appendPackedLong(b, x.GasLimit)
+		b = codec.AppendPackedLong(b, x.GasLimit)
 	}
 	if x.GasUsed != 0 {
 		b[at+0] |= 0x10
-		b = appendPackedLong(b, x.GasUsed)
+		b = codec.AppendPackedLong(b, x.GasUsed)
 	}
 	if x.Data != ([32]byte{}) {
 		b[at+0] |= 0x08
@@ -136,7 +135,7 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if !x.Stake.IsZero() {
 		b[at+0] |= 0x04
-		b = appendPackedWide(b, &x.Stake)
+		b = codec.AppendPackedWide(b, &x.Stake)
 	}
 	if x.Pending != 0 {
 		b[at+0] |= 0x02
@@ -151,7 +150,7 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if !x.Credit.IsZero() {
 		b[at+1] |= 0x40
-		b = appendPackedWide(b, &x.Credit)
+		b = codec.AppendPackedWide(b, &x.Credit)
 	}
 	if x.Index != 0 {
 		b[at+1] |= 0x20
@@ -186,7 +185,7 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if x.Pairs != 0 {
 		b[at+2] |= 0x20
-		b = appendPackedLong(b, x.Pairs)
+		b = codec.AppendPackedLong(b, x.Pairs)
 	}
 	if x.Message != ([32]byte{}) {
 		b[at+2] |= 0x10
@@ -212,189 +211,189 @@ func UnpackOp(b []byte) (x Op, rest []byte, err error) {
 
 func (x *Op) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 3); err != nil {
+	if err := codec.NeedPacked(b, 3); err != nil {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
 	if bits[2]&0x03 != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 20); err != nil {
+		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
 		copy(x.From[:], b[0:])
 		b = b[20:]
 		if !(x.From != ([20]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x40 != 0 {
-		rest, err := getPackedWide(b, &x.Value, 32)
+		rest, err := codec.GetPackedWide(b, &x.Value, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasLimit, b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasUsed, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Data[:], b[0:])
 		b = b[32:]
 		if !(x.Data != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x04 != 0 {
-		rest, err := getPackedWide(b, &x.Stake, 32)
+		rest, err := codec.GetPackedWide(b, &x.Stake, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x02 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.Pending = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Pending != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x01 != 0 {
 		x.Registered = true
 	}
 	if bits[1]&0x80 != 0 {
-		if err := needPacked(b, 1); err != nil {
+		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
 		x.Effect = b[0]
 		b = b[1:]
 		if !(x.Effect != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x40 != 0 {
-		rest, err := getPackedWide(b, &x.Credit, 32)
+		rest, err := codec.GetPackedWide(b, &x.Credit, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[1]&0x20 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.Index = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Index != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x10 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.Epoch = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Epoch != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x08 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.Count = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Count != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x04 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Id[:], b[0:])
 		b = b[32:]
 		if !(x.Id != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x02 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Word[:], b[0:])
 		b = b[32:]
 		if !(x.Word != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x01 != 0 {
-		if err := needPacked(b, 1); err != nil {
+		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
 		x.Status = b[0]
 		b = b[1:]
 		if !(x.Status != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[2]&0x80 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.Branch = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Branch != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[2]&0x40 != 0 {
 		x.Flag = true
 	}
 	if bits[2]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Pairs, b = v, rest
 	}
 	if bits[2]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Message[:], b[0:])
 		b = b[32:]
 		if !(x.Message != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[2]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Logs[:], b[0:])
 		b = b[32:]
 		if !(x.Logs != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[2]&0x04 != 0 {
@@ -431,11 +430,11 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.Number != 0 {
 		b[at+0] |= 0x04
-		b = appendPackedLong(b, x.Number)
+		b = codec.AppendPackedLong(b, x.Number)
 	}
 	if x.Time != 0 {
 		b[at+0] |= 0x02
-		b = appendPackedLong(b, x.Time)
+		b = codec.AppendPackedLong(b, x.Time)
 	}
 	if x.Extra != ([32]byte{}) {
 		b[at+0] |= 0x01
@@ -447,7 +446,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.ParentOrigin != 0 {
 		b[at+1] |= 0x40
-		b = appendPackedLong(b, x.ParentOrigin)
+		b = codec.AppendPackedLong(b, x.ParentOrigin)
 	}
 	if x.ParentOriginHash != ([32]byte{}) {
 		b[at+1] |= 0x20
@@ -455,7 +454,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.SequenceNumber != 0 {
 		b[at+1] |= 0x10
-		b = appendPackedLong(b, x.SequenceNumber)
+		b = codec.AppendPackedLong(b, x.SequenceNumber)
 	}
 	if x.BatcherHash != ([32]byte{}) {
 		b[at+1] |= 0x08
@@ -471,7 +470,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.GasLimit != 0 {
 		b[at+1] |= 0x01
-		b = appendPackedLong(b, x.GasLimit)
+		b = codec.AppendPackedLong(b, x.GasLimit)
 	}
 	if x.Walk != ([32]byte{}) {
 		b[at+2] |= 0x80
@@ -479,11 +478,11 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.WalkLeft != 0 {
 		b[at+2] |= 0x40
-		b = appendPackedLong(b, x.WalkLeft)
+		b = codec.AppendPackedLong(b, x.WalkLeft)
 	}
 	if x.HeadNumber != 0 {
 		b[at+2] |= 0x20
-		b = appendPackedLong(b, x.HeadNumber)
+		b = codec.AppendPackedLong(b, x.HeadNumber)
 	}
 	if x.HeadRoot != ([32]byte{}) {
 		b[at+2] |= 0x10
@@ -491,7 +490,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.Origin != 0 {
 		b[at+2] |= 0x08
-		b = appendPackedLong(b, x.Origin)
+		b = codec.AppendPackedLong(b, x.Origin)
 	}
 	if x.Empty {
 		b[at+2] |= 0x04
@@ -501,11 +500,11 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.TxCount != 0 {
 		b[at+2] |= 0x01
-		b = appendPackedLong(b, x.TxCount)
+		b = codec.AppendPackedLong(b, x.TxCount)
 	}
 	if x.TxNext != 0 {
 		b[at+3] |= 0x80
-		b = appendPackedLong(b, x.TxNext)
+		b = codec.AppendPackedLong(b, x.TxNext)
 	}
 	if x.TxsRoot != ([32]byte{}) {
 		b[at+3] |= 0x40
@@ -517,7 +516,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.OriginTime != 0 {
 		b[at+3] |= 0x10
-		b = appendPackedLong(b, x.OriginTime)
+		b = codec.AppendPackedLong(b, x.OriginTime)
 	}
 	if x.OriginBaseFee != ([32]byte{}) {
 		b[at+3] |= 0x08
@@ -547,7 +546,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.DepositCount != 0 {
 		b[at+0] |= 0x20
-		b = appendPackedLong(b, x.DepositCount)
+		b = codec.AppendPackedLong(b, x.DepositCount)
 	}
 	if x.Deposits != ([32]byte{}) {
 		b[at+0] |= 0x10
@@ -555,7 +554,7 @@ func (x *Run) AppendPacked(b []byte) []byte {
 	}
 	if x.DepositsLeft != 0 {
 		b[at+0] |= 0x08
-		b = appendPackedLong(b, x.DepositsLeft)
+		b = codec.AppendPackedLong(b, x.DepositsLeft)
 	}
 	return b
 }
@@ -570,191 +569,191 @@ func UnpackRun(b []byte) (x Run, rest []byte, err error) {
 
 func (x *Run) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 4); err != nil {
+	if err := codec.NeedPacked(b, 4); err != nil {
 		return nil, err
 	}
 	bits, b = b[:4], b[4:]
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Disputed[:], b[0:])
 		b = b[32:]
 		if !(x.Disputed != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Agreed[:], b[0:])
 		b = b[32:]
 		if !(x.Agreed != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.ParentHash[:], b[0:])
 		b = b[32:]
 		if !(x.ParentHash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.ParentRoot[:], b[0:])
 		b = b[32:]
 		if !(x.ParentRoot != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.ParentPasser[:], b[0:])
 		b = b[32:]
 		if !(x.ParentPasser != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x04 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Number, b = v, rest
 	}
 	if bits[0]&0x02 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Time, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Extra[:], b[0:])
 		b = b[32:]
 		if !(x.Extra != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x80 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.BaseFee[:], b[0:])
 		b = b[32:]
 		if !(x.BaseFee != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.ParentOrigin, b = v, rest
 	}
 	if bits[1]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.ParentOriginHash[:], b[0:])
 		b = b[32:]
 		if !(x.ParentOriginHash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.SequenceNumber, b = v, rest
 	}
 	if bits[1]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.BatcherHash[:], b[0:])
 		b = b[32:]
 		if !(x.BatcherHash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x04 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.BaseFeeScalar = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.BaseFeeScalar != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x02 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.BlobBaseFeeScalar = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.BlobBaseFeeScalar != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x01 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasLimit, b = v, rest
 	}
 	if bits[2]&0x80 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Walk[:], b[0:])
 		b = b[32:]
 		if !(x.Walk != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[2]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.WalkLeft, b = v, rest
 	}
 	if bits[2]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.HeadNumber, b = v, rest
 	}
 	if bits[2]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.HeadRoot[:], b[0:])
 		b = b[32:]
 		if !(x.HeadRoot != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[2]&0x08 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
@@ -767,132 +766,132 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 		x.Settled = true
 	}
 	if bits[2]&0x01 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.TxCount, b = v, rest
 	}
 	if bits[3]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.TxNext, b = v, rest
 	}
 	if bits[3]&0x40 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.TxsRoot[:], b[0:])
 		b = b[32:]
 		if !(x.TxsRoot != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[3]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.OriginHash[:], b[0:])
 		b = b[32:]
 		if !(x.OriginHash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[3]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.OriginTime, b = v, rest
 	}
 	if bits[3]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.OriginBaseFee[:], b[0:])
 		b = b[32:]
 		if !(x.OriginBaseFee != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[3]&0x04 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.OriginBlobBaseFee[:], b[0:])
 		b = b[32:]
 		if !(x.OriginBlobBaseFee != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[3]&0x02 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.OriginRandao[:], b[0:])
 		b = b[32:]
 		if !(x.OriginRandao != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[3]&0x01 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.OriginBeaconRoot[:], b[0:])
 		b = b[32:]
 		if !(x.OriginBeaconRoot != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x07 != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.OriginReceipts[:], b[0:])
 		b = b[32:]
 		if !(x.OriginReceipts != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.AllDeposits[:], b[0:])
 		b = b[32:]
 		if !(x.AllDeposits != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.DepositCount, b = v, rest
 	}
 	if bits[0]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Deposits[:], b[0:])
 		b = b[32:]
 		if !(x.Deposits != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x08 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
@@ -909,31 +908,31 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 	b = append(b, make([]byte, 2)...)
 	if x.Agents != 0 {
 		b[at+0] |= 0x80
-		b = appendPackedLong(b, x.Agents)
+		b = codec.AppendPackedLong(b, x.Agents)
 	}
 	if x.Interactions != 0 {
 		b[at+0] |= 0x40
-		b = appendPackedLong(b, x.Interactions)
+		b = codec.AppendPackedLong(b, x.Interactions)
 	}
 	if !x.VolumeWei.IsZero() {
 		b[at+0] |= 0x20
-		b = appendPackedWide(b, &x.VolumeWei)
+		b = codec.AppendPackedWide(b, &x.VolumeWei)
 	}
 	if x.MessageNonce != 0 {
 		b[at+0] |= 0x10
-		b = appendPackedLong(b, x.MessageNonce)
+		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
 	if !x.BaseFees.IsZero() {
 		b[at+0] |= 0x08
-		b = appendPackedWide(b, &x.BaseFees)
+		b = codec.AppendPackedWide(b, &x.BaseFees)
 	}
 	if !x.PriorityFees.IsZero() {
 		b[at+0] |= 0x04
-		b = appendPackedWide(b, &x.PriorityFees)
+		b = codec.AppendPackedWide(b, &x.PriorityFees)
 	}
 	if !x.L1Fees.IsZero() {
 		b[at+0] |= 0x02
-		b = appendPackedWide(b, &x.L1Fees)
+		b = codec.AppendPackedWide(b, &x.L1Fees)
 	}
 	if x.Passer != ([32]byte{}) {
 		b[at+0] |= 0x01
@@ -941,7 +940,7 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 	}
 	if x.Index != 0 {
 		b[at+1] |= 0x80
-		b = appendPackedLong(b, x.Index)
+		b = codec.AppendPackedLong(b, x.Index)
 	}
 	if x.Transactions != ([32]byte{}) {
 		b[at+1] |= 0x40
@@ -968,107 +967,107 @@ func UnpackSums(b []byte) (x Sums, rest []byte, err error) {
 
 func (x *Sums) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
 	if bits[1]&0x0f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Agents, b = v, rest
 	}
 	if bits[0]&0x40 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Interactions, b = v, rest
 	}
 	if bits[0]&0x20 != 0 {
-		rest, err := getPackedWide(b, &x.VolumeWei, 32)
+		rest, err := codec.GetPackedWide(b, &x.VolumeWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x10 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.MessageNonce, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		rest, err := getPackedWide(b, &x.BaseFees, 32)
+		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x04 != 0 {
-		rest, err := getPackedWide(b, &x.PriorityFees, 32)
+		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x02 != 0 {
-		rest, err := getPackedWide(b, &x.L1Fees, 32)
+		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x01 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Passer[:], b[0:])
 		b = b[32:]
 		if !(x.Passer != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x80 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Index, b = v, rest
 	}
 	if bits[1]&0x40 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Transactions[:], b[0:])
 		b = b[32:]
 		if !(x.Transactions != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Receipts[:], b[0:])
 		b = b[32:]
 		if !(x.Receipts != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Bloom[:], b[0:])
 		b = b[32:]
 		if !(x.Bloom != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	return b, nil
@@ -1096,27 +1095,27 @@ func (x *Tx) AppendPacked(b []byte) []byte {
 	}
 	if x.Nonce != 0 {
 		b[at+0] |= 0x08
-		b = appendPackedLong(b, x.Nonce)
+		b = codec.AppendPackedLong(b, x.Nonce)
 	}
 	if x.GasLimit != 0 {
 		b[at+0] |= 0x04
-		b = appendPackedLong(b, x.GasLimit)
+		b = codec.AppendPackedLong(b, x.GasLimit)
 	}
 	if !x.FeeCap.IsZero() {
 		b[at+0] |= 0x02
-		b = appendPackedWide(b, &x.FeeCap)
+		b = codec.AppendPackedWide(b, &x.FeeCap)
 	}
 	if !x.TipCap.IsZero() {
 		b[at+0] |= 0x01
-		b = appendPackedWide(b, &x.TipCap)
+		b = codec.AppendPackedWide(b, &x.TipCap)
 	}
 	if !x.Value.IsZero() {
 		b[at+1] |= 0x80
-		b = appendPackedWide(b, &x.Value)
+		b = codec.AppendPackedWide(b, &x.Value)
 	}
 	if !x.Mint.IsZero() {
 		b[at+1] |= 0x40
-		b = appendPackedWide(b, &x.Mint)
+		b = codec.AppendPackedWide(b, &x.Mint)
 	}
 	if x.Data != ([32]byte{}) {
 		b[at+1] |= 0x20
@@ -1132,15 +1131,15 @@ func (x *Tx) AppendPacked(b []byte) []byte {
 	}
 	if !x.GasPrice.IsZero() {
 		b[at+1] |= 0x04
-		b = appendPackedWide(b, &x.GasPrice)
+		b = codec.AppendPackedWide(b, &x.GasPrice)
 	}
 	if !x.L1Fee.IsZero() {
 		b[at+1] |= 0x02
-		b = appendPackedWide(b, &x.L1Fee)
+		b = codec.AppendPackedWide(b, &x.L1Fee)
 	}
 	if !x.Reserve.IsZero() {
 		b[at+1] |= 0x01
-		b = appendPackedWide(b, &x.Reserve)
+		b = codec.AppendPackedWide(b, &x.Reserve)
 	}
 	if x.ValueTaken {
 		b[at+2] |= 0x80
@@ -1173,127 +1172,127 @@ func UnpackTx(b []byte) (x Tx, rest []byte, err error) {
 
 func (x *Tx) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 3); err != nil {
+	if err := codec.NeedPacked(b, 3); err != nil {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
 	if bits[2]&0x07 != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
 		x.Deposit = true
 	}
 	if bits[0]&0x40 != 0 {
-		if err := needPacked(b, 20); err != nil {
+		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
 		copy(x.From[:], b[0:])
 		b = b[20:]
 		if !(x.From != ([20]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		if err := needPacked(b, 20); err != nil {
+		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
 		copy(x.To[:], b[0:])
 		b = b[20:]
 		if !(x.To != ([20]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x10 != 0 {
 		x.Creation = true
 	}
 	if bits[0]&0x08 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Nonce, b = v, rest
 	}
 	if bits[0]&0x04 != 0 {
-		v, rest, err := getPackedLong(b)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.GasLimit, b = v, rest
 	}
 	if bits[0]&0x02 != 0 {
-		rest, err := getPackedWide(b, &x.FeeCap, 32)
+		rest, err := codec.GetPackedWide(b, &x.FeeCap, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x01 != 0 {
-		rest, err := getPackedWide(b, &x.TipCap, 32)
+		rest, err := codec.GetPackedWide(b, &x.TipCap, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[1]&0x80 != 0 {
-		rest, err := getPackedWide(b, &x.Value, 32)
+		rest, err := codec.GetPackedWide(b, &x.Value, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[1]&0x40 != 0 {
-		rest, err := getPackedWide(b, &x.Mint, 32)
+		rest, err := codec.GetPackedWide(b, &x.Mint, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[1]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Data[:], b[0:])
 		b = b[32:]
 		if !(x.Data != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x10 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.Size = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Size != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x08 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Hash[:], b[0:])
 		b = b[32:]
 		if !(x.Hash != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[1]&0x04 != 0 {
-		rest, err := getPackedWide(b, &x.GasPrice, 32)
+		rest, err := codec.GetPackedWide(b, &x.GasPrice, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[1]&0x02 != 0 {
-		rest, err := getPackedWide(b, &x.L1Fee, 32)
+		rest, err := codec.GetPackedWide(b, &x.L1Fee, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[1]&0x01 != 0 {
-		rest, err := getPackedWide(b, &x.Reserve, 32)
+		rest, err := codec.GetPackedWide(b, &x.Reserve, 32)
 		if err != nil {
 			return nil, err
 		}
@@ -1306,97 +1305,34 @@ func (x *Tx) getPacked(b []byte) ([]byte, error) {
 		x.IsVoid = true
 	}
 	if bits[2]&0x20 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Root[:], b[0:])
 		b = b[32:]
 		if !(x.Root != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[2]&0x10 != 0 {
-		if err := needPacked(b, 32); err != nil {
+		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
 		copy(x.Receipt[:], b[0:])
 		b = b[32:]
 		if !(x.Receipt != ([32]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[2]&0x08 != 0 {
-		if err := needPacked(b, 4); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
 		x.ReceiptSize = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.ReceiptSize != 0) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	return b, nil
-}
-
-// appendPackedWide writes a number without leading zero bytes behind its length.
-func appendPackedWide(b []byte, v *uint256.Int) []byte {
-	return append(append(b, byte(v.ByteLen())), v.Bytes()...)
-}
-
-// appendPackedLong writes a number without leading zero bytes behind its length.
-func appendPackedLong(b []byte, v uint64) []byte {
-	var w [8]byte
-	binary.BigEndian.PutUint64(w[:], v)
-	n := 8
-	for n > 0 && w[8-n] == 0 {
-		n--
-	}
-	return append(append(b, byte(n)), w[8-n:]...)
-}
-
-// getPackedLong reads a number of up to eight bytes and returns what follows it
-func getPackedLong(b []byte) (v uint64, rest []byte, err error) {
-	if err := needPacked(b, 1); err != nil {
-		return 0, nil, err
-	}
-	n := int(b[0])
-	b = b[1:]
-	if err := needPacked(b, n); err != nil {
-		return 0, nil, err
-	}
-	if n == 0 || n > 8 || b[0] == 0 {
-		return 0, nil, errPackedZero()
-	}
-	for _, c := range b[:n] {
-		v = v<<8 | uint64(c)
-	}
-	return v, b[n:], nil
-}
-
-// getPackedWide reads a number; most is the number of bytes that its type has
-func getPackedWide(b []byte, v *uint256.Int, most int) ([]byte, error) {
-	if err := needPacked(b, 1); err != nil {
-		return nil, err
-	}
-	n := int(b[0])
-	b = b[1:]
-	if err := needPacked(b, n); err != nil {
-		return nil, err
-	}
-	if n == 0 || n > most || b[0] == 0 {
-		return nil, errPackedZero()
-	}
-	v.SetBytes(b[:n])
-	return b[n:], nil
-}
-
-func errPackedZero() error {
-	return fmt.Errorf("%w: a zero that is marked as there, or a bit too many", ErrPacked)
-}
-
-func needPacked(b []byte, n int) error {
-	if len(b) < n {
-		return fmt.Errorf("%w: %d bytes, need %d", ErrPacked, len(b), n)
-	}
-	return nil
 }

@@ -3,34 +3,32 @@
 package sample
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
+	"github.com/agnt2/agnt2/agnt2/abi/codec"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
 )
 
 // ErrPacked is returned for bytes that are not the packed form of a struct.
-var ErrPacked = errors.New("not a packed struct")
+var ErrPacked = codec.ErrPacked
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Fixed) AppendPacked(b []byte) []byte {
-	b = appendPackedBool(b, x.First)
+	b = codec.AppendPackedBool(b, x.First)
 	b = append(b, x.Selector[:]...)
 	b = binary.BigEndian.AppendUint16(b, x.Numbers[0])
 	b = binary.BigEndian.AppendUint16(b, x.Numbers[1])
 	b = binary.BigEndian.AppendUint16(b, x.Numbers[2])
-	b = appendPackedNumber(b, &x.Middle, 16)
+	b = codec.AppendPackedNumber(b, &x.Middle, 16)
 	b = append(b, x.Inner.Account[:]...)
-	b = appendPackedBool(b, x.Inner.Flag)
+	b = codec.AppendPackedBool(b, x.Inner.Flag)
 	b = append(b, x.Pair[0].Account[:]...)
-	b = appendPackedBool(b, x.Pair[0].Flag)
+	b = codec.AppendPackedBool(b, x.Pair[0].Flag)
 	b = append(b, x.Pair[1].Account[:]...)
-	b = appendPackedBool(b, x.Pair[1].Flag)
-	b = appendPackedBool(b, x.Last)
+	b = codec.AppendPackedBool(b, x.Pair[1].Flag)
+	b = codec.AppendPackedBool(b, x.Last)
 	return b
 }
 
@@ -44,10 +42,10 @@ func UnpackFixed(b []byte) (x Fixed, rest []byte, err error) {
 
 func (x *Fixed) getPacked(b []byte) ([]byte, error) {
 	var err error
-	if err := needPacked(b, 91); err != nil {
+	if err := codec.NeedPacked(b, 91); err != nil {
 		return nil, err
 	}
-	if x.First, err = getPackedBool(b[0]); err != nil {
+	if x.First, err = codec.GetPackedBool(b[0]); err != nil {
 		return nil, err
 	}
 	copy(x.Selector[:], b[1:])
@@ -56,18 +54,18 @@ func (x *Fixed) getPacked(b []byte) ([]byte, error) {
 	x.Numbers[2] = binary.BigEndian.Uint16(b[9:])
 	x.Middle.SetBytes(b[11:27])
 	copy(x.Inner.Account[:], b[27:])
-	if x.Inner.Flag, err = getPackedBool(b[47]); err != nil {
+	if x.Inner.Flag, err = codec.GetPackedBool(b[47]); err != nil {
 		return nil, err
 	}
 	copy(x.Pair[0].Account[:], b[48:])
-	if x.Pair[0].Flag, err = getPackedBool(b[68]); err != nil {
+	if x.Pair[0].Flag, err = codec.GetPackedBool(b[68]); err != nil {
 		return nil, err
 	}
 	copy(x.Pair[1].Account[:], b[69:])
-	if x.Pair[1].Flag, err = getPackedBool(b[89]); err != nil {
+	if x.Pair[1].Flag, err = codec.GetPackedBool(b[89]); err != nil {
 		return nil, err
 	}
-	if x.Last, err = getPackedBool(b[90]); err != nil {
+	if x.Last, err = codec.GetPackedBool(b[90]); err != nil {
 		return nil, err
 	}
 	b = b[91:]
@@ -77,40 +75,40 @@ func (x *Fixed) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Lists) AppendPacked(b []byte) []byte {
-	b = appendPackedCount(b, len(x.Numbers))
+	b = codec.AppendPackedCount(b, len(x.Numbers))
 	for i := range x.Numbers {
 		b = binary.BigEndian.AppendUint64(b, x.Numbers[i])
 	}
-	b = appendPackedCount(b, len(x.Inners))
+	b = codec.AppendPackedCount(b, len(x.Inners))
 	for i := range x.Inners {
 		b = x.Inners[i].AppendPacked(b)
 	}
-	b = appendPackedBool(b, x.Text.Before)
-	b = appendPackedBytes(b, x.Text.Text)
+	b = codec.AppendPackedBool(b, x.Text.Before)
+	b = codec.AppendPackedBytes(b, x.Text.Text)
 	b = append(b, x.Text.Inner.Account[:]...)
-	b = appendPackedBool(b, x.Text.Inner.Flag)
-	b = appendPackedBytes(b, x.Text.Data)
+	b = codec.AppendPackedBool(b, x.Text.Inner.Flag)
+	b = codec.AppendPackedBytes(b, x.Text.Data)
 	b = append(b, x.Text.Number)
-	b = appendPackedBool(b, x.Text.Afterwards)
-	b = appendPackedCount(b, len(x.Hashes))
+	b = codec.AppendPackedBool(b, x.Text.Afterwards)
+	b = codec.AppendPackedCount(b, len(x.Hashes))
 	for i := range x.Hashes {
 		b = append(b, x.Hashes[i][:]...)
 	}
-	b = appendPackedCount(b, len(x.Texts))
+	b = codec.AppendPackedCount(b, len(x.Texts))
 	for i := range x.Texts {
-		b = appendPackedBool(b, x.Texts[i].Before)
-		b = appendPackedBytes(b, x.Texts[i].Text)
+		b = codec.AppendPackedBool(b, x.Texts[i].Before)
+		b = codec.AppendPackedBytes(b, x.Texts[i].Text)
 		b = append(b, x.Texts[i].Inner.Account[:]...)
-		b = appendPackedBool(b, x.Texts[i].Inner.Flag)
-		b = appendPackedBytes(b, x.Texts[i].Data)
+		b = codec.AppendPackedBool(b, x.Texts[i].Inner.Flag)
+		b = codec.AppendPackedBytes(b, x.Texts[i].Data)
 		b = append(b, x.Texts[i].Number)
-		b = appendPackedBool(b, x.Texts[i].Afterwards)
+		b = codec.AppendPackedBool(b, x.Texts[i].Afterwards)
 	}
-	b = appendPackedCount(b, len(x.Accounts))
+	b = codec.AppendPackedCount(b, len(x.Accounts))
 	for i := range x.Accounts {
 		b = append(b, x.Accounts[i][:]...)
 	}
-	b = appendPackedBool(b, x.Last)
+	b = codec.AppendPackedBool(b, x.Last)
 	return b
 }
 
@@ -125,7 +123,7 @@ func UnpackLists(b []byte) (x Lists, rest []byte, err error) {
 func (x *Lists) getPacked(b []byte) ([]byte, error) {
 	var err error
 	{
-		n, rest, err := getPackedCount(b, 8)
+		n, rest, err := codec.GetPackedCount(b, 8)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +132,7 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 			x.Numbers = make([]uint64, n)
 		}
 		for i := range x.Numbers {
-			if err := needPacked(b, 8); err != nil {
+			if err := codec.NeedPacked(b, 8); err != nil {
 				return nil, err
 			}
 			x.Numbers[i] = binary.BigEndian.Uint64(b[0:])
@@ -142,7 +140,7 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	{
-		n, rest, err := getPackedCount(b, 1)
+		n, rest, err := codec.GetPackedCount(b, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -156,41 +154,41 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 			}
 		}
 	}
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
-	if x.Text.Before, err = getPackedBool(b[0]); err != nil {
+	if x.Text.Before, err = codec.GetPackedBool(b[0]); err != nil {
 		return nil, err
 	}
 	b = b[1:]
 	{
-		v, rest, err := getPackedBytes(b)
+		v, rest, err := codec.GetPackedBytes(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Text.Text, b = string(v), rest
 	}
-	if err := needPacked(b, 21); err != nil {
+	if err := codec.NeedPacked(b, 21); err != nil {
 		return nil, err
 	}
 	copy(x.Text.Inner.Account[:], b[0:])
-	if x.Text.Inner.Flag, err = getPackedBool(b[20]); err != nil {
+	if x.Text.Inner.Flag, err = codec.GetPackedBool(b[20]); err != nil {
 		return nil, err
 	}
 	b = b[21:]
-	if x.Text.Data, b, err = getPackedBytes(b); err != nil {
+	if x.Text.Data, b, err = codec.GetPackedBytes(b); err != nil {
 		return nil, err
 	}
-	if err := needPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
 	x.Text.Number = b[0]
-	if x.Text.Afterwards, err = getPackedBool(b[1]); err != nil {
+	if x.Text.Afterwards, err = codec.GetPackedBool(b[1]); err != nil {
 		return nil, err
 	}
 	b = b[2:]
 	{
-		n, rest, err := getPackedCount(b, 32)
+		n, rest, err := codec.GetPackedCount(b, 32)
 		if err != nil {
 			return nil, err
 		}
@@ -199,7 +197,7 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 			x.Hashes = make([]common.Hash, n)
 		}
 		for i := range x.Hashes {
-			if err := needPacked(b, 32); err != nil {
+			if err := codec.NeedPacked(b, 32); err != nil {
 				return nil, err
 			}
 			copy(x.Hashes[i][:], b[0:])
@@ -207,7 +205,7 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	{
-		n, rest, err := getPackedCount(b, 8)
+		n, rest, err := codec.GetPackedCount(b, 8)
 		if err != nil {
 			return nil, err
 		}
@@ -216,43 +214,43 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 			x.Texts = make([]Text, n)
 		}
 		for i := range x.Texts {
-			if err := needPacked(b, 1); err != nil {
+			if err := codec.NeedPacked(b, 1); err != nil {
 				return nil, err
 			}
-			if x.Texts[i].Before, err = getPackedBool(b[0]); err != nil {
+			if x.Texts[i].Before, err = codec.GetPackedBool(b[0]); err != nil {
 				return nil, err
 			}
 			b = b[1:]
 			{
-				v, rest, err := getPackedBytes(b)
+				v, rest, err := codec.GetPackedBytes(b)
 				if err != nil {
 					return nil, err
 				}
 				x.Texts[i].Text, b = string(v), rest
 			}
-			if err := needPacked(b, 21); err != nil {
+			if err := codec.NeedPacked(b, 21); err != nil {
 				return nil, err
 			}
 			copy(x.Texts[i].Inner.Account[:], b[0:])
-			if x.Texts[i].Inner.Flag, err = getPackedBool(b[20]); err != nil {
+			if x.Texts[i].Inner.Flag, err = codec.GetPackedBool(b[20]); err != nil {
 				return nil, err
 			}
 			b = b[21:]
-			if x.Texts[i].Data, b, err = getPackedBytes(b); err != nil {
+			if x.Texts[i].Data, b, err = codec.GetPackedBytes(b); err != nil {
 				return nil, err
 			}
-			if err := needPacked(b, 2); err != nil {
+			if err := codec.NeedPacked(b, 2); err != nil {
 				return nil, err
 			}
 			x.Texts[i].Number = b[0]
-			if x.Texts[i].Afterwards, err = getPackedBool(b[1]); err != nil {
+			if x.Texts[i].Afterwards, err = codec.GetPackedBool(b[1]); err != nil {
 				return nil, err
 			}
 			b = b[2:]
 		}
 	}
 	{
-		n, rest, err := getPackedCount(b, 20)
+		n, rest, err := codec.GetPackedCount(b, 20)
 		if err != nil {
 			return nil, err
 		}
@@ -261,17 +259,17 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 			x.Accounts = make([]common.Address, n)
 		}
 		for i := range x.Accounts {
-			if err := needPacked(b, 20); err != nil {
+			if err := codec.NeedPacked(b, 20); err != nil {
 				return nil, err
 			}
 			copy(x.Accounts[i][:], b[0:])
 			b = b[20:]
 		}
 	}
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
-	if x.Last, err = getPackedBool(b[0]); err != nil {
+	if x.Last, err = codec.GetPackedBool(b[0]); err != nil {
 		return nil, err
 	}
 	b = b[1:]
@@ -281,13 +279,13 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
 func (x *Text) AppendPacked(b []byte) []byte {
-	b = appendPackedBool(b, x.Before)
-	b = appendPackedBytes(b, x.Text)
+	b = codec.AppendPackedBool(b, x.Before)
+	b = codec.AppendPackedBytes(b, x.Text)
 	b = append(b, x.Inner.Account[:]...)
-	b = appendPackedBool(b, x.Inner.Flag)
-	b = appendPackedBytes(b, x.Data)
+	b = codec.AppendPackedBool(b, x.Inner.Flag)
+	b = codec.AppendPackedBytes(b, x.Data)
 	b = append(b, x.Number)
-	b = appendPackedBool(b, x.Afterwards)
+	b = codec.AppendPackedBool(b, x.Afterwards)
 	return b
 }
 
@@ -301,36 +299,36 @@ func UnpackText(b []byte) (x Text, rest []byte, err error) {
 
 func (x *Text) getPacked(b []byte) ([]byte, error) {
 	var err error
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
-	if x.Before, err = getPackedBool(b[0]); err != nil {
+	if x.Before, err = codec.GetPackedBool(b[0]); err != nil {
 		return nil, err
 	}
 	b = b[1:]
 	{
-		v, rest, err := getPackedBytes(b)
+		v, rest, err := codec.GetPackedBytes(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Text, b = string(v), rest
 	}
-	if err := needPacked(b, 21); err != nil {
+	if err := codec.NeedPacked(b, 21); err != nil {
 		return nil, err
 	}
 	copy(x.Inner.Account[:], b[0:])
-	if x.Inner.Flag, err = getPackedBool(b[20]); err != nil {
+	if x.Inner.Flag, err = codec.GetPackedBool(b[20]); err != nil {
 		return nil, err
 	}
 	b = b[21:]
-	if x.Data, b, err = getPackedBytes(b); err != nil {
+	if x.Data, b, err = codec.GetPackedBytes(b); err != nil {
 		return nil, err
 	}
-	if err := needPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
 	x.Number = b[0]
-	if x.Afterwards, err = getPackedBool(b[1]); err != nil {
+	if x.Afterwards, err = codec.GetPackedBool(b[1]); err != nil {
 		return nil, err
 	}
 	b = b[2:]
@@ -363,89 +361,25 @@ func UnpackInner(b []byte) (x Inner, rest []byte, err error) {
 
 func (x *Inner) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := needPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
 	if bits[0]&0x3f != 0 {
-		return nil, errPackedZero()
+		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		if err := needPacked(b, 20); err != nil {
+		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
 		copy(x.Account[:], b[0:])
 		b = b[20:]
 		if !(x.Account != ([20]byte{})) {
-			return nil, errPackedZero()
+			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x40 != 0 {
 		x.Flag = true
 	}
 	return b, nil
-}
-
-// appendPackedNumber writes the low bytes of v.
-func appendPackedNumber(b []byte, v *uint256.Int, width int) []byte {
-	w := v.Bytes32()
-	return append(b, w[32-width:]...)
-}
-
-func appendPackedBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}
-
-// appendPackedBytes panics above 65,535 bytes: no struct that obeys its field limits comes near.
-func appendPackedBytes[T ~string | ~[]byte](b []byte, v T) []byte {
-	return append(appendPackedCount(b, len(v)), v...)
-}
-
-func appendPackedCount(b []byte, n int) []byte {
-	if n > 0xffff {
-		panic("packed form: length above 65535")
-	}
-	return binary.BigEndian.AppendUint16(b, uint16(n))
-}
-
-// getPackedBytes returns a copy and what follows it.
-func getPackedBytes(b []byte) (v, rest []byte, err error) {
-	n, b, err := getPackedCount(b, 1)
-	if err != nil {
-		return nil, nil, err
-	}
-	if n > 0 {
-		v = bytes.Clone(b[:n])
-	}
-	return v, b[n:], nil
-}
-
-// getPackedCount reads the length of something whose elements take at least size bytes each.
-func getPackedCount(b []byte, size int) (n int, rest []byte, err error) {
-	if err = needPacked(b, 2); err != nil {
-		return 0, nil, err
-	}
-	n = int(binary.BigEndian.Uint16(b))
-	return n, b[2:], needPacked(b[2:], n*size)
-}
-
-func getPackedBool(v byte) (bool, error) {
-	if v > 1 {
-		return false, fmt.Errorf("%w: bool is %d", ErrPacked, v)
-	}
-	return v == 1, nil
-}
-
-func errPackedZero() error {
-	return fmt.Errorf("%w: a zero that is marked as there, or a bit too many", ErrPacked)
-}
-
-func needPacked(b []byte, n int) error {
-	if len(b) < n {
-		return fmt.Errorf("%w: %d bytes, need %d", ErrPacked, len(b), n)
-	}
-	return nil
 }
