@@ -31,6 +31,7 @@ import (
 	"github.com/agnt2/agnt2/agnt2/block"
 	"github.com/agnt2/agnt2/agnt2/genesis"
 	"github.com/agnt2/agnt2/agnt2/machine"
+	"github.com/agnt2/agnt2/agnt2/machine/patricia"
 	"github.com/agnt2/agnt2/agnt2/machine/witness"
 	"github.com/agnt2/agnt2/agnt2/manifest"
 	"github.com/agnt2/agnt2/agnt2/record"
@@ -207,11 +208,6 @@ type stateProof struct {
 	storage machine.Storage
 }
 
-type nodeList [][]byte
-
-func (l *nodeList) Put(_, v []byte) error { *l = append(*l, common.CopyBytes(v)); return nil }
-func (l *nodeList) Delete([]byte) error   { return nil }
-
 // state builds the block's state: LayerRoot with its storage, and some neighbours.
 func (b *L1Block) state(slots []common.Hash) (*stateProof, error) {
 	db := triedb.NewDatabase(rawdb.NewMemoryDatabase(), nil)
@@ -238,17 +234,16 @@ func (b *L1Block) state(slots []common.Hash) (*stateProof, error) {
 	if slots == nil {
 		return p, nil
 	}
-	var l nodeList
-	if err := accounts.Prove(crypto.Keccak256(LayerRoot[:]), &l); err != nil {
+	var err error
+	if p.storage.Account, err = patricia.Prove(accounts, crypto.Keccak256(LayerRoot[:])); err != nil {
 		return nil, err
 	}
-	p.storage.Account = l
 	for _, k := range slots {
-		var l nodeList
-		if err := storage.Prove(crypto.Keccak256(k[:]), &l); err != nil {
+		nodes, err := patricia.Prove(storage, crypto.Keccak256(k[:]))
+		if err != nil {
 			return nil, err
 		}
-		p.storage.Slots = append(p.storage.Slots, machine.Slot{Value: b.storage[k], Nodes: l})
+		p.storage.Slots = append(p.storage.Slots, machine.Slot{Value: b.storage[k], Nodes: nodes})
 	}
 	return p, nil
 }
