@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ErrPortBusy says that another program listens on a port that the devnet needs.
@@ -53,9 +54,24 @@ func (p *portMap) highest() int {
 	return p.Sequencer.Auth + 100*(1+maxFollowers)
 }
 
+// portPatience is how long a busy port may take to become free: a process that has just been stopped, or a program being
+// started that has inherited a listener until it runs, may hold one a moment longer.
+const portPatience = time.Second
+
 // freePorts reports every busy port at once.
 func freePorts(specs []spec) error {
-	var busy []string
+	busy := busyPorts(specs)
+	for deadline := time.Now().Add(portPatience); len(busy) > 0 && time.Now().Before(deadline); busy = busyPorts(specs) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if len(busy) > 0 {
+		return fmt.Errorf("%w: %s: another devnet or program uses it; stop that, or choose other ports with a port shift",
+			ErrPortBusy, strings.Join(busy, ", "))
+	}
+	return nil
+}
+
+func busyPorts(specs []spec) (busy []string) {
 	for _, s := range specs {
 		for _, name := range sortedNames(s.ports) {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", s.ports[name]))
@@ -66,11 +82,7 @@ func freePorts(specs []spec) error {
 			l.Close()
 		}
 	}
-	if len(busy) > 0 {
-		return fmt.Errorf("%w: %s: another devnet or program uses it; stop that, or choose other ports with a port shift",
-			ErrPortBusy, strings.Join(busy, ", "))
-	}
-	return nil
+	return busy
 }
 
 func sortedNames(m map[string]int) []string {

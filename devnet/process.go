@@ -35,14 +35,17 @@ type process struct {
 }
 
 // identityOf returns what tells the process with this pid from every other that had or will have the same pid, or "" if
-// there is none. A zombie counts as none.
+// there is none. A zombie counts as none once its last thread is gone: until then its sockets are open.
 func identityOf(pid int) string {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err == nil {
-		// pid (comm) state ppid …; comm may contain anything, also parentheses. Start time is field 22.
+		// pid (comm) state ppid …; comm may contain anything, also parentheses. Field 20 counts threads, 22 is the start time.
 		i := bytes.LastIndexByte(raw, ')')
 		fields := strings.Fields(string(raw[i+1:]))
-		if i < 0 || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		if i < 0 || len(fields) < 20 || fields[0] == "X" {
+			return ""
+		}
+		if threads, _ := strconv.Atoi(fields[17]); fields[0] == "Z" && threads <= 1 {
 			return ""
 		}
 		boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
