@@ -212,6 +212,22 @@ func DecodeParams(b []byte) (x Params, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Policy) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodePolicy reads abi.encode of the record.
+func DecodePolicy(b []byte) (x Policy, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Policy: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Reputation) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
@@ -250,11 +266,13 @@ type Account struct {
 	Stake          uint256.Int
 	Escrowed       uint256.Int
 	PendingInvokes uint32
-	Registered     bool
+	Roles          uint8
+	Holds          uint32
+	Paced          uint64
 }
 
 func (x *Account) size() int {
-	n := 192
+	n := 256
 	return n
 }
 
@@ -264,11 +282,13 @@ func (x *Account) put(b []byte) {
 	codec.PutUint256(b[64:], &x.Stake)
 	codec.PutUint256(b[96:], &x.Escrowed)
 	codec.PutUint64(b[128:], uint64(x.PendingInvokes))
-	codec.PutBool(b[160:], x.Registered)
+	codec.PutUint64(b[160:], uint64(x.Roles))
+	codec.PutUint64(b[192:], uint64(x.Holds))
+	codec.PutUint64(b[224:], uint64(x.Paced))
 }
 
 func (x *Account) get(b []byte) (used int, err error) {
-	tail := 192
+	tail := 256
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -291,7 +311,21 @@ func (x *Account) get(b []byte) (used int, err error) {
 		}
 		x.PendingInvokes = uint32(v)
 	}
-	if x.Registered, err = codec.GetBool(b, 160); err != nil {
+	{
+		v, err := codec.GetUint(b, 160, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Roles = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Holds = uint32(v)
+	}
+	if x.Paced, err = codec.GetUint(b, 224, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -975,6 +1009,158 @@ func (x *Params) get(b []byte) (used int, err error) {
 	}
 	if x.GasClass[3], err = codec.GetUint(b, 544+96, 64); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// Policy has the ABI layout of the Solidity type or argument list of that name.
+type Policy struct {
+	Governance            common.Address
+	EligibilityScore      uint16
+	WeiPerPendingInvoke   uint256.Int
+	InvokesPerSecond      uint32
+	InvokesBurst          uint32
+	GasCompose            uint64
+	GasPerDepth           uint64
+	MaxCompositionSeconds uint32
+	GasChannel            uint64
+	ChannelWindowSeconds  uint32
+	MaxChannelTtlSeconds  uint32
+	DoubleSignSlashWei    uint256.Int
+	GasDispute            uint64
+	DisputeBondWei        uint256.Int
+	DisputeFeeWei         uint256.Int
+	DisputeWindowSeconds  uint32
+	GasDiscover           uint64
+	GasPerScannedSlot     uint64
+	MinCommitDepositWei   uint256.Int
+	RecentSeconds         uint32
+}
+
+func (x *Policy) size() int {
+	n := 640
+	return n
+}
+
+func (x *Policy) put(b []byte) {
+	codec.PutAddress(b[0:], x.Governance)
+	codec.PutUint64(b[32:], uint64(x.EligibilityScore))
+	codec.PutUint256(b[64:], &x.WeiPerPendingInvoke)
+	codec.PutUint64(b[96:], uint64(x.InvokesPerSecond))
+	codec.PutUint64(b[128:], uint64(x.InvokesBurst))
+	codec.PutUint64(b[160:], uint64(x.GasCompose))
+	codec.PutUint64(b[192:], uint64(x.GasPerDepth))
+	codec.PutUint64(b[224:], uint64(x.MaxCompositionSeconds))
+	codec.PutUint64(b[256:], uint64(x.GasChannel))
+	codec.PutUint64(b[288:], uint64(x.ChannelWindowSeconds))
+	codec.PutUint64(b[320:], uint64(x.MaxChannelTtlSeconds))
+	codec.PutUint256(b[352:], &x.DoubleSignSlashWei)
+	codec.PutUint64(b[384:], uint64(x.GasDispute))
+	codec.PutUint256(b[416:], &x.DisputeBondWei)
+	codec.PutUint256(b[448:], &x.DisputeFeeWei)
+	codec.PutUint64(b[480:], uint64(x.DisputeWindowSeconds))
+	codec.PutUint64(b[512:], uint64(x.GasDiscover))
+	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
+	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
+	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
+}
+
+func (x *Policy) get(b []byte) (used int, err error) {
+	tail := 640
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Governance, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.EligibilityScore = uint16(v)
+	}
+	if x.WeiPerPendingInvoke, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.InvokesPerSecond = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.InvokesBurst = uint32(v)
+	}
+	if x.GasCompose, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerDepth, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxCompositionSeconds = uint32(v)
+	}
+	if x.GasChannel, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 288, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.ChannelWindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxChannelTtlSeconds = uint32(v)
+	}
+	if x.DoubleSignSlashWei, err = codec.GetUint256(b, 352, 256); err != nil {
+		return 0, err
+	}
+	if x.GasDispute, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.DisputeBondWei, err = codec.GetUint256(b, 416, 256); err != nil {
+		return 0, err
+	}
+	if x.DisputeFeeWei, err = codec.GetUint256(b, 448, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.DisputeWindowSeconds = uint32(v)
+	}
+	if x.GasDiscover, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerScannedSlot, err = codec.GetUint(b, 544, 64); err != nil {
+		return 0, err
+	}
+	if x.MinCommitDepositWei, err = codec.GetUint256(b, 576, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 608, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.RecentSeconds = uint32(v)
 	}
 	return tail, nil
 }

@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -36,8 +37,16 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 	}, payable, first}
 }
 
-// operations by selector, for the AGNT2 address.
-var operations = map[[4]byte]operation{
+// operations by selector, for the AGNT2 address: those of all families.
+var operations = map[[4]byte]operation{}
+
+func init() {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations} {
+		maps.Copy(operations, family)
+	}
+}
+
+var agentOperations = map[[4]byte]operation{
 	abi.RegisterSelector:           op(abi.DecodeRegisterCall, true, RegisterAgent),
 	abi.UpdateAgentSelector:        op(abi.DecodeUpdateAgentCall, false, UpdateAgent),
 	abi.UpdateCapabilitiesSelector: op(abi.DecodeUpdateCapabilitiesCall, false, ReadOwnAgent),
@@ -45,8 +54,11 @@ var operations = map[[4]byte]operation{
 	abi.DeregisterSelector:         op(abi.DecodeDeregisterCall, false, DeregisterAgent),
 	abi.WithdrawStakeSelector:      op(abi.DecodeWithdrawStakeCall, false, WithdrawStake),
 	abi.HeartbeatSelector:          op(abi.DecodeHeartbeatCall, false, Heartbeat),
-	abi.InvokeSelector:             op(abi.DecodeInvokeCall, true, InvokeArgs),
-	abi.RespondSelector:            op(abi.DecodeRespondCall, false, RespondArgs),
+}
+
+var interactionOperations = map[[4]byte]operation{
+	abi.InvokeSelector:  op(abi.DecodeInvokeCall, true, InvokeArgs),
+	abi.RespondSelector: op(abi.DecodeRespondCall, false, RespondArgs),
 }
 
 // load makes tx the transaction in progress. The hashes in the frames are for proofs and left zero.
@@ -155,7 +167,7 @@ func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
 	t := &m.Tx
 	m.Op = frame.Op{
 		From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data,
-		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Registered,
+		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0,
 	}
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
@@ -247,10 +259,10 @@ func stepTxEnd(m *Machine, s State) Step {
 		a.PendingInvokes++
 	}
 	if o.Effect&effectRegister != 0 {
-		a.Registered = true
+		a.Roles |= RoleAgent
 	}
 	if o.Effect&effectUnregister != 0 {
-		a.Registered = false
+		a.Roles &^= RoleAgent
 	}
 	if !t.Deposit {
 		var fee uint256.Int

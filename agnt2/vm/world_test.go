@@ -112,6 +112,7 @@ var coinbase = abi.SequencerFeeVault
 func newWorld(p record.Params) *world {
 	w := &world{state: memory{}, params: p, time: 1000, limit: 200_000_000}
 	w.state[record.ParamsKey] = p.Encode()
+	w.state[record.PolicyKey] = new(record.Policy).Encode()
 	w.state[record.TotalsKey] = new(record.Totals).Encode()
 	return w
 }

@@ -107,10 +107,11 @@ type Block struct {
 	GasUsed  uint64
 	BaseFee  uint256.Int
 	L1Price  uint256.Int
+	Policy   common.Hash
 }
 
 func (x *Block) size() int {
-	n := 192
+	n := 224
 	return n
 }
 
@@ -121,10 +122,11 @@ func (x *Block) put(b []byte) {
 	codec.PutUint64(b[96:], uint64(x.GasUsed))
 	codec.PutUint256(b[128:], &x.BaseFee)
 	codec.PutUint256(b[160:], &x.L1Price)
+	copy(b[192:], x.Policy[:])
 }
 
 func (x *Block) get(b []byte) (used int, err error) {
-	tail := 192
+	tail := 224
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -146,6 +148,9 @@ func (x *Block) get(b []byte) (used int, err error) {
 	if x.L1Price, err = codec.GetUint256(b, 160, 256); err != nil {
 		return 0, err
 	}
+	if x.Policy, err = codec.GetHash(b, 192); err != nil {
+		return 0, err
+	}
 	return tail, nil
 }
 
@@ -159,7 +164,7 @@ type Op struct {
 	Stake      uint256.Int
 	Pending    uint32
 	Registered bool
-	Effect     uint8
+	Effect     uint32
 	Credit     uint256.Int
 	Index      uint32
 	Epoch      uint32
@@ -239,11 +244,11 @@ func (x *Op) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 256, 8)
+		v, err := codec.GetUint(b, 256, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Effect = uint8(v)
+		x.Effect = uint32(v)
 	}
 	if x.Credit, err = codec.GetUint256(b, 288, 256); err != nil {
 		return 0, err
