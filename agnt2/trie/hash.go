@@ -50,15 +50,32 @@ func widest() width {
 // oneLane hashes without allocating: its buffers live beside the sponge, so nothing escapes per call.
 type oneLane struct {
 	sponge crypto.KeccakState
-	buf    [65]byte
+	buf    [rate]byte
 	out    Hash
 }
 
 func newOneLane() *oneLane { return &oneLane{sponge: crypto.NewKeccakState()} }
 
+// sum goes through the buffer, because for all that the compiler knows the sponge keeps what it is given, and then the
+// caller's bytes would have to be on the heap.
 func (o *oneLane) sum(b []byte) Hash {
 	o.sponge.Reset()
-	o.sponge.Write(b)
+	for len(b) > 0 {
+		n := copy(o.buf[:], b)
+		o.sponge.Write(o.buf[:n])
+		b = b[n:]
+	}
+	o.sponge.Read(o.out[:])
+	return o.out
+}
+
+// sumTagged is sum(tag ‖ a ‖ b).
+func (o *oneLane) sumTagged(tag byte, a, b []byte) Hash {
+	o.sponge.Reset()
+	o.buf[0] = tag
+	n := 1 + copy(o.buf[1:], a)
+	n += copy(o.buf[n:], b)
+	o.sponge.Write(o.buf[:n])
 	o.sponge.Read(o.out[:])
 	return o.out
 }
@@ -81,10 +98,7 @@ func InnerHash(left, right Hash) Hash { return hashTagged(tagInner, left, right)
 
 func hashTagged(tag byte, a, b [32]byte) Hash {
 	o := oneLanes.Get().(*oneLane)
-	o.buf[0] = tag
-	copy(o.buf[1:], a[:])
-	copy(o.buf[33:], b[:])
-	h := o.sum(o.buf[:])
+	h := o.sumTagged(tag, a[:], b[:])
 	oneLanes.Put(o)
 	return h
 }
@@ -164,9 +178,7 @@ func (h *Hasher) fill(n, end int) {
 }
 
 func (h *Hasher) sumTagged(j int) {
-	h.one.buf[0] = byte(h.tag[j])
-	copy(h.one.buf[1:], h.in[j][:])
-	*h.out[j] = h.one.sum(h.one.buf[:])
+	*h.out[j] = h.one.sumTagged(byte(h.tag[j]), h.in[j][:], nil)
 }
 
 // flushFour computes n of the queued digests, at most four.
@@ -240,13 +252,25 @@ func (h *Hasher) HashMany(inputs [][]byte, out []Hash) {
 	}
 }
 
-// sortByBlocks fills order.
+// sortByBlocks fills order. Nearly all inputs are short, so that counting sorts them.
 func (h *Hasher) sortByBlocks(inputs [][]byte) {
-	h.order = h.order[:0]
-	for i, in := range inputs {
-		h.order = append(h.order, uint64(len(in)/rate+1)<<32|uint64(i))
+	const counted = 64
+	var next [counted + 1]int
+	for _, in := range inputs {
+		next[min(len(in)/rate, counted)]++
 	}
-	slices.Sort(h.order)
+	long := next[counted]
+	sum := 0
+	for blocks, n := range next {
+		next[blocks], sum = sum, sum+n
+	}
+	h.order = slices.Grow(h.order[:0], len(inputs))[:len(inputs)]
+	for i, in := range inputs {
+		at := &next[min(len(in)/rate, counted)]
+		h.order[*at] = uint64(len(in)/rate+1)<<32 | uint64(i)
+		*at++
+	}
+	slices.Sort(h.order[len(inputs)-long:])
 }
 
 // group hashes up to eight or four inputs, ordered by their number of blocks. A lane that is done early keeps permuting what
