@@ -209,3 +209,53 @@ func TestChannelID(t *testing.T) {
 	raw := common.FromHex("0000000000000000000000000000000000000001" + "0000000000000000000000000000000000000002" + "0000000000000007" + "0000000000000003")
 	require.Equal(t, crypto.Keccak256Hash(raw), vm.ChannelID(a, b, 7, 3))
 }
+
+// checkChannels asserts what holds of channels whatever happened.
+func (s *simulator) checkChannels(swept uint32) {
+	t := s.t
+	holds := map[common.Address]uint32{}
+	live := map[record.Key]common.Hash{} // by the pair's key
+	queued, overdue := 0, false
+	for k, v := range s.state {
+		switch record.Namespace(k[0]) {
+		case record.NSChannel:
+			c := must(record.DecodeChannel(v))
+			var balances, deposits uint256.Int
+			require.Equal(t, deposits.Add(&c.DepositA, &c.DepositB).Dec(), balances.Add(&c.BalanceA, &c.BalanceB).Dec(), "a state divides something else")
+			require.False(t, c.FundedA.Lt(&c.DepositA) || c.FundedB.Lt(&c.DepositB), "a state divides what nobody paid in")
+			require.LessOrEqual(t, c.InteractionCount, c.MaxInteractions)
+			require.Negative(t, c.AgentA.Cmp(c.AgentB))
+			require.True(t, c.Nonce > c.PriorNonce || c.Nonce == 0 || c.Status == uint8(vm.ChannelClosed))
+			if c.Status == uint8(vm.ChannelClosed) {
+				continue
+			}
+			holds[c.AgentA]++
+			holds[c.AgentB]++
+			pair := record.ChannelPairKey(c.AgentA, c.AgentB)
+			require.Zero(t, live[pair], "a pair has two channels")
+			p := must(record.DecodeChannelPair(s.state[pair]))
+			live[pair] = p.ChannelId
+			require.Equal(t, k, record.ChannelKey(p.ChannelId))
+			due := c.ClosesAt
+			if c.Status == uint8(vm.ChannelOpen) {
+				due = c.ExpiresAt
+			}
+			require.NotNil(t, s.state[record.DeadlineKey(due, record.DueChannel, p.ChannelId)], "a channel is not queued")
+			overdue = overdue || due < s.time
+		case record.NSDeadline:
+			if record.DueOf(k) == record.DueChannel {
+				queued++
+			}
+		}
+	}
+	for k, v := range s.state {
+		if record.Namespace(k[0]) == record.NSChannelPair {
+			require.Equal(t, live[k], must(record.DecodeChannelPair(v)).ChannelId, "a pair names a channel that is closed")
+		}
+	}
+	require.Equal(t, len(live), queued)
+	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue channel was not swept")
+	for _, a := range s.Accounts {
+		require.Equal(t, holds[a], s.account(a).Holds, "holds of %s", a)
+	}
+}
