@@ -54,6 +54,20 @@ var agentNames = []string{"None", "Active", "Deregistered"}
 
 func (s AgentStatus) String() string { return enumName(agentNames, uint8(s)) }
 
+// ChannelStatus is the life of a channel.
+type ChannelStatus uint8
+
+const (
+	ChannelNone ChannelStatus = iota
+	ChannelOpen
+	ChannelClosing
+	ChannelClosed
+)
+
+var channelNames = []string{"None", "Open", "Closing", "Closed"}
+
+func (s ChannelStatus) String() string { return enumName(channelNames, uint8(s)) }
+
 // CapabilityClass is IAGNT2.CapabilityClass: the cost class of a capability.
 type CapabilityClass uint8
 
