@@ -176,12 +176,18 @@ func (a *Account) ReportDoubleSigning(ctx context.Context, first, second SignedS
 	}).Encode())
 }
 
+// ClosedChannel is how a channel ended.
+type ClosedChannel struct {
+	abi.ChannelClosedEvent
+	BlockNumber uint64
+}
+
 // WaitChannelClosed waits until a channel has paid its parties, looking at blocks from fromBlock on.
-func (c *Client) WaitChannelClosed(ctx context.Context, id common.Hash, fromBlock uint64) (*abi.ChannelClosedEvent, error) {
-	var closed *abi.ChannelClosedEvent
+func (c *Client) WaitChannelClosed(ctx context.Context, id common.Hash, fromBlock uint64) (*ClosedChannel, error) {
+	var closed *ClosedChannel
 	err := c.follow(ctx, [][]common.Hash{{abi.ChannelClosedTopic}, {id}}, fromBlock, func(_ context.Context, l *types.Log) (bool, error) {
 		e, err := abi.DecodeChannelClosedEvent(l)
-		closed = &e
+		closed = &ClosedChannel{e, l.BlockNumber}
 		return true, err
 	})
 	if err != nil {

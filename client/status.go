@@ -54,9 +54,10 @@ var agentNames = []string{"None", "Active", "Deregistered"}
 
 func (s AgentStatus) String() string { return enumName(agentNames, uint8(s)) }
 
-// ChannelStatus is the life of a channel.
+// ChannelStatus is IAGNT2.ChannelStatus. Closed is final.
 type ChannelStatus uint8
 
+// In the order of IAGNT2.ChannelStatus.
 const (
 	ChannelNone ChannelStatus = iota
 	ChannelOpen
