@@ -11,12 +11,15 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/math"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/genesis"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
@@ -257,5 +260,24 @@ func (s *simulator) checkChannels(swept uint32) {
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue channel was not swept")
 	for _, a := range s.Accounts {
 		require.Equal(t, holds[a], s.account(a).Holds, "holds of %s", a)
+	}
+}
+
+// TestSweepEventsFitOneReceipt: the events of a block's sweeps are in one receipt, which a step of a dispute takes as witness within
+// one L1 transaction.
+func TestSweepEventsFitOneReceipt(t *testing.T) {
+	var most uint256.Int
+	most.SetAllOne()
+	full := common.Hash(most.Bytes32())
+	agent := common.BytesToAddress(full[:])
+	for _, l := range []*types.Log{
+		(&abi.TimedOutEvent{Id: full, Caller: agent, Callee: agent, RefundedWei: most}).Log(abi.Address),
+		(&abi.ChannelClosingEvent{Id: full, AgentA: agent, AgentB: agent, Nonce: 1 << 63, ClosesAt: 1 << 63}).Log(abi.Address),
+		(&abi.ChannelClosedEvent{Id: full, AgentA: agent, AgentB: agent, PaidA: most, PaidB: most}).Log(abi.Address),
+	} {
+		b, err := rlp.EncodeToBytes(l)
+		require.NoError(t, err)
+		const lengthBytes, frames, transaction = 3, 4 << 10, 128 << 10
+		require.Less(t, genesis.MaxSweepsPerBlock*(len(b)+lengthBytes)+frames, transaction)
 	}
 }

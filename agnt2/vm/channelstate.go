@@ -135,7 +135,7 @@ func stepCheckpointChannel(m *Machine, s State) Step {
 func (m *Machine) beginClosing(c *record.Channel) {
 	c.Status, c.ClosesAt = uint8(ChannelClosing), m.Block.Time+uint64(m.Policy.ChannelWindowSeconds)
 	m.emit((&abi.ChannelClosingEvent{
-		Id: m.Op.Id, AgentA: c.AgentA, AgentB: c.AgentB, Nonce: c.Nonce, BalanceA: c.BalanceA, BalanceB: c.BalanceB, ClosesAt: c.ClosesAt,
+		Id: m.Op.Id, AgentA: c.AgentA, AgentB: c.AgentB, Nonce: c.Nonce, ClosesAt: c.ClosesAt,
 	}).Log(abi.Address))
 }
 
@@ -143,7 +143,7 @@ func (m *Machine) beginClosing(c *record.Channel) {
 func (m *Machine) closed(c *record.Channel) {
 	c.Status = uint8(ChannelClosed)
 	paidA, paidB := channelPayouts(c)
-	m.emit((&abi.ChannelClosedEvent{Id: m.Op.Id, AgentA: c.AgentA, AgentB: c.AgentB, Nonce: c.Nonce, PaidA: paidA, PaidB: paidB}).Log(abi.Address))
+	m.emit((&abi.ChannelClosedEvent{Id: m.Op.Id, AgentA: c.AgentA, AgentB: c.AgentB, PaidA: paidA, PaidB: paidB}).Log(abi.Address))
 }
 
 // replaced reports that a newer state stands in the window.

@@ -393,7 +393,7 @@ func (d *channelDemo) close(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.row("closed by the sweep", "block %d   nonce %d", closed.BlockNumber, closed.Nonce)
+	d.row("closed by the sweep", "block %d   paid %s and %s AGNT", closed.BlockNumber, agnt(closed.PaidA.ToBig()), agnt(closed.PaidB.ToBig()))
 	if err := d.reached(ctx, closed.BlockNumber); err != nil {
 		return err
 	}

@@ -466,13 +466,7 @@ interface IAGNT2 {
         uint64 interactionCount
     );
     event ChannelClosing(
-        bytes32 indexed id,
-        address indexed agentA,
-        address indexed agentB,
-        uint64 nonce,
-        uint256 balanceA,
-        uint256 balanceB,
-        uint64 closesAt
+        bytes32 indexed id, address indexed agentA, address indexed agentB, uint64 nonce, uint64 closesAt
     );
     event ChannelStateReplaced(
         bytes32 indexed id,
@@ -483,7 +477,7 @@ interface IAGNT2 {
         uint256 balanceB
     );
     event ChannelClosed(
-        bytes32 indexed id, address indexed agentA, address indexed agentB, uint64 nonce, uint256 paidA, uint256 paidB
+        bytes32 indexed id, address indexed agentA, address indexed agentB, uint256 paidA, uint256 paidB
     );
     event DoubleSigned(
         bytes32 indexed id, address indexed agentA, address indexed agentB, uint64 nonce, address reporter

@@ -125,16 +125,14 @@ library ChannelState {
         unchecked {
             c.closesAt = ctx.blk.time + uint64(ctx.policy.channelWindowSeconds);
         }
-        Channel.emitChannel(
-            ctx, IAGNT2.ChannelClosing.selector, c, abi.encode(c.nonce, c.balanceA, c.balanceB, c.closesAt)
-        );
+        Channel.emitChannel(ctx, IAGNT2.ChannelClosing.selector, c, abi.encode(c.nonce, c.closesAt));
     }
 
     /// @dev Ends a channel; PAY_CHANNEL pays.
     function closed(Context memory ctx, IRecords.Channel memory c) private pure {
         c.status = Protocol.CHANNEL_CLOSED;
         (uint256 paidA, uint256 paidB) = Channel.payouts(c);
-        Channel.emitChannel(ctx, IAGNT2.ChannelClosed.selector, c, abi.encode(c.nonce, paidA, paidB));
+        Channel.emitChannel(ctx, IAGNT2.ChannelClosed.selector, c, abi.encode(paidA, paidB));
     }
 
     /// @dev Reports that a newer state stands in the window.
