@@ -54,6 +54,21 @@ var agentNames = []string{"None", "Active", "Deregistered"}
 
 func (s AgentStatus) String() string { return enumName(agentNames, uint8(s)) }
 
+// ChannelStatus is IAGNT2.ChannelStatus. Closed is final.
+type ChannelStatus uint8
+
+// In the order of IAGNT2.ChannelStatus.
+const (
+	ChannelNone ChannelStatus = iota
+	ChannelOpen
+	ChannelClosing
+	ChannelClosed
+)
+
+var channelNames = []string{"None", "Open", "Closing", "Closed"}
+
+func (s ChannelStatus) String() string { return enumName(channelNames, uint8(s)) }
+
 // CapabilityClass is IAGNT2.CapabilityClass: the cost class of a capability.
 type CapabilityClass uint8
 

@@ -195,6 +195,8 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSPair:             decoderOf(record.DecodePair),
 	record.NSInteraction:      decoderOf(record.DecodeInteraction),
 	record.NSDeadline:         decoderOf(record.DecodeDeadline),
+	record.NSChannel:          decoderOf(record.DecodeChannel),
+	record.NSChannelPair:      decoderOf(record.DecodeChannelPair),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){

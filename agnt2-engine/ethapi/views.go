@@ -25,6 +25,8 @@ var views = map[common.Address]*viewTable{
 		abi.GetCapabilitySelector:  viewOf(abi.DecodeGetCapabilityCall, getCapability),
 		abi.GetReputationSelector:  viewOf(abi.DecodeGetReputationCall, getReputation),
 		abi.GetInteractionSelector: viewOf(abi.DecodeGetInteractionCall, getInteraction),
+		abi.GetChannelSelector:     viewOf(abi.DecodeGetChannelCall, getChannel),
+		abi.GetChannelPairSelector: viewOf(abi.DecodeGetChannelPairCall, getChannelPair),
 		abi.InteractionIdSelector:  viewOf(abi.DecodeInteractionIdCall, interactionID),
 	}},
 	abi.L1BlockAddress:        {views: l1BlockViews, only: true},

@@ -213,6 +213,7 @@ var slots = []slot{
 	slotOf(vm.OpensOp, func(m *vm.Machine) *frame.Op { return &m.Op }, frame.UnpackOp,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Op }),
 	slotOf(vm.OpensCall, func(m *vm.Machine) *record.Interaction { return &m.Call }, record.UnpackInteraction, callHash),
+	slotOf(vm.OpensChannel, func(m *vm.Machine) *record.Channel { return &m.Channel }, record.UnpackChannel, callHash),
 	slotOf(vm.OpensParams, func(m *vm.Machine) *record.Params { return &m.Params }, record.UnpackParams,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Params }).read(),
 	slotOf(vm.OpensPolicy, func(m *vm.Machine) *record.Policy { return &m.Policy }, record.UnpackPolicy,
@@ -325,6 +326,8 @@ var (
 		record.NSPair:             codecOf(record.DecodePair, record.UnpackPair),
 		record.NSInteraction:      codecOf(record.DecodeInteraction, record.UnpackInteraction),
 		record.NSDeadline:         codecOf(record.DecodeDeadline, record.UnpackDeadline),
+		record.NSChannel:          codecOf(record.DecodeChannel, record.UnpackChannel),
+		record.NSChannelPair:      codecOf(record.DecodeChannelPair, record.UnpackChannelPair),
 	}
 	globalCodecs = map[record.Key]recordCodec{
 		record.ParamsKey: codecOf(record.DecodeParams, record.UnpackParams),

@@ -34,13 +34,15 @@ const (
 	NSPair             Namespace = 0x08
 	NSInteraction      Namespace = 0x10
 	NSDeadline         Namespace = 0x11
+	NSChannel          Namespace = 0x20
+	NSChannelPair      Namespace = 0x21
 	NSGlobal           Namespace = 0xff
 )
 
 var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
-	NSDeadline: "deadlines", NSGlobal: "global",
+	NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSGlobal: "global",
 }
 
 func (n Namespace) String() string {
@@ -91,12 +93,24 @@ func InteractionKey(id common.Hash) (k Key) {
 	return k
 }
 
+// ChannelKey keys a channel. Its id is a hash already.
+func ChannelKey(id common.Hash) (k Key) {
+	k[0] = byte(NSChannel)
+	copy(k[1:], id[:31])
+	return k
+}
+
+// ChannelPairKey keys what two agents have in common; a is the one with the lower address.
+func ChannelPairKey(a, b common.Address) Key { return hashed2(NSChannelPair, a[:], b[:]) }
+
 // DeadlineKind says what falls due. Values are consensus: never reuse one.
 type DeadlineKind byte
 
 const (
 	// DueInteraction: a pending interaction times out.
 	DueInteraction DeadlineKind = 1
+	// DueChannel: an open channel expires, or the window of a closing one ends.
+	DueChannel DeadlineKind = 20
 )
 
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.

@@ -341,6 +341,354 @@ func (x *CapabilityDetail) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Channel) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 3)...)
+	if x.Status != 0 {
+		b[at+0] |= 0x80
+		b = append(b, x.Status)
+	}
+	if x.AgentA != ([20]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.AgentA[:]...)
+	}
+	if x.AgentB != ([20]byte{}) {
+		b[at+0] |= 0x20
+		b = append(b, x.AgentB[:]...)
+	}
+	if !x.FundedA.IsZero() {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedWide(b, &x.FundedA)
+	}
+	if !x.FundedB.IsZero() {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedWide(b, &x.FundedB)
+	}
+	if !x.DepositA.IsZero() {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedWide(b, &x.DepositA)
+	}
+	if !x.DepositB.IsZero() {
+		b[at+0] |= 0x02
+		b = codec.AppendPackedWide(b, &x.DepositB)
+	}
+	if !x.BalanceA.IsZero() {
+		b[at+0] |= 0x01
+		b = codec.AppendPackedWide(b, &x.BalanceA)
+	}
+	if !x.BalanceB.IsZero() {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedWide(b, &x.BalanceB)
+	}
+	if x.Nonce != 0 {
+		b[at+1] |= 0x40
+		b = codec.AppendPackedLong(b, x.Nonce)
+	}
+	if x.InteractionCount != 0 {
+		b[at+1] |= 0x20
+		b = codec.AppendPackedLong(b, x.InteractionCount)
+	}
+	if x.MaxInteractions != 0 {
+		b[at+1] |= 0x10
+		b = codec.AppendPackedLong(b, x.MaxInteractions)
+	}
+	if x.OpenedAt != 0 {
+		b[at+1] |= 0x08
+		b = codec.AppendPackedLong(b, x.OpenedAt)
+	}
+	if x.ExpiresAt != 0 {
+		b[at+1] |= 0x04
+		b = codec.AppendPackedLong(b, x.ExpiresAt)
+	}
+	if x.ClosesAt != 0 {
+		b[at+1] |= 0x02
+		b = codec.AppendPackedLong(b, x.ClosesAt)
+	}
+	if x.HeartbeatSeconds != 0 {
+		b[at+1] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.HeartbeatSeconds)
+	}
+	if !x.PriorDepositA.IsZero() {
+		b[at+2] |= 0x80
+		b = codec.AppendPackedWide(b, &x.PriorDepositA)
+	}
+	if !x.PriorDepositB.IsZero() {
+		b[at+2] |= 0x40
+		b = codec.AppendPackedWide(b, &x.PriorDepositB)
+	}
+	if !x.PriorBalanceA.IsZero() {
+		b[at+2] |= 0x20
+		b = codec.AppendPackedWide(b, &x.PriorBalanceA)
+	}
+	if !x.PriorBalanceB.IsZero() {
+		b[at+2] |= 0x10
+		b = codec.AppendPackedWide(b, &x.PriorBalanceB)
+	}
+	if x.PriorNonce != 0 {
+		b[at+2] |= 0x08
+		b = codec.AppendPackedLong(b, x.PriorNonce)
+	}
+	return b
+}
+
+// UnpackChannel reads a packed Channel and returns what follows it; ErrPacked if that is no packed form.
+func UnpackChannel(b []byte) (x Channel, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Channel{}, nil, fmt.Errorf("Channel: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Channel) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 3); err != nil {
+		return nil, err
+	}
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x07 != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Status = b[0]
+		b = b[1:]
+		if !(x.Status != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.AgentA[:], b[0:])
+		b = b[20:]
+		if !(x.AgentA != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.AgentB[:], b[0:])
+		b = b[20:]
+		if !(x.AgentB != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.FundedA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x08 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.FundedB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x04 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DepositA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x02 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DepositB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x01 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.BalanceA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.BalanceB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Nonce, b = v, rest
+	}
+	if bits[1]&0x20 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.InteractionCount, b = v, rest
+	}
+	if bits[1]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.MaxInteractions, b = v, rest
+	}
+	if bits[1]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.OpenedAt, b = v, rest
+	}
+	if bits[1]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ExpiresAt, b = v, rest
+	}
+	if bits[1]&0x02 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ClosesAt, b = v, rest
+	}
+	if bits[1]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.HeartbeatSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.HeartbeatSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorDepositA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x40 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorDepositB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x20 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorBalanceA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x10 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorBalanceB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.PriorNonce, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *ChannelPair) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.ChannelId != ([32]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.ChannelId[:]...)
+	}
+	if x.Opens != 0 {
+		b[at+0] |= 0x40
+		b = codec.AppendPackedLong(b, x.Opens)
+	}
+	if x.NonceA != 0 {
+		b[at+0] |= 0x20
+		b = codec.AppendPackedLong(b, x.NonceA)
+	}
+	if x.NonceB != 0 {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedLong(b, x.NonceB)
+	}
+	return b
+}
+
+// UnpackChannelPair reads a packed ChannelPair and returns what follows it; ErrPacked if that is no packed form.
+func UnpackChannelPair(b []byte) (x ChannelPair, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return ChannelPair{}, nil, fmt.Errorf("ChannelPair: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *ChannelPair) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x0f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ChannelId[:], b[0:])
+		b = b[32:]
+		if !(x.ChannelId != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Opens, b = v, rest
+	}
+	if bits[0]&0x20 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.NonceA, b = v, rest
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.NonceB, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Deadline) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
@@ -1574,6 +1922,14 @@ func (x *Totals) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
+	if x.Channels != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Channels)
+	}
+	if !x.BurnedWei.IsZero() {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedWide(b, &x.BurnedWei)
+	}
 	return b
 }
 
@@ -1591,7 +1947,7 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x0f != 0 {
+	if bits[0]&0x03 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1621,6 +1977,20 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.MessageNonce, b = v, rest
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Channels, b = v, rest
+	}
+	if bits[0]&0x04 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.BurnedWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
 	}
 	return b, nil
 }

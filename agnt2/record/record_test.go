@@ -37,6 +37,7 @@ var layouts = []layout{
 	of(record.DecodeAccount), of(record.DecodeAgent), of(record.DecodeAgentURI), of(record.DecodeCapability),
 	of(record.DecodeCapabilityDetail), of(record.DecodeDeadline), of(record.DecodeInteraction), of(record.DecodeL1Info),
 	of(record.DecodeMetadata), of(record.DecodePair), of(record.DecodeParams), of(record.DecodeReputation), of(record.DecodeTotals),
+	of(record.DecodeChannel), of(record.DecodeChannelPair),
 }
 
 func random(t *rapid.T, v reflect.Value) {
@@ -170,7 +171,9 @@ func TestKeysAreDistinct(t *testing.T) {
 			{record.NSPair, record.PairKey(a, b)}, {record.NSPair, record.PairKey(b, a)},
 			{record.NSInteraction, record.InteractionKey(id)}, {record.NSInteraction, record.InteractionKey(other)},
 			{record.NSDeadline, record.DeadlineKey(when, record.DueInteraction, id)}, {record.NSDeadline, record.DeadlineKey(when, record.DueInteraction, other)},
-			{record.NSDeadline, record.DeadlineKey(when+1, record.DueInteraction, id)},
+			{record.NSDeadline, record.DeadlineKey(when+1, record.DueInteraction, id)}, {record.NSDeadline, record.DeadlineKey(when, record.DueChannel, id)},
+			{record.NSChannel, record.ChannelKey(id)}, {record.NSChannel, record.ChannelKey(other)},
+			{record.NSChannelPair, record.ChannelPairKey(a, b)}, {record.NSChannelPair, record.ChannelPairKey(b, a)},
 			{record.NSGlobal, record.ParamsKey}, {record.NSGlobal, record.TotalsKey}, {record.NSGlobal, record.L1InfoKey},
 		}
 		seen := map[record.Key]int{}

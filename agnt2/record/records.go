@@ -112,6 +112,38 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Channel) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeChannel reads abi.encode of the record.
+func DecodeChannel(b []byte) (x Channel, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Channel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *ChannelPair) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeChannelPair reads abi.encode of the record.
+func DecodeChannelPair(b []byte) (x ChannelPair, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("ChannelPair: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Deadline) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -582,6 +614,179 @@ func (x *CapabilityDetail) get(b []byte) (used int, err error) {
 		}
 		x.Endpoint = string(v)
 		tail += n
+	}
+	return tail, nil
+}
+
+// Channel has the ABI layout of the Solidity type or argument list of that name.
+type Channel struct {
+	Status           uint8
+	AgentA           common.Address
+	AgentB           common.Address
+	FundedA          uint256.Int
+	FundedB          uint256.Int
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	Nonce            uint64
+	InteractionCount uint64
+	MaxInteractions  uint64
+	OpenedAt         uint64
+	ExpiresAt        uint64
+	ClosesAt         uint64
+	HeartbeatSeconds uint32
+	PriorDepositA    uint256.Int
+	PriorDepositB    uint256.Int
+	PriorBalanceA    uint256.Int
+	PriorBalanceB    uint256.Int
+	PriorNonce       uint64
+}
+
+func (x *Channel) size() int {
+	n := 672
+	return n
+}
+
+func (x *Channel) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.AgentA)
+	codec.PutAddress(b[64:], x.AgentB)
+	codec.PutUint256(b[96:], &x.FundedA)
+	codec.PutUint256(b[128:], &x.FundedB)
+	codec.PutUint256(b[160:], &x.DepositA)
+	codec.PutUint256(b[192:], &x.DepositB)
+	codec.PutUint256(b[224:], &x.BalanceA)
+	codec.PutUint256(b[256:], &x.BalanceB)
+	codec.PutUint64(b[288:], uint64(x.Nonce))
+	codec.PutUint64(b[320:], uint64(x.InteractionCount))
+	codec.PutUint64(b[352:], uint64(x.MaxInteractions))
+	codec.PutUint64(b[384:], uint64(x.OpenedAt))
+	codec.PutUint64(b[416:], uint64(x.ExpiresAt))
+	codec.PutUint64(b[448:], uint64(x.ClosesAt))
+	codec.PutUint64(b[480:], uint64(x.HeartbeatSeconds))
+	codec.PutUint256(b[512:], &x.PriorDepositA)
+	codec.PutUint256(b[544:], &x.PriorDepositB)
+	codec.PutUint256(b[576:], &x.PriorBalanceA)
+	codec.PutUint256(b[608:], &x.PriorBalanceB)
+	codec.PutUint64(b[640:], uint64(x.PriorNonce))
+}
+
+func (x *Channel) get(b []byte) (used int, err error) {
+	tail := 672
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.AgentA, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.AgentB, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.FundedA, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.FundedB, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 160, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 256, 256); err != nil {
+		return 0, err
+	}
+	if x.Nonce, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	if x.MaxInteractions, err = codec.GetUint(b, 352, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.ExpiresAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosesAt, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HeartbeatSeconds = uint32(v)
+	}
+	if x.PriorDepositA, err = codec.GetUint256(b, 512, 256); err != nil {
+		return 0, err
+	}
+	if x.PriorDepositB, err = codec.GetUint256(b, 544, 256); err != nil {
+		return 0, err
+	}
+	if x.PriorBalanceA, err = codec.GetUint256(b, 576, 256); err != nil {
+		return 0, err
+	}
+	if x.PriorBalanceB, err = codec.GetUint256(b, 608, 256); err != nil {
+		return 0, err
+	}
+	if x.PriorNonce, err = codec.GetUint(b, 640, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelPair has the ABI layout of the Solidity type or argument list of that name.
+type ChannelPair struct {
+	ChannelId common.Hash
+	Opens     uint64
+	NonceA    uint64
+	NonceB    uint64
+}
+
+func (x *ChannelPair) size() int {
+	n := 128
+	return n
+}
+
+func (x *ChannelPair) put(b []byte) {
+	copy(b[0:], x.ChannelId[:])
+	codec.PutUint64(b[32:], uint64(x.Opens))
+	codec.PutUint64(b[64:], uint64(x.NonceA))
+	codec.PutUint64(b[96:], uint64(x.NonceB))
+}
+
+func (x *ChannelPair) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Opens, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.NonceA, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.NonceB, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -1261,10 +1466,12 @@ type Totals struct {
 	Interactions uint64
 	VolumeWei    uint256.Int
 	MessageNonce uint64
+	Channels     uint64
+	BurnedWei    uint256.Int
 }
 
 func (x *Totals) size() int {
-	n := 128
+	n := 192
 	return n
 }
 
@@ -1273,10 +1480,12 @@ func (x *Totals) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Interactions))
 	codec.PutUint256(b[64:], &x.VolumeWei)
 	codec.PutUint64(b[96:], uint64(x.MessageNonce))
+	codec.PutUint64(b[128:], uint64(x.Channels))
+	codec.PutUint256(b[160:], &x.BurnedWei)
 }
 
 func (x *Totals) get(b []byte) (used int, err error) {
-	tail := 128
+	tail := 192
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1290,6 +1499,12 @@ func (x *Totals) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.MessageNonce, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Channels, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.BurnedWei, err = codec.GetUint256(b, 160, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil

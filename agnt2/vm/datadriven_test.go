@@ -51,6 +51,8 @@ type script struct {
 	params record.Params
 	funds  map[string]uint64
 	last   *vm.Result
+
+	channels []common.Hash // in the order in which they opened
 }
 
 func newScript() *script {
@@ -192,6 +194,10 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeInteraction(b))
 	case record.NSDeadline:
 		return must(record.DecodeDeadline(b))
+	case record.NSChannel:
+		return must(record.DecodeChannel(b))
+	case record.NSChannelPair:
+		return must(record.DecodeChannelPair(b))
 	}
 	switch k {
 	case record.TotalsKey:
@@ -217,7 +223,7 @@ func (s *script) label(c change) string {
 			}
 		}
 		for _, other := range everyone {
-			if record.PairKey(a, s.address(other)) == c.key {
+			if record.PairKey(a, s.address(other)) == c.key || record.ChannelPairKey(a, s.address(other)) == c.key {
 				return fmt.Sprintf("%s/%s/%s", ns, n, other)
 			}
 		}
@@ -233,7 +239,7 @@ func (s *script) label(c change) string {
 		}
 	}
 	for id, n := range s.ids {
-		if record.InteractionKey(id) == c.key {
+		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key {
 			return fmt.Sprintf("%s/%s", ns, n)
 		}
 	}
@@ -275,18 +281,26 @@ func typeName(v any) string { return reflect.TypeOf(v).Elem().Name() }
 
 // eventDecoders by topic.
 var eventDecoders = map[common.Hash]func(*types.Log) any{
-	abi.AgentRegisteredTopic:   func(l *types.Log) any { v := must(abi.DecodeAgentRegisteredEvent(l)); return &v },
-	abi.AgentUpdatedTopic:      func(l *types.Log) any { v := must(abi.DecodeAgentUpdatedEvent(l)); return &v },
-	abi.CapabilityUpdatedTopic: func(l *types.Log) any { v := must(abi.DecodeCapabilityUpdatedEvent(l)); return &v },
-	abi.CapabilityRemovedTopic: func(l *types.Log) any { v := must(abi.DecodeCapabilityRemovedEvent(l)); return &v },
-	abi.MetadataSetTopic:       func(l *types.Log) any { v := must(abi.DecodeMetadataSetEvent(l)); return &v },
-	abi.StakeAddedTopic:        func(l *types.Log) any { v := must(abi.DecodeStakeAddedEvent(l)); return &v },
-	abi.AgentDeregisteredTopic: func(l *types.Log) any { v := must(abi.DecodeAgentDeregisteredEvent(l)); return &v },
-	abi.StakeWithdrawnTopic:    func(l *types.Log) any { v := must(abi.DecodeStakeWithdrawnEvent(l)); return &v },
-	abi.HeartbeatTopic:         func(l *types.Log) any { v := must(abi.DecodeHeartbeatEvent(l)); return &v },
-	abi.InvokedTopic:           func(l *types.Log) any { v := must(abi.DecodeInvokedEvent(l)); return &v },
-	abi.RespondedTopic:         func(l *types.Log) any { v := must(abi.DecodeRespondedEvent(l)); return &v },
-	abi.TimedOutTopic:          func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
+	abi.AgentRegisteredTopic:      func(l *types.Log) any { v := must(abi.DecodeAgentRegisteredEvent(l)); return &v },
+	abi.AgentUpdatedTopic:         func(l *types.Log) any { v := must(abi.DecodeAgentUpdatedEvent(l)); return &v },
+	abi.CapabilityUpdatedTopic:    func(l *types.Log) any { v := must(abi.DecodeCapabilityUpdatedEvent(l)); return &v },
+	abi.CapabilityRemovedTopic:    func(l *types.Log) any { v := must(abi.DecodeCapabilityRemovedEvent(l)); return &v },
+	abi.MetadataSetTopic:          func(l *types.Log) any { v := must(abi.DecodeMetadataSetEvent(l)); return &v },
+	abi.StakeAddedTopic:           func(l *types.Log) any { v := must(abi.DecodeStakeAddedEvent(l)); return &v },
+	abi.AgentDeregisteredTopic:    func(l *types.Log) any { v := must(abi.DecodeAgentDeregisteredEvent(l)); return &v },
+	abi.StakeWithdrawnTopic:       func(l *types.Log) any { v := must(abi.DecodeStakeWithdrawnEvent(l)); return &v },
+	abi.HeartbeatTopic:            func(l *types.Log) any { v := must(abi.DecodeHeartbeatEvent(l)); return &v },
+	abi.InvokedTopic:              func(l *types.Log) any { v := must(abi.DecodeInvokedEvent(l)); return &v },
+	abi.RespondedTopic:            func(l *types.Log) any { v := must(abi.DecodeRespondedEvent(l)); return &v },
+	abi.ChannelOpenedTopic:        func(l *types.Log) any { v := must(abi.DecodeChannelOpenedEvent(l)); return &v },
+	abi.ChannelExistsTopic:        func(l *types.Log) any { v := must(abi.DecodeChannelExistsEvent(l)); return &v },
+	abi.ChannelCheckpointedTopic:  func(l *types.Log) any { v := must(abi.DecodeChannelCheckpointedEvent(l)); return &v },
+	abi.ChannelClosingTopic:       func(l *types.Log) any { v := must(abi.DecodeChannelClosingEvent(l)); return &v },
+	abi.ChannelStateReplacedTopic: func(l *types.Log) any { v := must(abi.DecodeChannelStateReplacedEvent(l)); return &v },
+	abi.ChannelClosedTopic:        func(l *types.Log) any { v := must(abi.DecodeChannelClosedEvent(l)); return &v },
+	abi.DoubleSignedTopic:         func(l *types.Log) any { v := must(abi.DecodeDoubleSignedEvent(l)); return &v },
+	abi.SlashedTopic:              func(l *types.Log) any { v := must(abi.DecodeSlashedEvent(l)); return &v },
+	abi.TimedOutTopic:             func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
 }
 
 func (s *script) showLog(l *types.Log) string {
@@ -328,6 +342,9 @@ func (s *script) showResult(r *vm.Result, cs []change) string {
 	for _, l := range r.Logs { // learn ids before labels are looked up
 		if ev, err := abi.DecodeInvokedEvent(l); err == nil && s.ids[ev.Id] == "" {
 			s.ids[ev.Id] = "unnamed"
+		}
+		if ev, err := abi.DecodeChannelOpenedEvent(l); err == nil {
+			s.learnChannel(ev.Id)
 		}
 	}
 	s.changes(&b, cs)
@@ -488,6 +505,8 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		}
 		c.Attestation = s.attestation(c, a.text("attest", ""), s.hash(a.text("image", "")))
 		return to, c.Encode()
+	case "openChannel", "checkpoint", "closeChannel", "disputeChannel", "reportDoubleSigning":
+		return to, s.channelCall(from, op, a)
 	case "transfer":
 		t := s.address(a.text("to", ""))
 		return &t, nil

@@ -80,6 +80,8 @@ type Machine struct {
 	Op    frame.Op
 	Call  record.Interaction // the interaction in progress
 
+	Channel record.Channel // the channel in progress, instead
+
 	Params   record.Params // the state's hash of it is for proofs
 	Policy   record.Policy // Block.Policy is its hash, in proofs
 	L1       record.L1Info // of the block's L1-attributes deposit; receipts show it
@@ -114,6 +116,12 @@ const (
 	effectUnregister             // the sender stops being one
 	effectSettle                 // a completed interaction: its payment counts as volume
 	effectMessage                // a withdrawal was sent
+)
+
+// Effects of channels.
+const (
+	effectBurn    = 1 << 10 // a slashed stake: Op.Word is the wei that nobody gets
+	effectChannel = 1 << 11 // a channel was opened
 )
 
 type undo struct {
@@ -246,6 +254,7 @@ func stepBeginPolicy(m *Machine, s State) Step {
 func stepBeginTotals(m *Machine, s State) Step {
 	t := decoded(record.DecodeTotals(m.get(s, record.TotalsKey)))
 	m.Sums.Agents, m.Sums.Interactions, m.Sums.VolumeWei, m.Sums.MessageNonce = t.Agents, t.Interactions, t.VolumeWei, t.MessageNonce
+	m.Sums.Channels, m.Sums.BurnedWei = t.Channels, t.BurnedWei
 	return Halt
 }
 
@@ -278,6 +287,7 @@ func stepSealL1Fees(m *Machine, s State) Step {
 func stepSealTotals(m *Machine, s State) Step {
 	t := record.Totals{
 		Agents: m.Sums.Agents, Interactions: m.Sums.Interactions, VolumeWei: m.Sums.VolumeWei, MessageNonce: m.Sums.MessageNonce,
+		Channels: m.Sums.Channels, BurnedWei: m.Sums.BurnedWei,
 	}
 	m.put(s, record.TotalsKey, t.Encode())
 	return Halt

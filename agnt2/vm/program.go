@@ -70,10 +70,11 @@ const (
 	OpensSums
 	OpensTx
 	OpensOp
-	OpensCall   // the interaction in progress
-	OpensParams // read only
-	OpensData   // the operation's calldata, read only
-	OpensPolicy // read only; the block frame commits to it, so that has to be opened too
+	OpensCall    // the interaction in progress
+	OpensParams  // read only
+	OpensData    // the operation's calldata, read only
+	OpensPolicy  // read only; the block frame commits to it, so that has to be opened too
+	OpensChannel // the channel in progress
 )
 
 const agentFrames = OpensBlock | OpensOp | OpensParams | OpensData
@@ -151,7 +152,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

@@ -29,7 +29,7 @@ func stepRespondArgs(m *Machine, _ State) Step {
 		return m.fail(outOfRange("da.backend"))
 	case c.Da.ContentHash != c.ResultHash:
 		return m.fail(&abi.DACommitmentMismatch{Expected: c.ResultHash, ContentHash: c.Da.ContentHash})
-	case len(c.Attestation) != 0 && len(c.Attestation) != attestationLength:
+	case len(c.Attestation) != 0 && len(c.Attestation) != signatureLength:
 		return m.fail(outOfRange("attestation"))
 	}
 	m.Op.Id, m.Op.Word, m.Op.Status, m.Op.Branch, m.Op.Flag = c.Id, c.ResultHash, c.Status, c.Branch, len(c.Attestation) > 0

@@ -42,14 +42,13 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	p.MaxPendingInvokes, p.SweepsPerBlock, p.MaxCapabilities = 6, 4, 3
 	p.MaxTtlSeconds, p.StakeCooldownSeconds = 30, 40
 	s := &simulator{
-		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1))}, t: t, tree: trie.New(),
+		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1)), ChainID: testChainID}, t: t, tree: trie.New(),
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{},
 	}
 	s.Get = s.get
 	s.limit = 600_000
 	for i := range simulatedAccounts {
-		a := common.BytesToAddress(crypto.Keccak256([]byte{byte(i)}))
-		s.Accounts = append(s.Accounts, a)
+		a := s.AddKey(vmtest.Key(i))
 		wei := uint256.NewInt(s.Rnd.Uint64N(30_000_000))
 		s.fund(a, wei)
 		s.minted.Add(&s.minted, wei)
@@ -131,6 +130,9 @@ func (s *simulator) check(swept uint32) {
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
 			overdue = overdue || i.Deadline < s.time
 		case record.NSDeadline:
+			if record.DueOf(k) != record.DueInteraction {
+				continue
+			}
 			queued++
 			id := must(record.DecodeDeadline(v)).Id
 			i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
@@ -167,8 +169,10 @@ func (s *simulator) check(swept uint32) {
 		}
 	}
 	require.Equal(t, count, accounts, "an account that nobody knows")
-	require.Equal(t, s.minted.Dec(), total.Dec(), "value is not conserved")
 	totals := must(record.DecodeTotals(s.state[record.TotalsKey]))
+	total.Add(&total, &totals.BurnedWei)
+	require.Equal(t, s.minted.Dec(), total.Dec(), "value is not conserved")
+	s.checkChannels(swept)
 	require.Equal(t, uint64(registered), totals.Agents)
 	require.Equal(t, 1, s.most, "a micro-step touched more than one record")
 }
@@ -180,6 +184,10 @@ func holdings(k record.Key, v []byte) (wei uint256.Int) {
 	case record.NSInteraction:
 		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) {
 			wei = i.PaymentWei
+		}
+	case record.NSChannel:
+		if c := must(record.DecodeChannel(v)); c.Status != uint8(vm.ChannelClosed) {
+			wei.Add(&c.FundedA, &c.FundedB)
 		}
 	}
 	return wei

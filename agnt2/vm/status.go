@@ -50,6 +50,16 @@ func (r ResponseStatus) settled() InteractionStatus {
 	return [responseStatuses]InteractionStatus{Completed, Errored, TimedOutGracefully, ParseFailed, Rejected}[r]
 }
 
+// ChannelStatus mirrors IAGNT2.ChannelStatus.
+type ChannelStatus uint8
+
+const (
+	NoChannel ChannelStatus = iota
+	ChannelOpen
+	ChannelClosing
+	ChannelClosed
+)
+
 // Limits of list and string arguments, in elements and bytes (IAGNT2.sol states them to callers). They bound both the
 // micro-steps of one transaction and the size of every record.
 const (
@@ -62,9 +72,10 @@ const (
 	maxListedElements  = 16
 	capabilityClasses  = 4
 	daBackends         = 4
-	attestationLength  = 65
+	signatureLength    = 65      // r ‖ s ‖ v
 	receiveGasLimit    = 100_000 // of a withdrawal that a plain transfer to the message passer starts (OP contracts)
 	maxMessageDataSize = 32 << 10
+	checkpointSpan     = 1000 // interactions between two checkpoints (paper §4.3)
 )
 
 func outOfRange(field string) abi.Revert { return &abi.FieldOutOfRange{Field: field} }

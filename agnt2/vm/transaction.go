@@ -42,7 +42,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations} {
 		maps.Copy(operations, family)
 	}
 }
@@ -71,7 +71,7 @@ func (m *Machine) load(tx *abi.Transaction) {
 	if tx.To != nil {
 		m.Tx.To = *tx.To
 	}
-	m.Op, m.Call = frame.Op{}, record.Interaction{}
+	m.Op, m.Call, m.Channel = frame.Op{}, record.Interaction{}, record.Channel{}
 	m.data, m.args = tx.Data, nil
 	if len(m.logRoom) < leastLogs {
 		m.logRoom = make([]*types.Log, cutLogs)
@@ -186,7 +186,7 @@ func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
 	t := &m.Tx
 	m.Op = frame.Op{
 		From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data,
-		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0,
+		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0, Holds: a.Holds,
 	}
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
@@ -325,6 +325,12 @@ func stepTxBook(m *Machine, s State) Step {
 	if o.Effect&effectMessage != 0 {
 		sums.MessageNonce++
 		m.Messages = append(m.Messages, common.Hash(o.Message))
+	}
+	if o.Effect&effectBurn != 0 {
+		sums.BurnedWei.Add(&sums.BurnedWei, new(uint256.Int).SetBytes32(o.Word[:]))
+	}
+	if o.Effect&effectChannel != 0 {
+		sums.Channels++
 	}
 	return Halt
 }

@@ -115,7 +115,8 @@ var coinbase = abi.SequencerFeeVault
 func newWorld(p record.Params) *world {
 	w := &world{state: memory{}, params: p, time: 1000, limit: 200_000_000}
 	w.state[record.ParamsKey] = p.Encode()
-	w.state[record.PolicyKey] = new(record.Policy).Encode()
+	policy := testPolicy()
+	w.state[record.PolicyKey] = policy.Encode()
 	w.state[record.TotalsKey] = new(record.Totals).Encode()
 	return w
 }

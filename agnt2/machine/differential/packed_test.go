@@ -98,6 +98,8 @@ var packedRecords = []packedCase{
 	packedOf("pair", record.UnpackPair),
 	packedOf("interaction", record.UnpackInteraction),
 	packedOf("deadline", record.UnpackDeadline),
+	packedOf("channel", record.UnpackChannel),
+	packedOf("channelPair", record.UnpackChannelPair),
 	packedOf("totals", record.UnpackTotals),
 	packedOf("l1Info", record.UnpackL1Info),
 	packedOf("params", record.UnpackParams),

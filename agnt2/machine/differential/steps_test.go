@@ -52,15 +52,16 @@ type steps struct {
 	records map[record.Key][]byte
 	journal []vmChange // since the operation began, for its undoing
 
-	state  machine.State
-	block  frame.Block
-	sums   frame.Sums
-	tx     frame.Tx
-	op     frame.Op
-	call   record.Interaction
-	params record.Params
-	policy record.Policy
-	data   []byte
+	state   machine.State
+	block   frame.Block
+	sums    frame.Sums
+	tx      frame.Tx
+	op      frame.Op
+	call    record.Interaction
+	channel record.Channel // instead of call
+	params  record.Params
+	policy  record.Policy
+	data    []byte
 
 	number, time, limit uint64
 	baseFee             uint256.Int
@@ -202,6 +203,12 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSDeadline:
 		x, err := record.DecodeDeadline(v)
 		return pack(&x, err)
+	case record.NSChannel:
+		x, err := record.DecodeChannel(v)
+		return pack(&x, err)
+	case record.NSChannelPair:
+		x, err := record.DecodeChannelPair(v)
+		return pack(&x, err)
 	}
 	require.Failf(t, "no record", "%v", k)
 	return nil
@@ -238,7 +245,7 @@ func (s *steps) step() {
 	t, k := s.t, s.state.Step
 	m := &vm.Machine{
 		ChainID: stepsChainID, Coinbase: abi.SequencerFeeVault,
-		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Params: s.params, Policy: s.policy,
+		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Channel: s.channel, Params: s.params, Policy: s.policy,
 	}
 	var w []byte
 	opens := k.Opens()
@@ -251,7 +258,7 @@ func (s *steps) step() {
 		hash common.Hash
 	}{
 		{vm.OpensBlock, &m.Block, s.state.Block}, {vm.OpensSums, &m.Sums, s.state.Sums}, {vm.OpensTx, &m.Tx, s.state.Tx},
-		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
+		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensChannel, &m.Channel, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
 		{vm.OpensPolicy, &m.Policy, m.Block.Policy},
 	} {
 		if opens&f.bit != 0 {
@@ -309,7 +316,7 @@ func (s *steps) step() {
 	case k == vm.TxUndo:
 		require.Equal(t, m.Tx.Root, common.Hash(want.Root))
 	case next == vm.TxUndo:
-		m.Call = s.call // a failed step leaves it
+		m.Call, m.Channel = s.call, s.channel // a failed step leaves them
 	}
 	if next != vm.TxUndo && !m.Tx.IsVoid {
 		opens |= k.Sets()
@@ -328,6 +335,9 @@ func (s *steps) step() {
 	}
 	if opens&vm.OpensCall != 0 {
 		want.Call = hashOf(&m.Call)
+	}
+	if opens&vm.OpensChannel != 0 {
+		want.Call = hashOf(&m.Channel)
 	}
 
 	way := fmt.Sprintf("%v %v", k, machine.Name(want.Step))
@@ -367,7 +377,7 @@ func (s *steps) step() {
 		s.refuse(way, before, w, wrong)
 	}
 	s.state = want
-	s.block, s.sums, s.tx, s.op, s.call, s.params, s.policy = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Params, m.Policy
+	s.block, s.sums, s.tx, s.op, s.call, s.channel, s.params, s.policy = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Channel, m.Params, m.Policy
 }
 
 func firstError(err error) error {
@@ -440,7 +450,7 @@ func (s *steps) send(tx *abi.Transaction) {
 		s.tx.Nonce, s.tx.FeeCap, s.tx.TipCap = tx.Nonce, tx.FeeCap, tx.TipCap
 		first = vm.TxBegin
 	}
-	s.op, s.call, s.data = frame.Op{}, record.Interaction{}, tx.Data
+	s.op, s.call, s.channel, s.data = frame.Op{}, record.Interaction{}, record.Channel{}, tx.Data
 	s.state.Tx, s.state.Op, s.state.Call, s.state.Step = hashOf(&s.tx), common.Hash{}, common.Hash{}, first
 	s.run()
 	require.Equal(s.t, machine.Receipt, s.state.Step)
@@ -540,10 +550,9 @@ func TestStepsRandom(t *testing.T) {
 		}
 		s := newSteps(t, p, seed)
 		s.limit, s.mutate = 600_000, 1000
-		g := &vmtest.Generator{Rnd: rnd, Get: func(k record.Key) []byte { return s.records[k] }}
+		g := &vmtest.Generator{Rnd: rnd, ChainID: stepsChainID, Get: func(k record.Key) []byte { return s.records[k] }}
 		for i := range 30 {
-			a := common.BytesToAddress(crypto.Keccak256([]byte{byte(i)}))
-			g.Accounts = append(g.Accounts, a)
+			a := g.AddKey(vmtest.Key(i))
 			s.fund(a, uint256.NewInt(rnd.Uint64N(30_000_000)))
 		}
 		for range blocks {
@@ -679,12 +688,12 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, deregisterAgent, heartbeat, invokeArgs, l1Attributes, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
+dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, deregisterAgent, doubleSigningArgs, heartbeat, invokeArgs, l1Attributes, openChannelArgs, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
 txUndo: txEnd
 txEnd: txBook
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
-sweepNext: sweepInteraction, txEnd, txEnd empty, txEnd enough
+sweepNext: sweepChannel, sweepInteraction, txEnd, txEnd empty, txEnd enough
 sweepInteraction: sweepCaller
 sweepCaller: sweepReputation
 sweepReputation: sweepNext
@@ -701,7 +710,7 @@ writeMetadata: txEnd, writeMetadata
 updateAgent: FieldOutOfRange name, FieldOutOfRange version, NotRegistered, OutOfGas, txEnd
 readOwnAgent: FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange removals, NotRegistered, OutOfGas, removeCapability, writeCapability, writeCapabilityCount
 deregisterAgent: NotRegistered, OutOfGas, txEnd
-withdrawStake: CooldownActive, NothingToWithdraw, OutOfGas, txEnd
+withdrawStake: CooldownActive, NothingToWithdraw, OutOfGas, StakeHeld, txEnd
 heartbeat: NotRegistered, OutOfGas, txEnd
 topUpStake: FieldOutOfRange value, NotRegistered, OutOfGas, txEnd
 invokeArgs: DACommitmentMismatch, FieldOutOfRange da.backend, OutOfGas, SelfInvocation, TooManyPendingInvokes, TtlOutOfBounds, invokeCallee
@@ -718,6 +727,22 @@ respondCaller: respondPair, respondReputation
 respondPair: respondReputation
 respondReputation: respondEvent
 respondEvent: txEnd
+openChannelArgs: BadChannelSignature, ChannelTermsExpired, FieldOutOfRange terms.agentA, FieldOutOfRange terms.depositA, FieldOutOfRange terms.heartbeatSeconds, FieldOutOfRange terms.initiator, FieldOutOfRange terms.maxInteractions, OutOfGas, TtlOutOfBounds, openChannelPair
+openChannelPair: ChannelTermsNonce, openChannelRecord, openChannelTopUp
+openChannelRecord: queueChannelDeadline
+openChannelTopUp: ChannelExpired, ChannelNotOpen, openChannelAccount
+openChannelAccount: DepositNotCovered, NotRegistered, openChannelAccount, txEnd
+removeChannelDeadline: payChannel, queueChannelDeadline
+queueChannelDeadline: openChannelAccount, sweepNext, txEnd
+payChannel: clearChannelPair, payChannel
+clearChannelPair: sweepNext, txEnd
+channelStateArgs: BalancesDoNotSum, FieldOutOfRange sigA, FieldOutOfRange sigB, FieldOutOfRange state, FieldOutOfRange state.isFinal, OutOfGas, checkpointChannel, closeChannel, disputeChannel
+checkpointChannel: BadChannelSignature, ChannelExpired, ChannelNotOpen, ChannelUnknown, DepositsAboveFunded, InteractionCountInvalid, StaleState, txEnd
+closeChannel: BadChannelSignature, ChannelNotOpen, ChannelUnknown, ChannelWindowOver, DepositsAboveFunded, InteractionCountInvalid, NotChannelParty, StaleState, removeChannelDeadline, txEnd
+disputeChannel: BadChannelSignature, ChannelNotClosing, ChannelUnknown, ChannelWindowOver, DepositsAboveFunded, InteractionCountInvalid, StaleState, txEnd
+doubleSigningArgs: BadChannelSignature, FieldOutOfRange firstSigA, FieldOutOfRange firstSigB, FieldOutOfRange secondSigA, FieldOutOfRange secondSigB, OutOfGas, StatesDoNotConflict, doubleSigningChannel
+doubleSigningChannel: BadChannelSignature, ChannelNotOpen, ChannelUnknown, ChannelWindowOver, removeChannelDeadline
+sweepChannel: payChannel, queueChannelDeadline
 sealBaseFees: sealPriorityFees
 sealPriorityFees: sealL1Fees
 sealL1Fees: sealTotals
@@ -1121,6 +1146,7 @@ func TestStepsScenario(t *testing.T) {
 	s.do("agent", 0, &abi.DeregisterCall{})
 	s.seal()
 
+	s.channels()
 	s.report()
 	want := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {

@@ -25,7 +25,11 @@ func RandomParams() record.Params {
 }
 
 // RandomPolicy is in the same spirit.
-func RandomPolicy() record.Policy { return genesis.DefaultPolicy() }
+func RandomPolicy() record.Policy {
+	p := genesis.DefaultPolicy()
+	p.ChannelWindowSeconds, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
+	return p
+}
 
 // Random is a world in which blocks are filled by vmtest's generator.
 type Random struct {
@@ -38,10 +42,10 @@ type Random struct {
 // NewRandom returns a world of 30 accounts and a number of further records.
 func NewRandom(seed uint64, further int) *Random {
 	w := NewLarge(seed, RandomParams(), 30, further)
-	r := &Random{World: w, Generator: &vmtest.Generator{Rnd: w.Rand}, Outcomes: map[vm.Outcome]int{}}
+	r := &Random{World: w, Generator: &vmtest.Generator{Rnd: w.Rand, ChainID: ChainID}, Outcomes: map[vm.Outcome]int{}}
 	for i := range len(w.Keys) {
 		key := must(crypto.ToECDSA(crypto.Keccak256(binary.BigEndian.AppendUint64([]byte("machinetest"), uint64(i)))))
-		r.Accounts = append(r.Accounts, crypto.PubkeyToAddress(key.PublicKey))
+		r.AddKey(key)
 	}
 	return r
 }

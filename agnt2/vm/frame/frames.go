@@ -21,7 +21,7 @@ var (
 
 // Encode returns abi.encode of the record.
 func (x *Block) Encode() []byte {
-	b := codec.Room(x.size())
+	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
@@ -37,7 +37,7 @@ func DecodeBlock(b []byte) (x Block, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Op) Encode() []byte {
-	b := codec.Room(x.size())
+	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
@@ -53,7 +53,7 @@ func DecodeOp(b []byte) (x Op, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Run) Encode() []byte {
-	b := codec.Room(x.size())
+	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
@@ -69,7 +69,7 @@ func DecodeRun(b []byte) (x Run, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Sums) Encode() []byte {
-	b := codec.Room(x.size())
+	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
@@ -85,7 +85,7 @@ func DecodeSums(b []byte) (x Sums, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Tx) Encode() []byte {
-	b := codec.Room(x.size())
+	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
@@ -122,7 +122,7 @@ func (x *Block) put(b []byte) {
 	codec.PutUint64(b[96:], uint64(x.GasUsed))
 	codec.PutUint256(b[128:], &x.BaseFee)
 	codec.PutUint256(b[160:], &x.L1Price)
-	*(*[32]byte)(b[192:]) = x.Policy
+	copy(b[192:], x.Policy[:])
 }
 
 func (x *Block) get(b []byte) (used int, err error) {
@@ -164,6 +164,7 @@ type Op struct {
 	Stake      uint256.Int
 	Pending    uint32
 	Registered bool
+	Holds      uint32
 	Effect     uint32
 	Credit     uint256.Int
 	Index      uint32
@@ -181,7 +182,7 @@ type Op struct {
 }
 
 func (x *Op) size() int {
-	n := 704
+	n := 736
 	return n
 }
 
@@ -190,28 +191,29 @@ func (x *Op) put(b []byte) {
 	codec.PutUint256(b[32:], &x.Value)
 	codec.PutUint64(b[64:], uint64(x.GasLimit))
 	codec.PutUint64(b[96:], uint64(x.GasUsed))
-	*(*[32]byte)(b[128:]) = x.Data
+	copy(b[128:], x.Data[:])
 	codec.PutUint256(b[160:], &x.Stake)
 	codec.PutUint64(b[192:], uint64(x.Pending))
 	codec.PutBool(b[224:], x.Registered)
-	codec.PutUint64(b[256:], uint64(x.Effect))
-	codec.PutUint256(b[288:], &x.Credit)
-	codec.PutUint64(b[320:], uint64(x.Index))
-	codec.PutUint64(b[352:], uint64(x.Epoch))
-	codec.PutUint64(b[384:], uint64(x.Count))
-	*(*[32]byte)(b[416:]) = x.Id
-	*(*[32]byte)(b[448:]) = x.Word
-	codec.PutUint64(b[480:], uint64(x.Status))
-	codec.PutUint64(b[512:], uint64(x.Branch))
-	codec.PutBool(b[544:], x.Flag)
-	codec.PutUint64(b[576:], uint64(x.Pairs))
-	*(*[32]byte)(b[608:]) = x.Message
-	*(*[32]byte)(b[640:]) = x.Logs
-	codec.PutBool(b[672:], x.Failed)
+	codec.PutUint64(b[256:], uint64(x.Holds))
+	codec.PutUint64(b[288:], uint64(x.Effect))
+	codec.PutUint256(b[320:], &x.Credit)
+	codec.PutUint64(b[352:], uint64(x.Index))
+	codec.PutUint64(b[384:], uint64(x.Epoch))
+	codec.PutUint64(b[416:], uint64(x.Count))
+	copy(b[448:], x.Id[:])
+	copy(b[480:], x.Word[:])
+	codec.PutUint64(b[512:], uint64(x.Status))
+	codec.PutUint64(b[544:], uint64(x.Branch))
+	codec.PutBool(b[576:], x.Flag)
+	codec.PutUint64(b[608:], uint64(x.Pairs))
+	copy(b[640:], x.Message[:])
+	copy(b[672:], x.Logs[:])
+	codec.PutBool(b[704:], x.Failed)
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
-	tail := 704
+	tail := 736
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -248,65 +250,72 @@ func (x *Op) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.Effect = uint32(v)
-	}
-	if x.Credit, err = codec.GetUint256(b, 288, 256); err != nil {
-		return 0, err
+		x.Holds = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 320, 32)
+		v, err := codec.GetUint(b, 288, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Index = uint32(v)
+		x.Effect = uint32(v)
+	}
+	if x.Credit, err = codec.GetUint256(b, 320, 256); err != nil {
+		return 0, err
 	}
 	{
 		v, err := codec.GetUint(b, 352, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Epoch = uint32(v)
+		x.Index = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 384, 32)
 		if err != nil {
 			return 0, err
 		}
+		x.Epoch = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 416, 32)
+		if err != nil {
+			return 0, err
+		}
 		x.Count = uint32(v)
 	}
-	if x.Id, err = codec.GetHash(b, 416); err != nil {
+	if x.Id, err = codec.GetHash(b, 448); err != nil {
 		return 0, err
 	}
-	if x.Word, err = codec.GetHash(b, 448); err != nil {
+	if x.Word, err = codec.GetHash(b, 480); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 480, 8)
+		v, err := codec.GetUint(b, 512, 8)
 		if err != nil {
 			return 0, err
 		}
 		x.Status = uint8(v)
 	}
 	{
-		v, err := codec.GetUint(b, 512, 32)
+		v, err := codec.GetUint(b, 544, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branch = uint32(v)
 	}
-	if x.Flag, err = codec.GetBool(b, 544); err != nil {
+	if x.Flag, err = codec.GetBool(b, 576); err != nil {
 		return 0, err
 	}
-	if x.Pairs, err = codec.GetUint(b, 576, 64); err != nil {
+	if x.Pairs, err = codec.GetUint(b, 608, 64); err != nil {
 		return 0, err
 	}
-	if x.Message, err = codec.GetHash(b, 608); err != nil {
+	if x.Message, err = codec.GetHash(b, 640); err != nil {
 		return 0, err
 	}
-	if x.Logs, err = codec.GetHash(b, 640); err != nil {
+	if x.Logs, err = codec.GetHash(b, 672); err != nil {
 		return 0, err
 	}
-	if x.Failed, err = codec.GetBool(b, 672); err != nil {
+	if x.Failed, err = codec.GetBool(b, 704); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -359,42 +368,42 @@ func (x *Run) size() int {
 }
 
 func (x *Run) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Disputed
-	*(*[32]byte)(b[32:]) = x.Agreed
-	*(*[32]byte)(b[64:]) = x.ParentHash
-	*(*[32]byte)(b[96:]) = x.ParentRoot
-	*(*[32]byte)(b[128:]) = x.ParentPasser
+	copy(b[0:], x.Disputed[:])
+	copy(b[32:], x.Agreed[:])
+	copy(b[64:], x.ParentHash[:])
+	copy(b[96:], x.ParentRoot[:])
+	copy(b[128:], x.ParentPasser[:])
 	codec.PutUint64(b[160:], uint64(x.Number))
 	codec.PutUint64(b[192:], uint64(x.Time))
-	*(*[32]byte)(b[224:]) = x.Extra
-	*(*[32]byte)(b[256:]) = x.BaseFee
+	copy(b[224:], x.Extra[:])
+	copy(b[256:], x.BaseFee[:])
 	codec.PutUint64(b[288:], uint64(x.ParentOrigin))
-	*(*[32]byte)(b[320:]) = x.ParentOriginHash
+	copy(b[320:], x.ParentOriginHash[:])
 	codec.PutUint64(b[352:], uint64(x.SequenceNumber))
-	*(*[32]byte)(b[384:]) = x.BatcherHash
+	copy(b[384:], x.BatcherHash[:])
 	codec.PutUint64(b[416:], uint64(x.BaseFeeScalar))
 	codec.PutUint64(b[448:], uint64(x.BlobBaseFeeScalar))
 	codec.PutUint64(b[480:], uint64(x.GasLimit))
-	*(*[32]byte)(b[512:]) = x.Walk
+	copy(b[512:], x.Walk[:])
 	codec.PutUint64(b[544:], uint64(x.WalkLeft))
 	codec.PutUint64(b[576:], uint64(x.HeadNumber))
-	*(*[32]byte)(b[608:]) = x.HeadRoot
+	copy(b[608:], x.HeadRoot[:])
 	codec.PutUint64(b[640:], uint64(x.Origin))
 	codec.PutBool(b[672:], x.Empty)
 	codec.PutBool(b[704:], x.Settled)
 	codec.PutUint64(b[736:], uint64(x.TxCount))
 	codec.PutUint64(b[768:], uint64(x.TxNext))
-	*(*[32]byte)(b[800:]) = x.TxsRoot
-	*(*[32]byte)(b[832:]) = x.OriginHash
+	copy(b[800:], x.TxsRoot[:])
+	copy(b[832:], x.OriginHash[:])
 	codec.PutUint64(b[864:], uint64(x.OriginTime))
-	*(*[32]byte)(b[896:]) = x.OriginBaseFee
-	*(*[32]byte)(b[928:]) = x.OriginBlobBaseFee
-	*(*[32]byte)(b[960:]) = x.OriginRandao
-	*(*[32]byte)(b[992:]) = x.OriginBeaconRoot
-	*(*[32]byte)(b[1024:]) = x.OriginReceipts
-	*(*[32]byte)(b[1056:]) = x.AllDeposits
+	copy(b[896:], x.OriginBaseFee[:])
+	copy(b[928:], x.OriginBlobBaseFee[:])
+	copy(b[960:], x.OriginRandao[:])
+	copy(b[992:], x.OriginBeaconRoot[:])
+	copy(b[1024:], x.OriginReceipts[:])
+	copy(b[1056:], x.AllDeposits[:])
 	codec.PutUint64(b[1088:], uint64(x.DepositCount))
-	*(*[32]byte)(b[1120:]) = x.Deposits
+	copy(b[1120:], x.Deposits[:])
 	codec.PutUint64(b[1152:], uint64(x.DepositsLeft))
 }
 
@@ -531,6 +540,8 @@ type Sums struct {
 	Interactions uint64
 	VolumeWei    uint256.Int
 	MessageNonce uint64
+	Channels     uint64
+	BurnedWei    uint256.Int
 	BaseFees     uint256.Int
 	PriorityFees uint256.Int
 	L1Fees       uint256.Int
@@ -542,7 +553,7 @@ type Sums struct {
 }
 
 func (x *Sums) size() int {
-	n := 384
+	n := 448
 	return n
 }
 
@@ -551,18 +562,20 @@ func (x *Sums) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Interactions))
 	codec.PutUint256(b[64:], &x.VolumeWei)
 	codec.PutUint64(b[96:], uint64(x.MessageNonce))
-	codec.PutUint256(b[128:], &x.BaseFees)
-	codec.PutUint256(b[160:], &x.PriorityFees)
-	codec.PutUint256(b[192:], &x.L1Fees)
-	*(*[32]byte)(b[224:]) = x.Passer
-	codec.PutUint64(b[256:], uint64(x.Index))
-	*(*[32]byte)(b[288:]) = x.Transactions
-	*(*[32]byte)(b[320:]) = x.Receipts
-	*(*[32]byte)(b[352:]) = x.Bloom
+	codec.PutUint64(b[128:], uint64(x.Channels))
+	codec.PutUint256(b[160:], &x.BurnedWei)
+	codec.PutUint256(b[192:], &x.BaseFees)
+	codec.PutUint256(b[224:], &x.PriorityFees)
+	codec.PutUint256(b[256:], &x.L1Fees)
+	copy(b[288:], x.Passer[:])
+	codec.PutUint64(b[320:], uint64(x.Index))
+	copy(b[352:], x.Transactions[:])
+	copy(b[384:], x.Receipts[:])
+	copy(b[416:], x.Bloom[:])
 }
 
 func (x *Sums) get(b []byte) (used int, err error) {
-	tail := 384
+	tail := 448
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -578,28 +591,34 @@ func (x *Sums) get(b []byte) (used int, err error) {
 	if x.MessageNonce, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
-	if x.BaseFees, err = codec.GetUint256(b, 128, 256); err != nil {
+	if x.Channels, err = codec.GetUint(b, 128, 64); err != nil {
 		return 0, err
 	}
-	if x.PriorityFees, err = codec.GetUint256(b, 160, 256); err != nil {
+	if x.BurnedWei, err = codec.GetUint256(b, 160, 256); err != nil {
 		return 0, err
 	}
-	if x.L1Fees, err = codec.GetUint256(b, 192, 256); err != nil {
+	if x.BaseFees, err = codec.GetUint256(b, 192, 256); err != nil {
 		return 0, err
 	}
-	if x.Passer, err = codec.GetHash(b, 224); err != nil {
+	if x.PriorityFees, err = codec.GetUint256(b, 224, 256); err != nil {
 		return 0, err
 	}
-	if x.Index, err = codec.GetUint(b, 256, 64); err != nil {
+	if x.L1Fees, err = codec.GetUint256(b, 256, 256); err != nil {
 		return 0, err
 	}
-	if x.Transactions, err = codec.GetHash(b, 288); err != nil {
+	if x.Passer, err = codec.GetHash(b, 288); err != nil {
 		return 0, err
 	}
-	if x.Receipts, err = codec.GetHash(b, 320); err != nil {
+	if x.Index, err = codec.GetUint(b, 320, 64); err != nil {
 		return 0, err
 	}
-	if x.Bloom, err = codec.GetHash(b, 352); err != nil {
+	if x.Transactions, err = codec.GetHash(b, 352); err != nil {
+		return 0, err
+	}
+	if x.Receipts, err = codec.GetHash(b, 384); err != nil {
+		return 0, err
+	}
+	if x.Bloom, err = codec.GetHash(b, 416); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -646,16 +665,16 @@ func (x *Tx) put(b []byte) {
 	codec.PutUint256(b[224:], &x.TipCap)
 	codec.PutUint256(b[256:], &x.Value)
 	codec.PutUint256(b[288:], &x.Mint)
-	*(*[32]byte)(b[320:]) = x.Data
+	copy(b[320:], x.Data[:])
 	codec.PutUint64(b[352:], uint64(x.Size))
-	*(*[32]byte)(b[384:]) = x.Hash
+	copy(b[384:], x.Hash[:])
 	codec.PutUint256(b[416:], &x.GasPrice)
 	codec.PutUint256(b[448:], &x.L1Fee)
 	codec.PutUint256(b[480:], &x.Reserve)
 	codec.PutBool(b[512:], x.ValueTaken)
 	codec.PutBool(b[544:], x.IsVoid)
-	*(*[32]byte)(b[576:]) = x.Root
-	*(*[32]byte)(b[608:]) = x.Receipt
+	copy(b[576:], x.Root[:])
+	copy(b[608:], x.Receipt[:])
 	codec.PutUint64(b[640:], uint64(x.ReceiptSize))
 }
 

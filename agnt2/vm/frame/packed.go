@@ -158,59 +158,63 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	if x.Registered {
 		b[at+0] |= 0x01
 	}
-	if x.Effect != 0 {
+	if x.Holds != 0 {
 		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Holds)
+	}
+	if x.Effect != 0 {
+		b[at+1] |= 0x40
 		b = binary.BigEndian.AppendUint32(b, x.Effect)
 	}
 	if !x.Credit.IsZero() {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x20
 		b = codec.AppendPackedWide(b, &x.Credit)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.Index)
 	}
 	if x.Epoch != 0 {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.Epoch)
 	}
 	if x.Count != 0 {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x04
 		b = binary.BigEndian.AppendUint32(b, x.Count)
 	}
 	if x.Id != ([32]byte{}) {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x02
 		b = append(b, x.Id[:]...)
 	}
 	if x.Word != ([32]byte{}) {
-		b[at+1] |= 0x02
+		b[at+1] |= 0x01
 		b = append(b, x.Word[:]...)
 	}
 	if x.Status != 0 {
-		b[at+1] |= 0x01
+		b[at+2] |= 0x80
 		b = append(b, x.Status)
 	}
 	if x.Branch != 0 {
-		b[at+2] |= 0x80
+		b[at+2] |= 0x40
 		b = binary.BigEndian.AppendUint32(b, x.Branch)
 	}
 	if x.Flag {
-		b[at+2] |= 0x40
+		b[at+2] |= 0x20
 	}
 	if x.Pairs != 0 {
-		b[at+2] |= 0x20
+		b[at+2] |= 0x10
 		b = codec.AppendPackedLong(b, x.Pairs)
 	}
 	if x.Message != ([32]byte{}) {
-		b[at+2] |= 0x10
+		b[at+2] |= 0x08
 		b = append(b, x.Message[:]...)
 	}
 	if x.Logs != ([32]byte{}) {
-		b[at+2] |= 0x08
+		b[at+2] |= 0x04
 		b = append(b, x.Logs[:]...)
 	}
 	if x.Failed {
-		b[at+2] |= 0x04
+		b[at+2] |= 0x02
 	}
 	return b
 }
@@ -229,7 +233,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x03 != 0 {
+	if bits[2]&0x01 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -297,20 +301,30 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
+		x.Holds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Holds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
 		x.Effect = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Effect != 0) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x20 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.Credit, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -320,7 +334,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -330,7 +344,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -340,7 +354,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -350,7 +364,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x02 != 0 {
+	if bits[1]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -360,7 +374,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x01 != 0 {
+	if bits[2]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
@@ -370,7 +384,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x80 != 0 {
+	if bits[2]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -380,17 +394,17 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x40 != 0 {
+	if bits[2]&0x20 != 0 {
 		x.Flag = true
 	}
-	if bits[2]&0x20 != 0 {
+	if bits[2]&0x10 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Pairs, b = v, rest
 	}
-	if bits[2]&0x10 != 0 {
+	if bits[2]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -400,7 +414,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x08 != 0 {
+	if bits[2]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -410,7 +424,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x04 != 0 {
+	if bits[2]&0x02 != 0 {
 		x.Failed = true
 	}
 	return b, nil
@@ -936,36 +950,44 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
-	if !x.BaseFees.IsZero() {
+	if x.Channels != 0 {
 		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Channels)
+	}
+	if !x.BurnedWei.IsZero() {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedWide(b, &x.BurnedWei)
+	}
+	if !x.BaseFees.IsZero() {
+		b[at+0] |= 0x02
 		b = codec.AppendPackedWide(b, &x.BaseFees)
 	}
 	if !x.PriorityFees.IsZero() {
-		b[at+0] |= 0x04
+		b[at+0] |= 0x01
 		b = codec.AppendPackedWide(b, &x.PriorityFees)
 	}
 	if !x.L1Fees.IsZero() {
-		b[at+0] |= 0x02
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.L1Fees)
 	}
 	if x.Passer != ([32]byte{}) {
-		b[at+0] |= 0x01
+		b[at+1] |= 0x40
 		b = append(b, x.Passer[:]...)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x20
 		b = codec.AppendPackedLong(b, x.Index)
 	}
 	if x.Transactions != ([32]byte{}) {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x10
 		b = append(b, x.Transactions[:]...)
 	}
 	if x.Receipts != ([32]byte{}) {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x08
 		b = append(b, x.Receipts[:]...)
 	}
 	if x.Bloom != ([32]byte{}) {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x04
 		b = append(b, x.Bloom[:]...)
 	}
 	return b
@@ -985,7 +1007,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x0f != 0 {
+	if bits[1]&0x03 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1017,27 +1039,41 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		x.MessageNonce, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
-		b = rest
+		x.Channels, b = v, rest
 	}
 	if bits[0]&0x04 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
+		rest, err := codec.GetPackedWide(b, &x.BurnedWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x02 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
+		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x01 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1047,14 +1083,14 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x20 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Index, b = v, rest
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1064,7 +1100,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1074,7 +1110,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ package vmtest
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"math/rand/v2"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -22,6 +23,10 @@ type Generator struct {
 	Old      []*abi.Transaction      // to be replayed, which the caller adds
 	Deposits bool                    // the block still takes deposits
 	Get      func(record.Key) []byte // the state in which the next transaction is made
+
+	ChainID uint64 // of what accounts sign off-chain
+	keys    map[common.Address]*ecdsa.PrivateKey
+	pairs   [][2]common.Address // that may have channels
 }
 
 func (g *Generator) account(a common.Address) (acc record.Account) {
@@ -80,6 +85,7 @@ var families = []struct {
 	draft  func(g *Generator, from common.Address) Draft
 }{
 	{16, (*Generator).basic},
+	{4, (*Generator).channel},
 }
 
 func (g *Generator) draft(from common.Address) Draft {

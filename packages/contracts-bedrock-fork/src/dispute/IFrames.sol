@@ -72,6 +72,8 @@ interface IFrames {
         uint64 interactions;
         uint256 volumeWei;
         uint64 messageNonce;
+        uint64 channels;
+        uint256 burnedWei;
         uint256 baseFees; // wei
         uint256 priorityFees; // wei
         uint256 l1Fees; // wei
@@ -119,17 +121,18 @@ interface IFrames {
         uint256 stake; // wei, of the sender before the operation
         uint32 pending; // INVOKEs of the sender before the operation
         bool registered; // the sender before the operation
+        uint32 holds; // of the sender's stake before the operation
         uint32 effect; // what the end does with sender and sums: docs/spec/machine.md
         uint256 credit; // wei to the sender at the end
         uint32 index; // position in a list argument
         uint32 epoch;
         uint32 count;
         bytes32 id; // of the interaction
-        bytes32 word; // INVOKE: maxPriceWei; RESPOND: resultHash
-        uint8 status; // RESPOND
+        bytes32 word; // INVOKE: maxPriceWei; RESPOND: resultHash; channels: wei burned
+        uint8 status; // RESPOND; channels: which operation
         uint32 branch; // RESPOND
         bool flag; // RESPOND: a detached attestation is there; later, that the pair counts for reputation
-        uint64 pairs; // RESPOND: interactions of the pair so far
+        uint64 pairs; // RESPOND: interactions of the pair so far; openChannel: nonce
         bytes32 message; // withdrawal's hash
         bytes32 logs; // chain over the hashes of the logs' encodings
         bool failed;

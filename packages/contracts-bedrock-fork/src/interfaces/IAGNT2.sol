@@ -86,6 +86,61 @@ interface IAGNT2 {
         bytes32 locator;
     }
 
+    /// @notice Life of a channel record (paper §4.3, App. B.9). Closed is final.
+    enum ChannelStatus {
+        None,
+        Open,
+        Closing,
+        Closed
+    }
+
+    /// @notice What both agents sign to open a channel between them, or to add to the one that they have:
+    ///         EIP-712 `ChannelTerms`, docs/reference/eip712/channel.json.
+    /// @param agentA            the party with the lower address; an active agent.
+    /// @param agentB            the party with the higher address; an active agent.
+    /// @param depositA          wei taken from agentA's balance; depositA + depositB is not 0.
+    /// @param depositB          wei taken from agentB's balance.
+    /// @param ttlSeconds        1 to Policy.maxChannelTtlSeconds; then the channel closes by itself.
+    /// @param maxInteractions   at least 1; no state with a higher count is accepted.
+    /// @param heartbeatSeconds  1 to ttlSeconds; silence after which a sidecar takes its peer for gone. The chain only keeps it.
+    /// @param initiator         agentA or agentB: who proposes. Each numbers its proposals to the other by itself, so that
+    ///                          two that cross are both valid.
+    /// @param nonce             how many of the initiator's proposals to the other have been accepted so far.
+    /// @param validUntil        Unix seconds; not accepted in a block after it.
+    struct ChannelTerms {
+        address agentA;
+        address agentB;
+        uint256 depositA;
+        uint256 depositB;
+        uint32 ttlSeconds;
+        uint64 maxInteractions;
+        uint32 heartbeatSeconds;
+        address initiator;
+        uint64 nonce;
+        uint64 validUntil;
+    }
+
+    /// @notice What both agents sign after every interaction in a channel: EIP-712 `ChannelState`,
+    ///         docs/reference/eip712/channel.json.
+    /// @param channelId         the channel.
+    /// @param nonce             rises with every state; 0 is the opening state, which nobody signs.
+    /// @param balanceA          wei that agentA is owed; balanceA + balanceB = depositA + depositB.
+    /// @param balanceB          wei that agentB is owed.
+    /// @param depositA          wei of agentA that the state divides: at most what agentA has paid in. The rest is agentA's.
+    /// @param depositB          the same of agentB.
+    /// @param interactionCount  interactions in the channel so far.
+    /// @param isFinal           the channel closes with this state at once.
+    struct ChannelState {
+        bytes32 channelId;
+        uint64 nonce;
+        uint256 balanceA;
+        uint256 balanceB;
+        uint256 depositA;
+        uint256 depositB;
+        uint64 interactionCount;
+        bool isFinal;
+    }
+
     // ------------------------------------------------------------------------------------------------- agent lifecycle
 
     /// @notice REGISTER: makes the caller an agent; `msg.value` is its stake. A deregistered agent may register again,
@@ -179,6 +234,64 @@ interface IAGNT2 {
     )
         external;
 
+    // ------------------------------------------------------------------------------------------------------- channels
+    // Signatures are 65 bytes r‖s‖v with v 27 or 28 and s not above half the curve's order.
+
+    /// @notice OPEN_CHANNEL: takes the deposits from both balances and opens a channel; anyone may send it.
+    ///         If the pair has an open channel, the deposits are added to that one (ChannelExists): they are kept apart until
+    ///         a co-signed state includes them, and otherwise return to their owner when the channel closes.
+    /// @param terms  what both have signed.
+    /// @param sigA   signature of agentA.
+    /// @param sigB   signature of agentB.
+    /// @return id    keccak256(agentA ‖ agentB ‖ block number (8 bytes) ‖ earlier channels of the pair (8 bytes)).
+    function openChannel(
+        ChannelTerms calldata terms,
+        bytes calldata sigA,
+        bytes calldata sigB
+    )
+        external
+        returns (bytes32 id);
+
+    /// @notice CHECKPOINT: records a co-signed state of an open channel; anyone may send it.
+    /// @param state  not final, nonce above the recorded one, at most 1,000 interactions more than it.
+    /// @param sigA   signature of agentA.
+    /// @param sigB   signature of agentB.
+    function checkpoint(ChannelState calldata state, bytes calldata sigA, bytes calldata sigB) external;
+
+    /// @notice CLOSE_CHANNEL. A final state pays both at once; anyone may send it. Another co-signed state, or none (state
+    ///         all zeros but the id, no signatures: the recorded state stands), starts the window in which a newer state
+    ///         replaces it, Policy.channelWindowSeconds; only a party may. In the window it replaces as disputeChannel does.
+    /// @param state  nonce above the recorded one.
+    /// @param sigA   signature of agentA, or empty.
+    /// @param sigB   signature of agentB, or empty.
+    function closeChannel(ChannelState calldata state, bytes calldata sigA, bytes calldata sigB) external;
+
+    /// @notice STALE_STATE: answers a unilateral close with a newer co-signed state, which does not extend the window; anyone
+    ///         may send it, so that a watchtower can.
+    /// @param state  not final, nonce above the recorded one.
+    /// @param sigA   signature of agentA.
+    /// @param sigB   signature of agentB.
+    function disputeChannel(ChannelState calldata state, bytes calldata sigA, bytes calldata sigB) external;
+
+    /// @notice Reports that both agents have signed two different states with one nonce. Each loses the smaller of its stake
+    ///         and Policy.doubleSignSlashWei; a tenth goes to the reporter, the rest is burned. The channel closes at once, with
+    ///         the recorded state, or with the one before if the recorded one has that nonce.
+    /// @param first        a state of a channel that is not closed.
+    /// @param firstSigA    agentA's signature of it.
+    /// @param firstSigB    agentB's signature of it.
+    /// @param second       another one with the same channel and nonce.
+    /// @param secondSigA   agentA's signature of it.
+    /// @param secondSigB   agentB's signature of it.
+    function reportDoubleSigning(
+        ChannelState calldata first,
+        bytes calldata firstSigA,
+        bytes calldata firstSigB,
+        ChannelState calldata second,
+        bytes calldata secondSigA,
+        bytes calldata secondSigB
+    )
+        external;
+
     // --------------------------------------------------------------------------------------------------------- views
     // Answered by eth_call from the records of the block asked for; never part of a transaction.
 
@@ -230,6 +343,37 @@ interface IAGNT2 {
         bytes32 compositionId;
     }
 
+    /// @notice A channel. Amounts are wei, times Unix seconds.
+    /// @dev    funded: all that an agent has paid in; deposit: what of it the recorded state divides; balance: what that state
+    ///         gives the agent. When the channel closes an agent gets balance + funded - deposit.
+    struct ChannelView {
+        ChannelStatus status;
+        address agentA;
+        address agentB;
+        uint256 fundedA;
+        uint256 fundedB;
+        uint256 depositA;
+        uint256 depositB;
+        uint256 balanceA;
+        uint256 balanceB;
+        uint64 nonce;
+        uint64 interactionCount;
+        uint64 maxInteractions;
+        uint64 openedAt;
+        uint64 expiresAt;
+        uint64 closesAt;
+        uint32 heartbeatSeconds;
+    }
+
+    /// @notice What two agents have had in common: their channel that is not closed (0: none), how many they have opened, and
+    ///         how many proposals of each the chain has accepted (the nonce of its next ChannelTerms).
+    struct ChannelPairView {
+        bytes32 channelId;
+        uint64 opens;
+        uint64 nonceA;
+        uint64 nonceB;
+    }
+
     /// @notice The agent; status None if there is none.
     function getAgent(address agent) external view returns (AgentView memory);
 
@@ -241,6 +385,12 @@ interface IAGNT2 {
 
     /// @notice The interaction; status None if there is none.
     function getInteraction(bytes32 id) external view returns (InteractionView memory);
+
+    /// @notice The channel; status None if there is none.
+    function getChannel(bytes32 id) external view returns (ChannelView memory);
+
+    /// @notice What two agents have had in common, in either order; A is the one with the lower address.
+    function getChannelPair(address agentA, address agentB) external view returns (ChannelPairView memory);
 
     /// @notice id of the INVOKE that `caller` makes with `salt`.
     function interactionId(address caller, bytes32 salt) external pure returns (bytes32);
@@ -293,6 +443,46 @@ interface IAGNT2 {
         DAPointer da
     );
     event TimedOut(bytes32 indexed id, address indexed caller, address indexed callee, uint256 refundedWei);
+    event ChannelOpened(
+        bytes32 indexed id,
+        address indexed agentA,
+        address indexed agentB,
+        uint256 depositA,
+        uint256 depositB,
+        uint64 expiresAt,
+        uint64 maxInteractions,
+        uint32 heartbeatSeconds
+    );
+    event ChannelExists(
+        bytes32 indexed id, address indexed agentA, address indexed agentB, uint256 depositA, uint256 depositB
+    );
+    event ChannelCheckpointed(
+        bytes32 indexed id,
+        address indexed agentA,
+        address indexed agentB,
+        uint64 nonce,
+        uint256 balanceA,
+        uint256 balanceB,
+        uint64 interactionCount
+    );
+    event ChannelClosing(
+        bytes32 indexed id, address indexed agentA, address indexed agentB, uint64 nonce, uint64 closesAt
+    );
+    event ChannelStateReplaced(
+        bytes32 indexed id,
+        address indexed agentA,
+        address indexed agentB,
+        uint64 nonce,
+        uint256 balanceA,
+        uint256 balanceB
+    );
+    event ChannelClosed(
+        bytes32 indexed id, address indexed agentA, address indexed agentB, uint256 paidA, uint256 paidB
+    );
+    event DoubleSigned(
+        bytes32 indexed id, address indexed agentA, address indexed agentB, uint64 nonce, address reporter
+    );
+    event Slashed(address indexed agent, bytes32 indexed id, uint256 slashedWei, uint256 rewardWei);
 
     // -------------------------------------------------------------------------------------------------------- errors
 
@@ -319,6 +509,8 @@ interface IAGNT2 {
     error TooManyCapabilities(uint256 count, uint256 maximum);
     error CooldownActive(uint64 withdrawableAt);
     error NothingToWithdraw(address agent);
+    /// @notice Open channels and disputes keep the stake.
+    error StakeHeld(address agent, uint32 holds);
 
     error SelfInvocation(address agent);
     error CalleeUnknown(address callee);
@@ -337,4 +529,20 @@ interface IAGNT2 {
     error NotCallee(address sender, address callee);
     error ResultHashInvalid(bytes32 resultHash, ResponseStatus status);
     error BadAttestation(address recovered, address callee);
+
+    error BadChannelSignature(address recovered, address agent);
+    error ChannelTermsExpired(uint64 validUntil);
+    error ChannelTermsNonce(uint64 nonce, uint64 expected);
+    error DepositNotCovered(address agent, uint256 balanceWei, uint256 depositWei);
+    error ChannelUnknown(bytes32 id);
+    error ChannelNotOpen(bytes32 id, ChannelStatus status);
+    error ChannelNotClosing(bytes32 id, ChannelStatus status);
+    error ChannelExpired(bytes32 id, uint64 expiresAt);
+    error ChannelWindowOver(bytes32 id, uint64 closesAt);
+    error NotChannelParty(address sender);
+    error StaleState(uint64 nonce, uint64 recorded);
+    error BalancesDoNotSum(uint256 balanceA, uint256 balanceB, uint256 depositA, uint256 depositB);
+    error DepositsAboveFunded(uint256 depositA, uint256 depositB, uint256 fundedA, uint256 fundedB);
+    error InteractionCountInvalid(uint64 interactionCount, uint64 minimum, uint64 maximum);
+    error StatesDoNotConflict();
 }

@@ -95,6 +95,41 @@ interface IRecords {
         bytes32 compositionId;
     }
 
+    /// @notice A channel between two agents, A with the lower address. All amounts are wei.
+    struct Channel {
+        uint8 status;
+        address agentA;
+        address agentB;
+        uint256 fundedA; // all that A has paid in
+        uint256 fundedB;
+        // The recorded state: the newest that the chain knows.
+        uint256 depositA; // what of fundedA it divides; the rest is A's
+        uint256 depositB;
+        uint256 balanceA; // what it gives A
+        uint256 balanceB;
+        uint64 nonce;
+        uint64 interactionCount;
+        uint64 maxInteractions;
+        uint64 openedAt;
+        uint64 expiresAt;
+        uint64 closesAt; // end of the window; 0 while open
+        uint32 heartbeatSeconds;
+        // The state recorded before it: what stands if the recorded one was signed twice.
+        uint256 priorDepositA;
+        uint256 priorDepositB;
+        uint256 priorBalanceA;
+        uint256 priorBalanceB;
+        uint64 priorNonce;
+    }
+
+    /// @notice What two agents have had in common.
+    struct ChannelPair {
+        bytes32 channelId; // their channel that is not closed; 0: none
+        uint64 opens; // channels opened so far
+        uint64 nonceA; // terms proposed by A and accepted so far
+        uint64 nonceB;
+    }
+
     /// @notice Entry of the deadline queue. Its key carries the time and what falls due (DeadlineKind of agnt2/record), so the
     ///         trie's order is the queue's.
     struct Deadline {
@@ -107,6 +142,8 @@ interface IRecords {
         uint64 interactions;
         uint256 volumeWei;
         uint64 messageNonce;
+        uint64 channels; // opened so far
+        uint256 burnedWei; // of slashed stakes: taken from their owners, given to nobody
     }
 
     /// @notice Copy of the last L1-attributes deposit (OP spec, Isthmus).
@@ -186,6 +223,8 @@ interface IRecords {
     function reputation() external view returns (Reputation memory);
     function pair() external view returns (Pair memory);
     function interaction() external view returns (Interaction memory);
+    function channel() external view returns (Channel memory);
+    function channelPair() external view returns (ChannelPair memory);
     function deadline() external view returns (Deadline memory);
     function totals() external view returns (Totals memory);
     function l1Info() external view returns (L1Info memory);

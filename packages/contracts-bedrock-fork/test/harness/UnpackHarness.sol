@@ -85,4 +85,16 @@ contract UnpackHarness {
         (x, next) = UnpackRecords.unpackParams(w, p);
         encoded = abi.encode(x);
     }
+
+    function channel(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Channel memory x;
+        (x, next) = UnpackRecords.unpackChannel(w, p);
+        encoded = abi.encode(x);
+    }
+
+    function channelPair(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.ChannelPair memory x;
+        (x, next) = UnpackRecords.unpackChannelPair(w, p);
+        encoded = abi.encode(x);
+    }
 }

@@ -23,6 +23,7 @@ struct Context {
     IFrames.Tx transaction;
     IFrames.Op op;
     IRecords.Interaction call;
+    IRecords.Channel channel;
     IRecords.Params params;
     IRecords.Policy policy;
     bool touched; // a record was read; its proof is at the cursor
@@ -61,6 +62,7 @@ library ContextLib {
     uint256 internal constant PARAMS = 32; // read only
     uint256 internal constant DATA = 64; // read only
     uint256 internal constant POLICY = 128; // read only; committed to by the block frame, which must be open
+    uint256 internal constant CHANNEL = 256; // in the call's place
 
     /// @dev Length of a state, and positions of its fields.
     uint256 internal constant STATE_LENGTH = 258;
@@ -112,6 +114,10 @@ library ContextLib {
             (ctx.call, p) = UnpackRecords.unpackInteraction(proof, p);
             if (hash(ctx.call) != _field(ctx, CALL_AT)) revert FrameMismatch();
         }
+        if (opens & CHANNEL != 0) {
+            (ctx.channel, p) = UnpackRecords.unpackChannel(proof, p);
+            if (hash(ctx.channel) != _field(ctx, CALL_AT)) revert FrameMismatch();
+        }
         if (opens & PARAMS != 0) {
             (ctx.params, p) = UnpackRecords.unpackParams(proof, p);
             if (hash(ctx.params) != _field(ctx, PARAMS_AT)) revert FrameMismatch();
@@ -162,6 +168,7 @@ library ContextLib {
         if (opened & TX != 0) _setField(ctx, TX_AT, hash(ctx.transaction));
         if (opened & OP != 0) _setField(ctx, OP_AT, hash(ctx.op));
         if (opened & CALL != 0) _setField(ctx, CALL_AT, hash(ctx.call));
+        if (opened & CHANNEL != 0) _setField(ctx, CALL_AT, hash(ctx.channel));
         assembly ("memory-safe") {
             mstore8(add(state, 33), next) // 32 of the length, and STEP_AT
         }
@@ -215,6 +222,12 @@ library ContextLib {
     function setCall(Context memory ctx, IRecords.Interaction memory call) internal pure {
         ctx.call = call;
         ctx.opened |= CALL;
+    }
+
+    /// @notice Gives the call frame a channel as its new content, whether or not it is open.
+    function setChannel(Context memory ctx, IRecords.Channel memory channel) internal pure {
+        ctx.channel = channel;
+        ctx.opened |= CHANNEL;
     }
 
     /// @notice The operation's calldata, if open.
@@ -586,6 +599,54 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
+    /// @dev Reads the Channel of a key.
+    function readChannel(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Channel memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackChannel(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Channel memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the ChannelPair of a key.
+    function readChannelPair(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.ChannelPair memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackChannelPair(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.ChannelPair memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     // ----------------------------------------------------------------------------------------------------------- hashes
     // keccak256 of `abi.encode`. The memory of a struct without references is its encoding, one word a field, so that there is
     // nothing to copy. The counts of fields must follow IFrames and IRecords: agnt2/machine/differential compares the hashes.
@@ -600,7 +661,7 @@ library ContextLib {
     /// @notice What commits to a Sums.
     function hash(IFrames.Sums memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 384) // 12 fields
+            h := keccak256(x, 448) // 14 fields
         }
     }
 
@@ -614,7 +675,7 @@ library ContextLib {
     /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 704) // 22 fields
+            h := keccak256(x, 736) // 23 fields
         }
     }
 
@@ -660,10 +721,24 @@ library ContextLib {
         }
     }
 
+    /// @notice What commits to a Channel.
+    function hash(IRecords.Channel memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 672) // 21 fields
+        }
+    }
+
+    /// @notice What commits to a ChannelPair.
+    function hash(IRecords.ChannelPair memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 128) // 4 fields
+        }
+    }
+
     /// @notice What commits to a Totals.
     function hash(IRecords.Totals memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 128) // 4 fields
+            h := keccak256(x, 192) // 6 fields
         }
     }
 

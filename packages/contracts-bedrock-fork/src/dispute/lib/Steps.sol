@@ -57,6 +57,22 @@ library Steps {
     uint8 internal constant SEAL_L1_FEES = 46;
     uint8 internal constant SEAL_TOTALS = 47;
     uint8 internal constant BEGIN_POLICY = 48;
+    uint8 internal constant OPEN_CHANNEL_ARGS = 88;
+    uint8 internal constant OPEN_CHANNEL_PAIR = 89;
+    uint8 internal constant OPEN_CHANNEL_RECORD = 90;
+    uint8 internal constant OPEN_CHANNEL_TOP_UP = 91;
+    uint8 internal constant OPEN_CHANNEL_ACCOUNT = 92;
+    uint8 internal constant REMOVE_CHANNEL_DEADLINE = 93;
+    uint8 internal constant QUEUE_CHANNEL_DEADLINE = 94;
+    uint8 internal constant PAY_CHANNEL = 95;
+    uint8 internal constant CLEAR_CHANNEL_PAIR = 96;
+    uint8 internal constant CHANNEL_STATE_ARGS = 97;
+    uint8 internal constant CHECKPOINT_CHANNEL = 98;
+    uint8 internal constant CLOSE_CHANNEL = 99;
+    uint8 internal constant DISPUTE_CHANNEL = 100;
+    uint8 internal constant DOUBLE_SIGNING_ARGS = 101;
+    uint8 internal constant DOUBLE_SIGNING_CHANNEL = 102;
+    uint8 internal constant SWEEP_CHANNEL = 103;
 
     // The machine around execution.
     uint8 internal constant BEGIN = 128;

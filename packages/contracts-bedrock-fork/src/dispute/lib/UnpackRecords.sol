@@ -97,6 +97,37 @@ library UnpackRecords {
         (x.endpoint, next) = _string(w, next);
     }
 
+    /// @notice Reads a packed Channel at w[p:] and returns the position after it.
+    function unpackChannel(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Channel memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 21, 0x011414a0a0a0a0a0a088888888888804a0a0a0a0880000000000000000000000);
+    }
+
+    /// @notice Reads a packed ChannelPair at w[p:] and returns the position after it.
+    function unpackChannelPair(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.ChannelPair memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 4, 0x2088888800000000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Deadline at w[p:] and returns the position after it.
     function unpackDeadline(
         bytes calldata w,
@@ -215,7 +246,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 4, 0x8888a08800000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x8888a08888a00000000000000000000000000000000000000000000000000000);
     }
 
     /// @dev A string behind its length.

@@ -89,6 +89,8 @@ library Machine {
         ctx.sums.interactions = t.interactions;
         ctx.sums.volumeWei = t.volumeWei;
         ctx.sums.messageNonce = t.messageNonce;
+        ctx.sums.channels = t.channels;
+        ctx.sums.burnedWei = t.burnedWei;
         return Steps.TX_ATTRIBUTES;
     }
 
@@ -125,6 +127,8 @@ library Machine {
         t.interactions = ctx.sums.interactions;
         t.volumeWei = ctx.sums.volumeWei;
         t.messageNonce = ctx.sums.messageNonce;
+        t.channels = ctx.sums.channels;
+        t.burnedWei = ctx.sums.burnedWei;
         ctx.write(t);
         return Steps.TX_ROOT;
     }

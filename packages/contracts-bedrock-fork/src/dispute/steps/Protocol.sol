@@ -22,6 +22,8 @@ library Protocol {
     uint32 internal constant UNREGISTER = 16; // the sender stops being one
     uint32 internal constant SETTLE = 32; // a completed interaction: its payment counts as volume
     uint32 internal constant MESSAGE = 64; // a withdrawal was sent
+    uint32 internal constant BURN = 1 << 10; // a slashed stake: op.word is the wei that nobody gets
+    uint32 internal constant CHANNEL = 1 << 11; // a channel was opened
 
     // Bits of Account.roles.
     uint8 internal constant ROLE_AGENT = 1; // an active agent
@@ -35,6 +37,11 @@ library Protocol {
     uint8 internal constant PENDING = 1;
     uint8 internal constant COMPLETED = 2;
     uint8 internal constant TIMED_OUT = 7;
+
+    // Channel.status.
+    uint8 internal constant CHANNEL_OPEN = 1;
+    uint8 internal constant CHANNEL_CLOSING = 2;
+    uint8 internal constant CHANNEL_CLOSED = 3;
 
     // Response status. An interaction that is answered with s has status COMPLETED + s.
     uint8 internal constant OK = 0;
@@ -54,7 +61,8 @@ library Protocol {
     uint256 internal constant MAX_LISTED_ELEMENTS = 16;
     uint8 internal constant CAPABILITY_CLASSES = 4;
     uint8 internal constant DA_BACKENDS = 4;
-    uint256 internal constant ATTESTATION_LENGTH = 65;
+    uint256 internal constant SIGNATURE_LENGTH = 65; // r ‖ s ‖ v
+    uint64 internal constant CHECKPOINT_SPAN = 1000; // interactions between two checkpoints
     uint256 internal constant RECEIVE_GAS_LIMIT = 100_000; // of a withdrawal without calldata
     uint256 internal constant MAX_MESSAGE_DATA_SIZE = 32 << 10;
     uint256 internal constant L1_ATTRIBUTES_DATA_LENGTH = 176;

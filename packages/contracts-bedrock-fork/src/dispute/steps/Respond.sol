@@ -13,6 +13,7 @@ import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
 import { Sweep } from "./Sweep.sol";
+import { TypedData } from "./TypedData.sol";
 
 /// @title Respond
 /// @notice RESPOND: agnt2/vm/respond.go.
@@ -26,7 +27,7 @@ library Respond {
         if ((c.status == Protocol.OK) != (c.resultHash != 0)) return Machine.fail(ctx);
         if (c.da.backend >= Protocol.DA_BACKENDS) return Machine.fail(ctx);
         if (c.da.contentHash != c.resultHash) return Machine.fail(ctx);
-        if (attestation.length != 0 && attestation.length != Protocol.ATTESTATION_LENGTH) return Machine.fail(ctx);
+        if (attestation.length != 0 && attestation.length != Protocol.SIGNATURE_LENGTH) return Machine.fail(ctx);
         IFrames.Op memory o = ctx.op;
         o.id = c.id;
         o.word = c.resultHash;
@@ -63,7 +64,7 @@ library Respond {
     function stepRespondAttestation(Context memory ctx, uint64 chainId) internal view returns (uint8) {
         (Calls.Respond memory c, bytes calldata attestation) = Calls.respond(ctx.args());
         bytes32 digest = Attestation.digest(c, ctx.call.paramsHash, ctx.op.word, chainId);
-        if (Attestation.signer(digest, attestation) != ctx.op.from) return Machine.fail(ctx);
+        if (TypedData.signer(digest, attestation) != ctx.op.from) return Machine.fail(ctx);
         return Steps.RESPOND_DEADLINE;
     }
 

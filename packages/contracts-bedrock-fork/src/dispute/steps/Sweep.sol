@@ -25,6 +25,7 @@ library Sweep {
         }
         ctx.op.id = id;
         if (due == Keys.DUE_INTERACTION) return Steps.SWEEP_INTERACTION;
+        if (due == Keys.DUE_CHANNEL) return Steps.SWEEP_CHANNEL;
         revert Machine.CorruptRecord(); // nothing else is ever queued
     }
 

@@ -79,6 +79,7 @@ library Transaction {
         o.stake = a.stake;
         o.pending = a.pendingInvokes;
         o.registered = a.roles & Protocol.ROLE_AGENT != 0;
+        o.holds = a.holds;
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
         if (t.valueTaken) {
@@ -141,6 +142,11 @@ library Transaction {
         if (selector == IAGNT2.deregister.selector) return Steps.DEREGISTER_AGENT;
         if (selector == IAGNT2.withdrawStake.selector) return Steps.WITHDRAW_STAKE;
         if (selector == IAGNT2.heartbeat.selector) return Steps.HEARTBEAT;
+        if (selector == IAGNT2.openChannel.selector) return Steps.OPEN_CHANNEL_ARGS;
+        if (selector == IAGNT2.checkpoint.selector) return Steps.CHANNEL_STATE_ARGS;
+        if (selector == IAGNT2.closeChannel.selector) return Steps.CHANNEL_STATE_ARGS;
+        if (selector == IAGNT2.disputeChannel.selector) return Steps.CHANNEL_STATE_ARGS;
+        if (selector == IAGNT2.reportDoubleSigning.selector) return Steps.DOUBLE_SIGNING_ARGS;
         revert Machine.CorruptRecord(); // OperationSchemas knows no other
     }
 
@@ -199,6 +205,8 @@ library Transaction {
             if (o.effect & Protocol.ESCROW != 0) sums.interactions++;
             if (o.effect & Protocol.SETTLE != 0) sums.volumeWei += o.credit;
             if (o.effect & Protocol.MESSAGE != 0) sums.messageNonce++;
+            if (o.effect & Protocol.BURN != 0) sums.burnedWei += uint256(o.word);
+            if (o.effect & Protocol.CHANNEL != 0) sums.channels++;
         }
         return Steps.RECEIPT;
     }
