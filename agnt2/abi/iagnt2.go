@@ -20,7 +20,7 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
 
 // DeregisterSelector selects deregister().
 var DeregisterSelector = [4]byte{0xaf, 0xf5, 0xed, 0xb1}
@@ -39,6 +39,27 @@ func DecodeDeregisterCall(b []byte) (x DeregisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("deregister: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DisputeSelector selects dispute(uint8,bytes32,address,bytes32,(bytes32,uint32,uint8,bytes32)).
+var DisputeSelector = [4]byte{0xab, 0x03, 0xc3, 0xd2}
+
+// DisputeCall holds the arguments of dispute(uint8,bytes32,address,bytes32,(bytes32,uint32,uint8,bytes32)).
+// Encode returns selector and arguments.
+func (x *DisputeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DisputeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDisputeCall(b []byte) (x DisputeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("dispute: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -113,6 +134,43 @@ func DecodeGetCapabilityReturn(b []byte) (x GetCapabilityReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getCapability: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetDisputeSelector selects getDispute(bytes32).
+var GetDisputeSelector = [4]byte{0x13, 0x6b, 0xa6, 0xaa}
+
+// GetDisputeCall holds the arguments of getDispute(bytes32).
+// Encode returns selector and arguments.
+func (x *GetDisputeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetDisputeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetDisputeCall(b []byte) (x GetDisputeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getDispute: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getDispute.
+func (x *GetDisputeReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetDisputeReturn reads the return data of getDispute.
+func DecodeGetDisputeReturn(b []byte) (x GetDisputeReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getDispute: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -307,6 +365,27 @@ func DecodeRegisterCall(b []byte) (x RegisterCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// ResolveDisputeSelector selects resolveDispute(bytes32,bool).
+var ResolveDisputeSelector = [4]byte{0x43, 0xa0, 0xe3, 0xe6}
+
+// ResolveDisputeCall holds the arguments of resolveDispute(bytes32,bool).
+// Encode returns selector and arguments.
+func (x *ResolveDisputeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ResolveDisputeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeResolveDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeResolveDisputeCall(b []byte) (x ResolveDisputeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("resolveDispute: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // RespondSelector selects respond(bytes32,bytes32,uint8,uint32,uint64,uint64,(bytes32,uint32,uint8,bytes32),bytes).
 var RespondSelector = [4]byte{0xb2, 0xc8, 0xcf, 0x1e}
 
@@ -324,6 +403,48 @@ func DecodeRespondCall(b []byte) (x RespondCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("respond: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetParamsSelector selects setParams((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+var SetParamsSelector = [4]byte{0xc0, 0x87, 0x3f, 0x00}
+
+// SetParamsCall holds the arguments of setParams((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+// Encode returns selector and arguments.
+func (x *SetParamsCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetParamsSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetParamsCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetParamsCall(b []byte) (x SetParamsCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setParams: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetPolicySelector selects setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,address,address)).
+var SetPolicySelector = [4]byte{0xc6, 0xd7, 0x7c, 0x37}
+
+// SetPolicyCall holds the arguments of setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,address,address)).
+// Encode returns selector and arguments.
+func (x *SetPolicyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetPolicySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetPolicyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetPolicyCall(b []byte) (x SetPolicyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setPolicy: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -387,6 +508,27 @@ func DecodeUpdateCapabilitiesCall(b []byte) (x UpdateCapabilitiesCall, err error
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("updateCapabilities: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// WithdrawFeesSelector selects withdrawFees(address).
+var WithdrawFeesSelector = [4]byte{0x16, 0x4e, 0x68, 0xde}
+
+// WithdrawFeesCall holds the arguments of withdrawFees(address).
+// Encode returns selector and arguments.
+func (x *WithdrawFeesCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, WithdrawFeesSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeWithdrawFeesCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeWithdrawFeesCall(b []byte) (x WithdrawFeesCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("withdrawFees: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -636,6 +778,156 @@ func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err e
 	return x, nil
 }
 
+// DisputeClosedTopic is topic 0 of DisputeClosed(bytes32,address,address,uint8,uint256).
+var DisputeClosedTopic = common.HexToHash("0x3f45686ffb88172778ddb1f22c8aa16716116c1ec47479c50309f7fc8f12b38a")
+
+// DisputeClosedEvent is the event DisputeClosed(bytes32,address,address,uint8,uint256).
+type DisputeClosedEvent struct {
+	Target   common.Hash
+	Claimant common.Address
+	Agent    common.Address
+	Outcome  uint8
+	PaidWei  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *DisputeClosedEvent) Log(address common.Address) *types.Log {
+	d := eventDisputeClosedData{
+		Outcome: x.Outcome,
+		PaidWei: x.PaidWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{DisputeClosedTopic,
+		x.Target,
+		common.BytesToHash(x.Claimant[:]),
+		common.BytesToHash(x.Agent[:]),
+	}, Data: b}
+}
+
+// DecodeDisputeClosedEvent reads a log of this event.
+func DecodeDisputeClosedEvent(l *types.Log) (x DisputeClosedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != DisputeClosedTopic {
+		return x, fmt.Errorf("event DisputeClosed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventDisputeClosedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event DisputeClosed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Target = l.Topics[1]
+	x.Claimant = common.BytesToAddress(l.Topics[2][:])
+	x.Agent = common.BytesToAddress(l.Topics[3][:])
+	x.Outcome = d.Outcome
+	x.PaidWei = d.PaidWei
+	return x, nil
+}
+
+// DisputeOpenedTopic is topic 0 of DisputeOpened(bytes32,address,address,uint8,address,bytes32,uint256,uint64,(bytes32,uint32,uint8,bytes32)).
+var DisputeOpenedTopic = common.HexToHash("0x4c46b2227bb47077c7e1a2809ad12187c6aa7bd998884b26c0783364490fa06f")
+
+// DisputeOpenedEvent is the event DisputeOpened(bytes32,address,address,uint8,address,bytes32,uint256,uint64,(bytes32,uint32,uint8,bytes32)).
+type DisputeOpenedEvent struct {
+	Target       common.Hash
+	Claimant     common.Address
+	Agent        common.Address
+	Kind         uint8
+	Game         common.Address
+	EvidenceHash common.Hash
+	BondWei      uint256.Int
+	Deadline     uint64
+	Da           DAPointer
+}
+
+// Log returns the event as emitted by address.
+func (x *DisputeOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventDisputeOpenedData{
+		Kind:         x.Kind,
+		Game:         x.Game,
+		EvidenceHash: x.EvidenceHash,
+		BondWei:      x.BondWei,
+		Deadline:     x.Deadline,
+		Da:           x.Da,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{DisputeOpenedTopic,
+		x.Target,
+		common.BytesToHash(x.Claimant[:]),
+		common.BytesToHash(x.Agent[:]),
+	}, Data: b}
+}
+
+// DecodeDisputeOpenedEvent reads a log of this event.
+func DecodeDisputeOpenedEvent(l *types.Log) (x DisputeOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != DisputeOpenedTopic {
+		return x, fmt.Errorf("event DisputeOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventDisputeOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event DisputeOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Target = l.Topics[1]
+	x.Claimant = common.BytesToAddress(l.Topics[2][:])
+	x.Agent = common.BytesToAddress(l.Topics[3][:])
+	x.Kind = d.Kind
+	x.Game = d.Game
+	x.EvidenceHash = d.EvidenceHash
+	x.BondWei = d.BondWei
+	x.Deadline = d.Deadline
+	x.Da = d.Da
+	return x, nil
+}
+
+// FeesWithdrawnTopic is topic 0 of FeesWithdrawn(address,address,uint256).
+var FeesWithdrawnTopic = common.HexToHash("0x5e110f8bc8a20b65dcc87f224bdf1cc039346e267118bae2739847f07321ffa8")
+
+// FeesWithdrawnEvent is the event FeesWithdrawn(address,address,uint256).
+type FeesWithdrawnEvent struct {
+	Vault     common.Address
+	Recipient common.Address
+	AmountWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *FeesWithdrawnEvent) Log(address common.Address) *types.Log {
+	d := eventFeesWithdrawnData{
+		AmountWei: x.AmountWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{FeesWithdrawnTopic,
+		common.BytesToHash(x.Vault[:]),
+		common.BytesToHash(x.Recipient[:]),
+	}, Data: b}
+}
+
+// DecodeFeesWithdrawnEvent reads a log of this event.
+func DecodeFeesWithdrawnEvent(l *types.Log) (x FeesWithdrawnEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != FeesWithdrawnTopic {
+		return x, fmt.Errorf("event FeesWithdrawn: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventFeesWithdrawnData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event FeesWithdrawn: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Vault = common.BytesToAddress(l.Topics[1][:])
+	x.Recipient = common.BytesToAddress(l.Topics[2][:])
+	x.AmountWei = d.AmountWei
+	return x, nil
+}
+
 // HeartbeatTopic is topic 0 of Heartbeat(address,uint64).
 var HeartbeatTopic = common.HexToHash("0x72382836110f8dba15205d0508ec794c885dfa0cf8e4a75f68386f14e19ecdc1")
 
@@ -779,6 +1071,76 @@ func DecodeMetadataSetEvent(l *types.Log) (x MetadataSetEvent, err error) {
 	x.Agent = common.BytesToAddress(l.Topics[1][:])
 	x.MetadataKey = d.MetadataKey
 	x.MetadataValue = d.MetadataValue
+	return x, nil
+}
+
+// ParamsChangedTopic is topic 0 of ParamsChanged((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+var ParamsChangedTopic = common.HexToHash("0x5d37f6170768f6603d3235c4aaa69a4190a452ebee659c5cea0ad8d401a32bfb")
+
+// ParamsChangedEvent is the event ParamsChanged((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+type ParamsChangedEvent struct {
+	Params IRecordsParams
+}
+
+// Log returns the event as emitted by address.
+func (x *ParamsChangedEvent) Log(address common.Address) *types.Log {
+	d := eventParamsChangedData{
+		Params: x.Params,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{ParamsChangedTopic}, Data: b}
+}
+
+// DecodeParamsChangedEvent reads a log of this event.
+func DecodeParamsChangedEvent(l *types.Log) (x ParamsChangedEvent, err error) {
+	if len(l.Topics) != 1 || l.Topics[0] != ParamsChangedTopic {
+		return x, fmt.Errorf("event ParamsChanged: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventParamsChangedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ParamsChanged: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Params = d.Params
+	return x, nil
+}
+
+// PolicyChangedTopic is topic 0 of PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,address,address)).
+var PolicyChangedTopic = common.HexToHash("0xc3867bb17e17d615710ca094ef7a3a51dfc239dbd6c1f20acde77da9d00b54c6")
+
+// PolicyChangedEvent is the event PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,address,address)).
+type PolicyChangedEvent struct {
+	Policy IRecordsPolicy
+}
+
+// Log returns the event as emitted by address.
+func (x *PolicyChangedEvent) Log(address common.Address) *types.Log {
+	d := eventPolicyChangedData{
+		Policy: x.Policy,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{PolicyChangedTopic}, Data: b}
+}
+
+// DecodePolicyChangedEvent reads a log of this event.
+func DecodePolicyChangedEvent(l *types.Log) (x PolicyChangedEvent, err error) {
+	if len(l.Topics) != 1 || l.Topics[0] != PolicyChangedTopic {
+		return x, fmt.Errorf("event PolicyChanged: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventPolicyChangedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event PolicyChanged: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Policy = d.Policy
 	return x, nil
 }
 
@@ -1011,6 +1373,21 @@ func (x *BadAttestation) Error() string {
 	return fmt.Sprintf("BadAttestation(recovered %v, callee %v)", x.Recovered, x.Callee)
 }
 
+// BondTooLowErrorSelector selects the error BondTooLow(uint256,uint256).
+var BondTooLowErrorSelector = [4]byte{0x00, 0x01, 0x55, 0xb5}
+
+// Encode returns selector and arguments.
+func (x *BondTooLow) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BondTooLowErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BondTooLow) Error() string {
+	return fmt.Sprintf("BondTooLow(bondWei %v, minimumWei %v)", x.BondWei.Dec(), x.MinimumWei.Dec())
+}
+
 // CalleeInactiveErrorSelector selects the error CalleeInactive(address).
 var CalleeInactiveErrorSelector = [4]byte{0x00, 0xcc, 0xcd, 0xbf}
 
@@ -1095,6 +1472,32 @@ func (x *DACommitmentMismatch) Error() string {
 	return fmt.Sprintf("DACommitmentMismatch(expected %v, contentHash %v)", x.Expected, x.ContentHash)
 }
 
+// DisputeExistsErrorSelector selects the error DisputeExists(bytes32).
+var DisputeExistsErrorSelector = [4]byte{0x50, 0xbb, 0x26, 0x55}
+
+// Encode returns selector and arguments.
+func (x *DisputeExists) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DisputeExistsErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DisputeExists) Error() string { return fmt.Sprintf("DisputeExists(target %v)", x.Target) }
+
+// DisputeUnknownErrorSelector selects the error DisputeUnknown(bytes32).
+var DisputeUnknownErrorSelector = [4]byte{0x0f, 0x3b, 0x03, 0xd6}
+
+// Encode returns selector and arguments.
+func (x *DisputeUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DisputeUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DisputeUnknown) Error() string { return fmt.Sprintf("DisputeUnknown(target %v)", x.Target) }
+
 // DuplicateInteractionErrorSelector selects the error DuplicateInteraction(bytes32).
 var DuplicateInteractionErrorSelector = [4]byte{0xaf, 0x09, 0x3e, 0x82}
 
@@ -1109,6 +1512,19 @@ func (x *DuplicateInteraction) Encode() []byte {
 func (x *DuplicateInteraction) Error() string {
 	return fmt.Sprintf("DuplicateInteraction(id %v)", x.Id)
 }
+
+// FeeRecipientUnsetErrorSelector selects the error FeeRecipientUnset().
+var FeeRecipientUnsetErrorSelector = [4]byte{0x7b, 0xde, 0x03, 0x50}
+
+// Encode returns selector and arguments.
+func (x *FeeRecipientUnset) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, FeeRecipientUnsetErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *FeeRecipientUnset) Error() string { return "FeeRecipientUnset" }
 
 // FieldOutOfRangeErrorSelector selects the error FieldOutOfRange(string).
 var FieldOutOfRangeErrorSelector = [4]byte{0x6a, 0x0b, 0x23, 0x7d}
@@ -1152,6 +1568,19 @@ func (x *InteractionExpired) Encode() []byte {
 func (x *InteractionExpired) Error() string {
 	return fmt.Sprintf("InteractionExpired(id %v, deadline %v)", x.Id, x.Deadline)
 }
+
+// InteractionPendingErrorSelector selects the error InteractionPending(bytes32).
+var InteractionPendingErrorSelector = [4]byte{0x38, 0x9c, 0x33, 0xfd}
+
+// Encode returns selector and arguments.
+func (x *InteractionPending) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, InteractionPendingErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *InteractionPending) Error() string { return fmt.Sprintf("InteractionPending(id %v)", x.Id) }
 
 // InteractionSettledErrorSelector selects the error InteractionSettled(bytes32,uint8).
 var InteractionSettledErrorSelector = [4]byte{0xc3, 0xd5, 0xcf, 0xc2}
@@ -1207,6 +1636,19 @@ func (x *NoCodeAtTarget) Encode() []byte {
 
 func (x *NoCodeAtTarget) Error() string { return fmt.Sprintf("NoCodeAtTarget(target %v)", x.Target) }
 
+// NotAdjudicatedErrorSelector selects the error NotAdjudicated(bytes32).
+var NotAdjudicatedErrorSelector = [4]byte{0x01, 0x0c, 0x1a, 0x45}
+
+// Encode returns selector and arguments.
+func (x *NotAdjudicated) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotAdjudicatedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotAdjudicated) Error() string { return fmt.Sprintf("NotAdjudicated(target %v)", x.Target) }
+
 // NotCalleeErrorSelector selects the error NotCallee(address,address).
 var NotCalleeErrorSelector = [4]byte{0x8f, 0xd9, 0xda, 0xc8}
 
@@ -1222,6 +1664,34 @@ func (x *NotCallee) Error() string {
 	return fmt.Sprintf("NotCallee(sender %v, callee %v)", x.Sender, x.Callee)
 }
 
+// NotCallerErrorSelector selects the error NotCaller(address,address).
+var NotCallerErrorSelector = [4]byte{0xd4, 0x05, 0xab, 0x66}
+
+// Encode returns selector and arguments.
+func (x *NotCaller) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotCallerErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotCaller) Error() string {
+	return fmt.Sprintf("NotCaller(sender %v, caller %v)", x.Sender, x.Caller)
+}
+
+// NotGovernanceErrorSelector selects the error NotGovernance(address).
+var NotGovernanceErrorSelector = [4]byte{0x98, 0x8d, 0x1f, 0x03}
+
+// Encode returns selector and arguments.
+func (x *NotGovernance) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotGovernanceErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotGovernance) Error() string { return fmt.Sprintf("NotGovernance(sender %v)", x.Sender) }
+
 // NotRegisteredErrorSelector selects the error NotRegistered(address).
 var NotRegisteredErrorSelector = [4]byte{0xbf, 0xc6, 0xc3, 0x37}
 
@@ -1234,6 +1704,19 @@ func (x *NotRegistered) Encode() []byte {
 }
 
 func (x *NotRegistered) Error() string { return fmt.Sprintf("NotRegistered(agent %v)", x.Agent) }
+
+// NotResolverErrorSelector selects the error NotResolver(address).
+var NotResolverErrorSelector = [4]byte{0x08, 0x28, 0x67, 0xd8}
+
+// Encode returns selector and arguments.
+func (x *NotResolver) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotResolverErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotResolver) Error() string { return fmt.Sprintf("NotResolver(sender %v)", x.Sender) }
 
 // NothingToWithdrawErrorSelector selects the error NothingToWithdraw(address).
 var NothingToWithdrawErrorSelector = [4]byte{0xdc, 0x69, 0xdc, 0x16}
@@ -1338,6 +1821,19 @@ func (x *StakeBelowMinimum) Error() string {
 	return fmt.Sprintf("StakeBelowMinimum(stakeWei %v, minimumWei %v)", x.StakeWei.Dec(), x.MinimumWei.Dec())
 }
 
+// StakeHeldErrorSelector selects the error StakeHeld(uint32).
+var StakeHeldErrorSelector = [4]byte{0x46, 0x48, 0x53, 0x76}
+
+// Encode returns selector and arguments.
+func (x *StakeHeld) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, StakeHeldErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *StakeHeld) Error() string { return fmt.Sprintf("StakeHeld(holds %v)", x.Holds) }
+
 // TooManyCapabilitiesErrorSelector selects the error TooManyCapabilities(uint256,uint256).
 var TooManyCapabilitiesErrorSelector = [4]byte{0x29, 0x0e, 0xbd, 0x8d}
 
@@ -1427,6 +1923,11 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case BondTooLowErrorSelector:
+		var x BondTooLow
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case CalleeInactiveErrorSelector:
 		var x CalleeInactive
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1457,8 +1958,23 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case DisputeExistsErrorSelector:
+		var x DisputeExists
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DisputeUnknownErrorSelector:
+		var x DisputeUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case DuplicateInteractionErrorSelector:
 		var x DuplicateInteraction
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case FeeRecipientUnsetErrorSelector:
+		var x FeeRecipientUnset
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1474,6 +1990,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case InteractionExpiredErrorSelector:
 		var x InteractionExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case InteractionPendingErrorSelector:
+		var x InteractionPending
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1497,13 +2018,33 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case NotAdjudicatedErrorSelector:
+		var x NotAdjudicated
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case NotCalleeErrorSelector:
 		var x NotCallee
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case NotCallerErrorSelector:
+		var x NotCaller
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotGovernanceErrorSelector:
+		var x NotGovernance
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case NotRegisteredErrorSelector:
 		var x NotRegistered
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotResolverErrorSelector:
+		var x NotResolver
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1539,6 +2080,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case StakeBelowMinimumErrorSelector:
 		var x StakeBelowMinimum
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case StakeHeldErrorSelector:
+		var x StakeHeld
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1587,6 +2133,55 @@ func (x *DeregisterCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// DisputeCall has the ABI layout of the Solidity type or argument list of that name.
+type DisputeCall struct {
+	Kind         uint8
+	Target       common.Hash
+	Game         common.Address
+	EvidenceHash common.Hash
+	Da           DAPointer
+}
+
+func (x *DisputeCall) size() int {
+	n := 256
+	return n
+}
+
+func (x *DisputeCall) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Kind))
+	copy(b[32:], x.Target[:])
+	codec.PutAddress(b[64:], x.Game)
+	copy(b[96:], x.EvidenceHash[:])
+	x.Da.put(b[128:])
+}
+
+func (x *DisputeCall) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Kind = uint8(v)
+	}
+	if x.Target, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Game, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.EvidenceHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[128 : 128+128]); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -1716,6 +2311,56 @@ func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
 			return 0, err
 		}
 		tail += n
+	}
+	return tail, nil
+}
+
+// GetDisputeCall has the ABI layout of the Solidity type or argument list of that name.
+type GetDisputeCall struct {
+	Target common.Hash
+}
+
+func (x *GetDisputeCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetDisputeCall) put(b []byte) {
+	copy(b[0:], x.Target[:])
+}
+
+func (x *GetDisputeCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetDisputeReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetDisputeReturn struct {
+	Ret0 DisputeView
+}
+
+func (x *GetDisputeReturn) size() int {
+	n := 256
+	return n
+}
+
+func (x *GetDisputeReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetDisputeReturn) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+256]); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -2145,6 +2790,36 @@ func (x *RegisterCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ResolveDisputeCall has the ABI layout of the Solidity type or argument list of that name.
+type ResolveDisputeCall struct {
+	Target common.Hash
+	Upheld bool
+}
+
+func (x *ResolveDisputeCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *ResolveDisputeCall) put(b []byte) {
+	copy(b[0:], x.Target[:])
+	codec.PutBool(b[32:], x.Upheld)
+}
+
+func (x *ResolveDisputeCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Upheld, err = codec.GetBool(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // RespondCall has the ABI layout of the Solidity type or argument list of that name.
 type RespondCall struct {
 	Id          common.Hash
@@ -2221,6 +2896,56 @@ func (x *RespondCall) get(b []byte) (used int, err error) {
 		}
 		x.Attestation = v
 		tail += n
+	}
+	return tail, nil
+}
+
+// SetParamsCall has the ABI layout of the Solidity type or argument list of that name.
+type SetParamsCall struct {
+	Params IRecordsParams
+}
+
+func (x *SetParamsCall) size() int {
+	n := 672
+	return n
+}
+
+func (x *SetParamsCall) put(b []byte) {
+	x.Params.put(b[0:])
+}
+
+func (x *SetParamsCall) get(b []byte) (used int, err error) {
+	tail := 672
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Params.get(b[0 : 0+672]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SetPolicyCall has the ABI layout of the Solidity type or argument list of that name.
+type SetPolicyCall struct {
+	Policy IRecordsPolicy
+}
+
+func (x *SetPolicyCall) size() int {
+	n := 736
+	return n
+}
+
+func (x *SetPolicyCall) put(b []byte) {
+	x.Policy.put(b[0:])
+}
+
+func (x *SetPolicyCall) get(b []byte) (used int, err error) {
+	tail := 736
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Policy.get(b[0 : 0+736]); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -2390,6 +3115,31 @@ func (x *UpdateCapabilitiesCall) get(b []byte) (used int, err error) {
 			}
 			tail += 32
 		}
+	}
+	return tail, nil
+}
+
+// WithdrawFeesCall has the ABI layout of the Solidity type or argument list of that name.
+type WithdrawFeesCall struct {
+	Vault common.Address
+}
+
+func (x *WithdrawFeesCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *WithdrawFeesCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Vault)
+}
+
+func (x *WithdrawFeesCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Vault, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -2653,26 +3403,35 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventHeartbeatData has the ABI layout of the Solidity type or argument list of that name.
-type eventHeartbeatData struct {
-	Timestamp uint64
+// eventDisputeClosedData has the ABI layout of the Solidity type or argument list of that name.
+type eventDisputeClosedData struct {
+	Outcome uint8
+	PaidWei uint256.Int
 }
 
-func (x *eventHeartbeatData) size() int {
-	n := 32
+func (x *eventDisputeClosedData) size() int {
+	n := 64
 	return n
 }
 
-func (x *eventHeartbeatData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Timestamp))
+func (x *eventDisputeClosedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Outcome))
+	codec.PutUint256(b[32:], &x.PaidWei)
 }
 
-func (x *eventHeartbeatData) get(b []byte) (used int, err error) {
-	tail := 32
+func (x *eventDisputeClosedData) get(b []byte) (used int, err error) {
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Timestamp, err = codec.GetUint(b, 0, 64); err != nil {
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Outcome = uint8(v)
+	}
+	if x.PaidWei, err = codec.GetUint256(b, 32, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2721,6 +3480,110 @@ func (x *DAPointer) get(b []byte) (used int, err error) {
 		x.Backend = uint8(v)
 	}
 	if x.Locator, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventDisputeOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventDisputeOpenedData struct {
+	Kind         uint8
+	Game         common.Address
+	EvidenceHash common.Hash
+	BondWei      uint256.Int
+	Deadline     uint64
+	Da           DAPointer
+}
+
+func (x *eventDisputeOpenedData) size() int {
+	n := 288
+	return n
+}
+
+func (x *eventDisputeOpenedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Kind))
+	codec.PutAddress(b[32:], x.Game)
+	copy(b[64:], x.EvidenceHash[:])
+	codec.PutUint256(b[96:], &x.BondWei)
+	codec.PutUint64(b[128:], uint64(x.Deadline))
+	x.Da.put(b[160:])
+}
+
+func (x *eventDisputeOpenedData) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Kind = uint8(v)
+	}
+	if x.Game, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.EvidenceHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.BondWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[160 : 160+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventFeesWithdrawnData has the ABI layout of the Solidity type or argument list of that name.
+type eventFeesWithdrawnData struct {
+	AmountWei uint256.Int
+}
+
+func (x *eventFeesWithdrawnData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventFeesWithdrawnData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.AmountWei)
+}
+
+func (x *eventFeesWithdrawnData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AmountWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventHeartbeatData has the ABI layout of the Solidity type or argument list of that name.
+type eventHeartbeatData struct {
+	Timestamp uint64
+}
+
+func (x *eventHeartbeatData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventHeartbeatData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Timestamp))
+}
+
+func (x *eventHeartbeatData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Timestamp, err = codec.GetUint(b, 0, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2829,6 +3692,377 @@ func (x *eventMetadataSetData) get(b []byte) (used int, err error) {
 		}
 		x.MetadataValue = v
 		tail += n
+	}
+	return tail, nil
+}
+
+// IRecordsParams has the ABI layout of the Solidity type or argument list of that name.
+type IRecordsParams struct {
+	MinStakeWei               uint256.Int
+	MinCountedPaymentWei      uint256.Int
+	MinTtlSeconds             uint32
+	MaxTtlSeconds             uint32
+	StakeCooldownSeconds      uint32
+	MaxPendingInvokes         uint32
+	MaxCapabilities           uint32
+	SweepsPerBlock            uint32
+	ReputationHalfLifeSeconds uint32
+	GasTransfer               uint64
+	GasAgentOperation         uint64
+	GasPerRecord              uint64
+	GasInvokeBase             uint64
+	GasRespond                uint64
+	GasPerPayloadByte         uint64
+	GasPerCalldataByte        uint64
+	GasWithdrawal             uint64
+	GasClass                  [4]uint64
+}
+
+func (x *IRecordsParams) size() int {
+	n := 672
+	return n
+}
+
+func (x *IRecordsParams) put(b []byte) {
+	codec.PutUint256(b[0:], &x.MinStakeWei)
+	codec.PutUint256(b[32:], &x.MinCountedPaymentWei)
+	codec.PutUint64(b[64:], uint64(x.MinTtlSeconds))
+	codec.PutUint64(b[96:], uint64(x.MaxTtlSeconds))
+	codec.PutUint64(b[128:], uint64(x.StakeCooldownSeconds))
+	codec.PutUint64(b[160:], uint64(x.MaxPendingInvokes))
+	codec.PutUint64(b[192:], uint64(x.MaxCapabilities))
+	codec.PutUint64(b[224:], uint64(x.SweepsPerBlock))
+	codec.PutUint64(b[256:], uint64(x.ReputationHalfLifeSeconds))
+	codec.PutUint64(b[288:], uint64(x.GasTransfer))
+	codec.PutUint64(b[320:], uint64(x.GasAgentOperation))
+	codec.PutUint64(b[352:], uint64(x.GasPerRecord))
+	codec.PutUint64(b[384:], uint64(x.GasInvokeBase))
+	codec.PutUint64(b[416:], uint64(x.GasRespond))
+	codec.PutUint64(b[448:], uint64(x.GasPerPayloadByte))
+	codec.PutUint64(b[480:], uint64(x.GasPerCalldataByte))
+	codec.PutUint64(b[512:], uint64(x.GasWithdrawal))
+	codec.PutUint64(b[544+0:], uint64(x.GasClass[0]))
+	codec.PutUint64(b[544+32:], uint64(x.GasClass[1]))
+	codec.PutUint64(b[544+64:], uint64(x.GasClass[2]))
+	codec.PutUint64(b[544+96:], uint64(x.GasClass[3]))
+}
+
+func (x *IRecordsParams) get(b []byte) (used int, err error) {
+	tail := 672
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.MinStakeWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.MinCountedPaymentWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 64, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MinTtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxTtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.StakeCooldownSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxPendingInvokes = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxCapabilities = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.SweepsPerBlock = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.ReputationHalfLifeSeconds = uint32(v)
+	}
+	if x.GasTransfer, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.GasAgentOperation, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerRecord, err = codec.GetUint(b, 352, 64); err != nil {
+		return 0, err
+	}
+	if x.GasInvokeBase, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.GasRespond, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerPayloadByte, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerCalldataByte, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.GasWithdrawal, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.GasClass[0], err = codec.GetUint(b, 544+0, 64); err != nil {
+		return 0, err
+	}
+	if x.GasClass[1], err = codec.GetUint(b, 544+32, 64); err != nil {
+		return 0, err
+	}
+	if x.GasClass[2], err = codec.GetUint(b, 544+64, 64); err != nil {
+		return 0, err
+	}
+	if x.GasClass[3], err = codec.GetUint(b, 544+96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventParamsChangedData has the ABI layout of the Solidity type or argument list of that name.
+type eventParamsChangedData struct {
+	Params IRecordsParams
+}
+
+func (x *eventParamsChangedData) size() int {
+	n := 672
+	return n
+}
+
+func (x *eventParamsChangedData) put(b []byte) {
+	x.Params.put(b[0:])
+}
+
+func (x *eventParamsChangedData) get(b []byte) (used int, err error) {
+	tail := 672
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Params.get(b[0 : 0+672]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// IRecordsPolicy has the ABI layout of the Solidity type or argument list of that name.
+type IRecordsPolicy struct {
+	Governance            common.Address
+	EligibilityScore      uint16
+	WeiPerPendingInvoke   uint256.Int
+	InvokesPerSecond      uint32
+	InvokesBurst          uint32
+	GasCompose            uint64
+	GasPerDepth           uint64
+	MaxCompositionSeconds uint32
+	GasChannel            uint64
+	ChannelWindowSeconds  uint32
+	MaxChannelTtlSeconds  uint32
+	DoubleSignSlashWei    uint256.Int
+	GasDispute            uint64
+	DisputeBondWei        uint256.Int
+	DisputeFeeWei         uint256.Int
+	DisputeWindowSeconds  uint32
+	GasDiscover           uint64
+	GasPerScannedSlot     uint64
+	MinCommitDepositWei   uint256.Int
+	RecentSeconds         uint32
+	PrunesPerBlock        uint32
+	FeeRecipient          common.Address
+	DisputeResolver       common.Address
+}
+
+func (x *IRecordsPolicy) size() int {
+	n := 736
+	return n
+}
+
+func (x *IRecordsPolicy) put(b []byte) {
+	codec.PutAddress(b[0:], x.Governance)
+	codec.PutUint64(b[32:], uint64(x.EligibilityScore))
+	codec.PutUint256(b[64:], &x.WeiPerPendingInvoke)
+	codec.PutUint64(b[96:], uint64(x.InvokesPerSecond))
+	codec.PutUint64(b[128:], uint64(x.InvokesBurst))
+	codec.PutUint64(b[160:], uint64(x.GasCompose))
+	codec.PutUint64(b[192:], uint64(x.GasPerDepth))
+	codec.PutUint64(b[224:], uint64(x.MaxCompositionSeconds))
+	codec.PutUint64(b[256:], uint64(x.GasChannel))
+	codec.PutUint64(b[288:], uint64(x.ChannelWindowSeconds))
+	codec.PutUint64(b[320:], uint64(x.MaxChannelTtlSeconds))
+	codec.PutUint256(b[352:], &x.DoubleSignSlashWei)
+	codec.PutUint64(b[384:], uint64(x.GasDispute))
+	codec.PutUint256(b[416:], &x.DisputeBondWei)
+	codec.PutUint256(b[448:], &x.DisputeFeeWei)
+	codec.PutUint64(b[480:], uint64(x.DisputeWindowSeconds))
+	codec.PutUint64(b[512:], uint64(x.GasDiscover))
+	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
+	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
+	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
+	codec.PutUint64(b[640:], uint64(x.PrunesPerBlock))
+	codec.PutAddress(b[672:], x.FeeRecipient)
+	codec.PutAddress(b[704:], x.DisputeResolver)
+}
+
+func (x *IRecordsPolicy) get(b []byte) (used int, err error) {
+	tail := 736
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Governance, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.EligibilityScore = uint16(v)
+	}
+	if x.WeiPerPendingInvoke, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.InvokesPerSecond = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.InvokesBurst = uint32(v)
+	}
+	if x.GasCompose, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerDepth, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxCompositionSeconds = uint32(v)
+	}
+	if x.GasChannel, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 288, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.ChannelWindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxChannelTtlSeconds = uint32(v)
+	}
+	if x.DoubleSignSlashWei, err = codec.GetUint256(b, 352, 256); err != nil {
+		return 0, err
+	}
+	if x.GasDispute, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.DisputeBondWei, err = codec.GetUint256(b, 416, 256); err != nil {
+		return 0, err
+	}
+	if x.DisputeFeeWei, err = codec.GetUint256(b, 448, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.DisputeWindowSeconds = uint32(v)
+	}
+	if x.GasDiscover, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerScannedSlot, err = codec.GetUint(b, 544, 64); err != nil {
+		return 0, err
+	}
+	if x.MinCommitDepositWei, err = codec.GetUint256(b, 576, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 608, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.RecentSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 640, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.PrunesPerBlock = uint32(v)
+	}
+	if x.FeeRecipient, err = codec.GetAddress(b, 672); err != nil {
+		return 0, err
+	}
+	if x.DisputeResolver, err = codec.GetAddress(b, 704); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventPolicyChangedData has the ABI layout of the Solidity type or argument list of that name.
+type eventPolicyChangedData struct {
+	Policy IRecordsPolicy
+}
+
+func (x *eventPolicyChangedData) size() int {
+	n := 736
+	return n
+}
+
+func (x *eventPolicyChangedData) put(b []byte) {
+	x.Policy.put(b[0:])
+}
+
+func (x *eventPolicyChangedData) get(b []byte) (used int, err error) {
+	tail := 736
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Policy.get(b[0 : 0+736]); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -3036,6 +4270,36 @@ func (x *BadAttestation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// BondTooLow has the ABI layout of the Solidity type or argument list of that name.
+type BondTooLow struct {
+	BondWei    uint256.Int
+	MinimumWei uint256.Int
+}
+
+func (x *BondTooLow) size() int {
+	n := 64
+	return n
+}
+
+func (x *BondTooLow) put(b []byte) {
+	codec.PutUint256(b[0:], &x.BondWei)
+	codec.PutUint256(b[32:], &x.MinimumWei)
+}
+
+func (x *BondTooLow) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.BondWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // CalleeInactive has the ABI layout of the Solidity type or argument list of that name.
 type CalleeInactive struct {
 	Callee common.Address
@@ -3191,6 +4455,56 @@ func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DisputeExists has the ABI layout of the Solidity type or argument list of that name.
+type DisputeExists struct {
+	Target common.Hash
+}
+
+func (x *DisputeExists) size() int {
+	n := 32
+	return n
+}
+
+func (x *DisputeExists) put(b []byte) {
+	copy(b[0:], x.Target[:])
+}
+
+func (x *DisputeExists) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DisputeUnknown has the ABI layout of the Solidity type or argument list of that name.
+type DisputeUnknown struct {
+	Target common.Hash
+}
+
+func (x *DisputeUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *DisputeUnknown) put(b []byte) {
+	copy(b[0:], x.Target[:])
+}
+
+func (x *DisputeUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // DuplicateInteraction has the ABI layout of the Solidity type or argument list of that name.
 type DuplicateInteraction struct {
 	Id common.Hash
@@ -3212,6 +4526,26 @@ func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// FeeRecipientUnset has the ABI layout of the Solidity type or argument list of that name.
+type FeeRecipientUnset struct {
+}
+
+func (x *FeeRecipientUnset) size() int {
+	n := 0
+	return n
+}
+
+func (x *FeeRecipientUnset) put(b []byte) {
+}
+
+func (x *FeeRecipientUnset) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	return tail, nil
 }
@@ -3308,6 +4642,31 @@ func (x *InteractionExpired) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// InteractionPending has the ABI layout of the Solidity type or argument list of that name.
+type InteractionPending struct {
+	Id common.Hash
+}
+
+func (x *InteractionPending) size() int {
+	n := 32
+	return n
+}
+
+func (x *InteractionPending) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *InteractionPending) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3417,6 +4776,31 @@ func (x *NoCodeAtTarget) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// NotAdjudicated has the ABI layout of the Solidity type or argument list of that name.
+type NotAdjudicated struct {
+	Target common.Hash
+}
+
+func (x *NotAdjudicated) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotAdjudicated) put(b []byte) {
+	copy(b[0:], x.Target[:])
+}
+
+func (x *NotAdjudicated) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // NotCallee has the ABI layout of the Solidity type or argument list of that name.
 type NotCallee struct {
 	Sender common.Address
@@ -3447,6 +4831,61 @@ func (x *NotCallee) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// NotCaller has the ABI layout of the Solidity type or argument list of that name.
+type NotCaller struct {
+	Sender common.Address
+	Caller common.Address
+}
+
+func (x *NotCaller) size() int {
+	n := 64
+	return n
+}
+
+func (x *NotCaller) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+	codec.PutAddress(b[32:], x.Caller)
+}
+
+func (x *NotCaller) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Caller, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotGovernance has the ABI layout of the Solidity type or argument list of that name.
+type NotGovernance struct {
+	Sender common.Address
+}
+
+func (x *NotGovernance) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotGovernance) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+}
+
+func (x *NotGovernance) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // NotRegistered has the ABI layout of the Solidity type or argument list of that name.
 type NotRegistered struct {
 	Agent common.Address
@@ -3467,6 +4906,31 @@ func (x *NotRegistered) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotResolver has the ABI layout of the Solidity type or argument list of that name.
+type NotResolver struct {
+	Sender common.Address
+}
+
+func (x *NotResolver) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotResolver) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+}
+
+func (x *NotResolver) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3672,6 +5136,35 @@ func (x *StakeBelowMinimum) get(b []byte) (used int, err error) {
 	}
 	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// StakeHeld has the ABI layout of the Solidity type or argument list of that name.
+type StakeHeld struct {
+	Holds uint32
+}
+
+func (x *StakeHeld) size() int {
+	n := 32
+	return n
+}
+
+func (x *StakeHeld) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Holds))
+}
+
+func (x *StakeHeld) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Holds = uint32(v)
 	}
 	return tail, nil
 }
@@ -4047,6 +5540,74 @@ func (x *Capability) get(b []byte) (used int, err error) {
 			return 0, err
 		}
 		x.Class = uint8(v)
+	}
+	return tail, nil
+}
+
+// DisputeView has the ABI layout of the Solidity type or argument list of that name.
+type DisputeView struct {
+	Kind         uint8
+	Outcome      uint8
+	Claimant     common.Address
+	Agent        common.Address
+	Game         common.Address
+	EvidenceHash common.Hash
+	BondWei      uint256.Int
+	Deadline     uint64
+}
+
+func (x *DisputeView) size() int {
+	n := 256
+	return n
+}
+
+func (x *DisputeView) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Kind))
+	codec.PutUint64(b[32:], uint64(x.Outcome))
+	codec.PutAddress(b[64:], x.Claimant)
+	codec.PutAddress(b[96:], x.Agent)
+	codec.PutAddress(b[128:], x.Game)
+	copy(b[160:], x.EvidenceHash[:])
+	codec.PutUint256(b[192:], &x.BondWei)
+	codec.PutUint64(b[224:], uint64(x.Deadline))
+}
+
+func (x *DisputeView) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Kind = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Outcome = uint8(v)
+	}
+	if x.Claimant, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 96); err != nil {
+		return 0, err
+	}
+	if x.Game, err = codec.GetAddress(b, 128); err != nil {
+		return 0, err
+	}
+	if x.EvidenceHash, err = codec.GetHash(b, 160); err != nil {
+		return 0, err
+	}
+	if x.BondWei, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 224, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }

@@ -213,6 +213,7 @@ var slots = []slot{
 	slotOf(vm.OpensOp, func(m *vm.Machine) *frame.Op { return &m.Op }, frame.UnpackOp,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Op }),
 	slotOf(vm.OpensCall, func(m *vm.Machine) *record.Interaction { return &m.Call }, record.UnpackInteraction, callHash),
+	slotOf(vm.OpensDispute, func(m *vm.Machine) *record.Dispute { return &m.Dispute }, record.UnpackDispute, callHash),
 	slotOf(vm.OpensParams, func(m *vm.Machine) *record.Params { return &m.Params }, record.UnpackParams,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Params }).read(),
 	slotOf(vm.OpensPolicy, func(m *vm.Machine) *record.Policy { return &m.Policy }, record.UnpackPolicy,
@@ -325,12 +326,14 @@ var (
 		record.NSPair:             codecOf(record.DecodePair, record.UnpackPair),
 		record.NSInteraction:      codecOf(record.DecodeInteraction, record.UnpackInteraction),
 		record.NSDeadline:         codecOf(record.DecodeDeadline, record.UnpackDeadline),
+		record.NSDispute:          codecOf(record.DecodeDispute, record.UnpackDispute),
 	}
 	globalCodecs = map[record.Key]recordCodec{
-		record.ParamsKey: codecOf(record.DecodeParams, record.UnpackParams),
-		record.PolicyKey: codecOf(record.DecodePolicy, record.UnpackPolicy),
-		record.TotalsKey: codecOf(record.DecodeTotals, record.UnpackTotals),
-		record.L1InfoKey: codecOf(record.DecodeL1Info, record.UnpackL1Info),
+		record.ParamsKey:  codecOf(record.DecodeParams, record.UnpackParams),
+		record.PolicyKey:  codecOf(record.DecodePolicy, record.UnpackPolicy),
+		record.TotalsKey:  codecOf(record.DecodeTotals, record.UnpackTotals),
+		record.L1InfoKey:  codecOf(record.DecodeL1Info, record.UnpackL1Info),
+		record.HistoryKey: codecOf(record.DecodeHistory, record.UnpackHistory),
 	}
 )
 

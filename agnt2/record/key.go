@@ -34,13 +34,14 @@ const (
 	NSPair             Namespace = 0x08
 	NSInteraction      Namespace = 0x10
 	NSDeadline         Namespace = 0x11
+	NSDispute          Namespace = 0x40
 	NSGlobal           Namespace = 0xff
 )
 
 var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
-	NSDeadline: "deadlines", NSGlobal: "global",
+	NSDeadline: "deadlines", NSDispute: "disputes", NSGlobal: "global",
 }
 
 func (n Namespace) String() string {
@@ -91,12 +92,23 @@ func InteractionKey(id common.Hash) (k Key) {
 	return k
 }
 
+// DisputeKey keys the dispute about an interaction.
+func DisputeKey(id common.Hash) (k Key) {
+	k[0] = byte(NSDispute)
+	copy(k[1:], id[:31])
+	return k
+}
+
 // DeadlineKind says what falls due. Values are consensus: never reuse one.
 type DeadlineKind byte
 
 const (
 	// DueInteraction: a pending interaction times out.
 	DueInteraction DeadlineKind = 1
+	// DueHistory: a settled interaction is no longer recent.
+	DueHistory DeadlineKind = 50
+	// DueDispute: nobody has resolved a dispute in its window.
+	DueDispute DeadlineKind = 51
 )
 
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.
@@ -130,10 +142,11 @@ func DueOf(k Key) DeadlineKind { return DeadlineKind(k[1+deadlineBytes]) }
 
 // Keys of /global/.
 var (
-	ParamsKey = hashed(NSGlobal, []byte("params"))
-	PolicyKey = hashed(NSGlobal, []byte("policy"))
-	TotalsKey = hashed(NSGlobal, []byte("totals"))
-	L1InfoKey = hashed(NSGlobal, []byte("l1Info"))
+	ParamsKey  = hashed(NSGlobal, []byte("params"))
+	PolicyKey  = hashed(NSGlobal, []byte("policy"))
+	TotalsKey  = hashed(NSGlobal, []byte("totals"))
+	L1InfoKey  = hashed(NSGlobal, []byte("l1Info"))
+	HistoryKey = hashed(NSGlobal, []byte("history"))
 )
 
 // hashed2 keys a record by two identifiers.

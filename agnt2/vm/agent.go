@@ -157,6 +157,9 @@ func stepWithdrawStake(m *Machine, s State) Step {
 	if at := m.withdrawableAt(&a); m.Block.Time < at {
 		return m.fail(&abi.CooldownActive{WithdrawableAt: at})
 	}
+	if m.Op.Holds > 0 {
+		return m.fail(&abi.StakeHeld{Holds: m.Op.Holds})
+	}
 	m.Op.Effect |= effectStakeOut
 	m.emit((&abi.StakeWithdrawnEvent{Agent: m.Op.From, AmountWei: m.Op.Stake}).Log(abi.Address))
 	return TxEnd

@@ -79,11 +79,14 @@ type Machine struct {
 	Tx    frame.Tx
 	Op    frame.Op
 	Call  record.Interaction // the interaction in progress
+	// Dispute in progress: it shares the interaction's place in the state, so one micro-step opens only one of them.
+	Dispute record.Dispute
 
 	Params   record.Params // the state's hash of it is for proofs
 	Policy   record.Policy // Block.Policy is its hash, in proofs
 	L1       record.L1Info // of the block's L1-attributes deposit; receipts show it
 	Messages []common.Hash // withdrawals sent by this block, in order
+	Pruned   []Pruned      // interactions that this block moved into the history, in order
 
 	data []byte // the transaction's calldata; Tx.Data and Op.Data are its hash
 	args any    // the operation's decoded arguments: a function of data
@@ -111,6 +114,12 @@ const (
 	effectSettle                 // a completed interaction: its payment counts as volume
 	effectMessage                // a withdrawal was sent
 )
+
+// Pruned is an interaction that has left the state.
+type Pruned struct {
+	ID     common.Hash
+	Record []byte
+}
 
 type undo struct {
 	key   record.Key

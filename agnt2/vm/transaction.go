@@ -41,7 +41,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, governanceOperations, disputeOperations} {
 		maps.Copy(operations, family)
 	}
 }
@@ -70,7 +70,7 @@ func (m *Machine) load(tx *abi.Transaction) {
 	if tx.To != nil {
 		m.Tx.To = *tx.To
 	}
-	m.Op, m.Call = frame.Op{}, record.Interaction{}
+	m.Op, m.Call, m.Dispute = frame.Op{}, record.Interaction{}, record.Dispute{}
 	m.data, m.args = tx.Data, nil
 	m.undo, m.logs = m.undo[:0], nil
 	m.failure, m.why, m.ret = nil, nil, nil
@@ -167,7 +167,7 @@ func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
 	t := &m.Tx
 	m.Op = frame.Op{
 		From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data,
-		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0,
+		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0, Holds: a.Holds,
 	}
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)

@@ -158,59 +158,67 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	if x.Registered {
 		b[at+0] |= 0x01
 	}
-	if x.Effect != 0 {
+	if x.Holds != 0 {
 		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Holds)
+	}
+	if x.Effect != 0 {
+		b[at+1] |= 0x40
 		b = binary.BigEndian.AppendUint32(b, x.Effect)
 	}
 	if !x.Credit.IsZero() {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x20
 		b = codec.AppendPackedWide(b, &x.Credit)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.Index)
 	}
 	if x.Epoch != 0 {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.Epoch)
 	}
 	if x.Count != 0 {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x04
 		b = binary.BigEndian.AppendUint32(b, x.Count)
 	}
+	if x.Pruned != 0 {
+		b[at+1] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.Pruned)
+	}
 	if x.Id != ([32]byte{}) {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x01
 		b = append(b, x.Id[:]...)
 	}
 	if x.Word != ([32]byte{}) {
-		b[at+1] |= 0x02
+		b[at+2] |= 0x80
 		b = append(b, x.Word[:]...)
 	}
 	if x.Status != 0 {
-		b[at+1] |= 0x01
+		b[at+2] |= 0x40
 		b = append(b, x.Status)
 	}
 	if x.Branch != 0 {
-		b[at+2] |= 0x80
+		b[at+2] |= 0x20
 		b = binary.BigEndian.AppendUint32(b, x.Branch)
 	}
 	if x.Flag {
-		b[at+2] |= 0x40
+		b[at+2] |= 0x10
 	}
 	if x.Pairs != 0 {
-		b[at+2] |= 0x20
+		b[at+2] |= 0x08
 		b = codec.AppendPackedLong(b, x.Pairs)
 	}
 	if x.Message != ([32]byte{}) {
-		b[at+2] |= 0x10
+		b[at+2] |= 0x04
 		b = append(b, x.Message[:]...)
 	}
 	if x.Logs != ([32]byte{}) {
-		b[at+2] |= 0x08
+		b[at+2] |= 0x02
 		b = append(b, x.Logs[:]...)
 	}
 	if x.Failed {
-		b[at+2] |= 0x04
+		b[at+2] |= 0x01
 	}
 	return b
 }
@@ -229,9 +237,6 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x03 != 0 {
-		return nil, codec.ErrPackedZero()
-	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
@@ -297,20 +302,30 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
+		x.Holds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Holds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
 		x.Effect = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Effect != 0) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x20 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.Credit, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -320,7 +335,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -330,7 +345,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -340,7 +355,17 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Pruned = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Pruned != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -350,7 +375,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x02 != 0 {
+	if bits[2]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -360,7 +385,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x01 != 0 {
+	if bits[2]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
@@ -370,7 +395,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x80 != 0 {
+	if bits[2]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -380,17 +405,17 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x40 != 0 {
+	if bits[2]&0x10 != 0 {
 		x.Flag = true
 	}
-	if bits[2]&0x20 != 0 {
+	if bits[2]&0x08 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Pairs, b = v, rest
 	}
-	if bits[2]&0x10 != 0 {
+	if bits[2]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -400,7 +425,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x08 != 0 {
+	if bits[2]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -410,7 +435,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x04 != 0 {
+	if bits[2]&0x01 != 0 {
 		x.Failed = true
 	}
 	return b, nil

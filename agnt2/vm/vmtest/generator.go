@@ -20,6 +20,7 @@ type Generator struct {
 	Accounts []common.Address
 	IDs      []common.Hash           // of interactions, which the caller adds
 	Old      []*abi.Transaction      // to be replayed, which the caller adds
+	Disputes []common.Hash           // interactions that were to be judged by a game
 	Deposits bool                    // the block still takes deposits
 	Get      func(record.Key) []byte // the state in which the next transaction is made
 }
@@ -80,6 +81,7 @@ var families = []struct {
 	draft  func(g *Generator, from common.Address) Draft
 }{
 	{16, (*Generator).basic},
+	{4, (*Generator).governance},
 }
 
 func (g *Generator) draft(from common.Address) Draft {

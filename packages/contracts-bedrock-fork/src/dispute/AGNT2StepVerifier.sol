@@ -4,6 +4,8 @@ pragma solidity ^0.8.24;
 import { IAGNT2StepVerifier, IClaimedBlock, IPreimageReader } from "./IAGNT2StepVerifier.sol";
 import { IOriginLeaves } from "./IOrigin.sol";
 import { AgentSteps } from "./steps/AgentSteps.sol";
+import { DisputeSteps } from "./steps/DisputeSteps.sol";
+import { GovernanceSteps } from "./steps/GovernanceSteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
 import { SweepSteps } from "./steps/SweepSteps.sol";
 import { TransactionSteps } from "./steps/TransactionSteps.sol";
@@ -122,7 +124,7 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
         view
         returns (bytes memory)
     {
-        if (kind < Steps.BEGIN) return _execute(kind, stateData, proof);
+        if (kind < Steps.BEGIN || kind >= Steps.SWEEP_HISTORY) return _execute(kind, stateData, proof);
         if (kind == Steps.BEGIN) return L1Steps.begin(proof, config(), _game(localContext));
         bool isBlock = kind == Steps.OPEN_BLOCK || kind == Steps.NEXT;
         if (isBlock || (kind >= Steps.TX_ATTRIBUTES && kind <= Steps.TX_SIGNED)) {
@@ -137,6 +139,8 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
     /// @dev The state after a micro-step of execution.
     function _execute(uint8 kind, bytes calldata stateData, bytes calldata proof) private view returns (bytes memory) {
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, CHAIN_ID);
+        if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, CHAIN_ID);
+        if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, CHAIN_ID);
         if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
         if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {
             return SweepSteps.step(kind, stateData, proof, CHAIN_ID);

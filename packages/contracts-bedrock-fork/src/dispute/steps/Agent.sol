@@ -121,6 +121,7 @@ library Agent {
         if (!present || ctx.op.stake == 0) return Machine.fail(ctx);
         if (a.status != Protocol.DEREGISTERED) return Machine.fail(ctx);
         if (ctx.blk.time < withdrawableAt(ctx, a)) return Machine.fail(ctx);
+        if (ctx.op.holds > 0) return Machine.fail(ctx);
         ctx.op.effect |= Protocol.STAKE_OUT;
         Machine.emit1(ctx, IAGNT2.StakeWithdrawn.selector, ctx.op.from, abi.encode(ctx.op.stake));
         return Steps.TX_END;

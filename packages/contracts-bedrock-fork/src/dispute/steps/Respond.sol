@@ -9,6 +9,7 @@ import { IRecords } from "../../interfaces/IRecords.sol";
 import { Attestation } from "./Attestation.sol";
 import { Calls } from "./Calls.sol";
 import { Gas } from "./Gas.sol";
+import { History } from "./History.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
@@ -51,6 +52,7 @@ library Respond {
         i.branch = o.branch;
         ctx.setCall(i);
         ctx.write(i);
+        o.word = ctx.newHash;
         return o.flag ? Steps.RESPOND_AGENT : Steps.RESPOND_DEADLINE;
     }
 
@@ -64,6 +66,7 @@ library Respond {
         (Calls.Respond memory c, bytes calldata attestation) = Calls.respond(ctx.args());
         bytes32 digest = Attestation.digest(c, ctx.call.paramsHash, ctx.op.word, chainId);
         if (Attestation.signer(digest, attestation) != ctx.op.from) return Machine.fail(ctx);
+        ctx.op.word = ContextLib.hash(ctx.call);
         return Steps.RESPOND_DEADLINE;
     }
 
@@ -71,7 +74,7 @@ library Respond {
         (bool present,) = ctx.readDeadline(Keys.deadline(ctx.call.deadline, Keys.DUE_INTERACTION, ctx.op.id));
         if (!present) revert Machine.CorruptRecord();
         ctx.remove();
-        return Steps.RESPOND_CALLER;
+        return Steps.RESPOND_HISTORY;
     }
 
     function stepRespondCaller(Context memory ctx) internal pure returns (uint8) {
@@ -108,6 +111,7 @@ library Respond {
         IFrames.Op memory o = ctx.op;
         (, IRecords.Reputation memory r) = ctx.readReputation(Keys.reputation(o.from));
         r.lastActiveAt = ctx.blk.time;
+        r.interactionHistoryRoot = History.extend(r.interactionHistoryRoot, o.id, o.word);
         unchecked {
             if (o.status == Protocol.OK) {
                 r.completed++;

@@ -79,6 +79,7 @@ library Transaction {
         o.stake = a.stake;
         o.pending = a.pendingInvokes;
         o.registered = a.roles & Protocol.ROLE_AGENT != 0;
+        o.holds = a.holds;
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
         if (t.valueTaken) {
@@ -141,6 +142,11 @@ library Transaction {
         if (selector == IAGNT2.deregister.selector) return Steps.DEREGISTER_AGENT;
         if (selector == IAGNT2.withdrawStake.selector) return Steps.WITHDRAW_STAKE;
         if (selector == IAGNT2.heartbeat.selector) return Steps.HEARTBEAT;
+        if (selector == IAGNT2.dispute.selector) return Steps.DISPUTE_ARGS;
+        if (selector == IAGNT2.resolveDispute.selector) return Steps.RESOLVE_ARGS;
+        if (selector == IAGNT2.setParams.selector) return Steps.SET_PARAMS_ARGS;
+        if (selector == IAGNT2.setPolicy.selector) return Steps.SET_POLICY_ARGS;
+        if (selector == IAGNT2.withdrawFees.selector) return Steps.WITHDRAW_FEES_ARGS;
         revert Machine.CorruptRecord(); // OperationSchemas knows no other
     }
 
