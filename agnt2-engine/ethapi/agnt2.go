@@ -195,13 +195,15 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSPair:             decoderOf(record.DecodePair),
 	record.NSInteraction:      decoderOf(record.DecodeInteraction),
 	record.NSDeadline:         decoderOf(record.DecodeDeadline),
+	record.NSDispute:          decoderOf(record.DecodeDispute),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){
-	record.ParamsKey: decoderOf(record.DecodeParams),
-	record.PolicyKey: decoderOf(record.DecodePolicy),
-	record.TotalsKey: decoderOf(record.DecodeTotals),
-	record.L1InfoKey: decoderOf(record.DecodeL1Info),
+	record.ParamsKey:  decoderOf(record.DecodeParams),
+	record.PolicyKey:  decoderOf(record.DecodePolicy),
+	record.TotalsKey:  decoderOf(record.DecodeTotals),
+	record.L1InfoKey:  decoderOf(record.DecodeL1Info),
+	record.HistoryKey: decoderOf(record.DecodeHistory),
 }
 
 func decoderOf[T any](decode func([]byte) (T, error)) func([]byte) (any, error) {

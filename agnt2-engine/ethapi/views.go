@@ -25,6 +25,7 @@ var views = map[common.Address]*viewTable{
 		abi.GetCapabilitySelector:  viewOf(abi.DecodeGetCapabilityCall, getCapability),
 		abi.GetReputationSelector:  viewOf(abi.DecodeGetReputationCall, getReputation),
 		abi.GetInteractionSelector: viewOf(abi.DecodeGetInteractionCall, getInteraction),
+		abi.GetDisputeSelector:     viewOf(abi.DecodeGetDisputeCall, getDispute),
 		abi.InteractionIdSelector:  viewOf(abi.DecodeInteractionIdCall, interactionID),
 	}},
 	abi.L1BlockAddress:        {views: l1BlockViews, only: true},
@@ -145,6 +146,21 @@ func getInteraction(v *reading, c *abi.GetInteractionCall) ([]byte, error) {
 		return nil, err
 	}
 	return (&abi.GetInteractionReturn{Ret0: abi.InteractionView(x)}).Encode(), nil
+}
+
+func getDispute(v *reading, c *abi.GetDisputeCall) ([]byte, error) {
+	r, err := v.records()
+	if err != nil {
+		return nil, err
+	}
+	d, err := readOr(r, record.DisputeKey(c.Target), record.DecodeDispute)
+	if err != nil {
+		return nil, err
+	}
+	return (&abi.GetDisputeReturn{Ret0: abi.DisputeView{
+		Kind: d.Kind, Outcome: d.Outcome, Claimant: d.Claimant, Agent: d.Agent, Game: d.Game, EvidenceHash: d.EvidenceHash,
+		BondWei: d.BondWei, Deadline: d.Deadline,
+	}}).Encode(), nil
 }
 
 // interactionID is keccak256(abi.encode(caller, salt)).

@@ -319,3 +319,13 @@ func stepTransferCredit(m *Machine, s State) Step {
 	m.set(s, k, old, a.Encode())
 	return TxEnd
 }
+
+// ApplyTraced is Apply that tells of every micro-step before it is taken.
+func (m *Machine) ApplyTraced(s State, tx *abi.Transaction, observe func(Step)) *Result {
+	m.load(tx)
+	for next := first(tx.Deposit); next != Halt; {
+		observe(next)
+		next = m.step(s, next)
+	}
+	return m.Result()
+}
