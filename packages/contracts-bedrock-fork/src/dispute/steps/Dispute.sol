@@ -101,7 +101,9 @@ library Dispute {
         (bytes32 target, bool upheld) = abi.decode(ctx.args(), (bytes32, bool));
         if (!Machine.use(ctx, Gas.agentOperation(ctx.params, 0))) return Machine.outOfGas(ctx);
         if (!Governance.deposited(ctx, ctx.policy.governance) && !Governance.deposited(ctx, ctx.policy.disputeResolver))
-        return Machine.fail(ctx);
+        {
+            return Machine.fail(ctx);
+        }
         ctx.op.id = target;
         ctx.op.status = upheld ? Protocol.DISPUTE_UPHELD : Protocol.DISPUTE_REJECTED;
         return Steps.RESOLVE_RECORD;
