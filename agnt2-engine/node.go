@@ -45,17 +45,19 @@ type Config struct {
 	HTTPAddr, WSAddr, AuthAddr, MetricsAddr string // host:port
 	JWTSecret                               [32]byte
 
-	CacheBytes     int    // record cache
-	HistoryBlocks  uint64 // blocks whose state stays readable
-	MaxBlockBytes  uint64
-	Journal        bool   // keep accepted transactions across a crash
-	DAURL          string // DA server; empty: results are not checked for availability before they enter the mempool
-	Version        string
-	Mempool        mempool.Config
-	AnyOrigin      bool
-	PublicMiner    bool // serve miner_setMaxDASize on ports that are not loopback too
-	DisableMetrics bool
-	Log            log.Logger
+	CacheBytes    int    // record cache
+	HistoryBlocks uint64 // blocks whose state stays readable
+	// PrunedInteractions that keep their record in the store; 0: all.
+	PrunedInteractions uint64
+	MaxBlockBytes      uint64
+	Journal            bool   // keep accepted transactions across a crash
+	DAURL              string // DA server; empty: results are not checked for availability before they enter the mempool
+	Version            string
+	Mempool            mempool.Config
+	AnyOrigin          bool
+	PublicMiner        bool // serve miner_setMaxDASize on ports that are not loopback too
+	DisableMetrics     bool
+	Log                log.Logger
 }
 
 // maxEngineBody is what the Engine API accepts in one request: a full block crosses it as JSON.
@@ -96,7 +98,7 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, fmt.Errorf("open %s (is another engine running on it?): %w", cfg.DataDir, err)
 	}
 	n.chain, err = chain.Open(n.db, cfg.Genesis, chain.Options{
-		CacheBytes: cfg.CacheBytes, HistoryBlocks: cfg.HistoryBlocks, Log: cfg.Log,
+		CacheBytes: cfg.CacheBytes, HistoryBlocks: cfg.HistoryBlocks, PrunedInteractions: cfg.PrunedInteractions, Log: cfg.Log,
 		Sender:    func(h common.Hash) *abi.Transaction { return n.poolTransaction(h) },
 		OnAdopted: n.onAdopted,
 	})

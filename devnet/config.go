@@ -125,6 +125,7 @@ func (c Config) withDefaults() (Config, error) {
 	in := *c.Intent
 	in.Owner, in.Batcher = AccountOf(Deployer).Address, AccountOf(Batcher).Address
 	in.UnsafeBlockSigner = AccountOf(Sequencer).Address
+	in.Policy.Governance, in.Policy.FeeRecipient = in.Owner, in.Owner
 	c.Intent = &in
 	if err := in.Check(); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrConfig, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/agnt2/agnt2/ops/deployer"
 )
@@ -135,6 +136,36 @@ func (d *Devnet) SendDeposit(ctx context.Context, payer *ecdsa.PrivateKey, to co
 		return nil, fmt.Errorf("%w of %s: %w", ErrDeposit, from, err)
 	}
 	return tx, nil
+}
+
+// SetParameters changes governance parameters of L2, paid by the deployer's L1 account, and waits until L2 has them.
+func (d *Devnet) SetParameters(ctx context.Context, values map[string]string) error {
+	portal, ok := d.Addresses()["OptimismPortalProxy"]
+	if !ok {
+		return fmt.Errorf("%w: %w: contracts are not deployed", ErrDeposit, ErrNoDevnet)
+	}
+	l1, err := ethclient.DialContext(ctx, d.Endpoints().L1)
+	if err != nil {
+		return err
+	}
+	defer l1.Close()
+	engine, err := rpc.DialContext(ctx, d.Endpoints().Engine)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	g := &deployer.Governor{L1Chain: l1, Engine: engine, Portal: portal, Key: AccountOf(Deployer).Key}
+	if _, err := g.Set(ctx, values); err != nil {
+		return err
+	}
+	for {
+		if done, err := g.Has(ctx, values); err != nil || done {
+			return err
+		}
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+			return fmt.Errorf("L2 does not show the change: %w", err)
+		}
+	}
 }
 
 // awaitCredit waits until every balance is above what it was.

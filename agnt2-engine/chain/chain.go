@@ -7,6 +7,8 @@
 //	H ‖ hash   → header RLP          N ‖ hash → number         n ‖ number → canonical hash
 //	B ‖ number ‖ hash → body RLP     R ‖ number ‖ hash → receipts (status, cumulative gas, logs)
 //	t ‖ tx     → number, index, void flag     I ‖ id → INVOKE's tx and block     J ‖ id → settling tx and block
+//	M ‖ height, index → node of the history    P ‖ id, index → pruned interaction    Q ‖ index → its id
+//	A ‖ agent, role, block, log → id of an interaction
 //	Lhead, Lsafe, Lfinalized → hash  Lgenesis → hash
 package chain
 
@@ -51,6 +53,8 @@ var (
 type Options struct {
 	CacheBytes    int    // record cache; default 256 MiB
 	HistoryBlocks uint64 // blocks whose state stays readable below the head; default 20000
+	// PrunedInteractions is how many of the newest pruned interactions keep their record in the store; 0: all.
+	PrunedInteractions uint64
 	// Sender may return a transaction that is decoded already (the mempool's), or nil.
 	Sender func(hash common.Hash) *abi.Transaction
 	// OnAdopted is called after every change of head, before SetLabels returns: what builds on the head next must already
@@ -334,6 +338,7 @@ func (c *Chain) finish(e *block.Execution, parent common.Hash, check func(*types
 	e.Finish()
 	effect := &state.Block{
 		Number: e.Header.Number.Uint64(), Parent: parent, Changes: e.Overlay.Changes(), Messages: e.Machine.Messages,
+		Pruned: e.Machine.Pruned,
 	}
 	b, err := e.Seal(func() (common.Hash, common.Hash, error) { return c.store.Apply(effect) })
 	if err != nil {
@@ -505,6 +510,9 @@ func (c *Chain) adopt(batch *pebble.Batch, h *types.Header) (*Adopted, error) {
 		if err := c.writeBlock(batch, x); err != nil {
 			return fail(err)
 		}
+	}
+	if err := c.writeHistory(batch, a.Applied()); err != nil {
+		return fail(err)
 	}
 	if err := c.index(batch, moved.Applied, h.Number.Uint64()-uint64(len(moved.Applied))); err != nil {
 		return fail(err)

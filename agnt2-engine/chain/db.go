@@ -113,6 +113,9 @@ func (c *Chain) index(batch *pebble.Batch, blocks []*Executed, ancestor uint64) 
 		}); err != nil {
 			return err
 		}
+		if err := eachParty(x, func(k []byte, id common.Hash) error { return batch.Set(k, id[:], nil) }); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -157,6 +160,9 @@ func (c *Chain) unindex(batch *pebble.Batch, x *Executed) error {
 				return err
 			}
 		}
+	}
+	if err := eachParty(x, func(k []byte, _ common.Hash) error { return batch.Delete(k, nil) }); err != nil {
+		return err
 	}
 	return eachInteraction(x, func(prefix byte, id, _ common.Hash) error { return batch.Delete(hashKey(prefix, id), nil) })
 }

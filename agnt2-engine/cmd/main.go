@@ -45,6 +45,7 @@ var flags = []cli.Flag{
 	&cli.StringFlag{Name: "da.url", Usage: "DA server; if set, RESPONDs whose result it lacks are refused by the mempool"},
 	&cli.IntFlag{Name: "cache.mb", Usage: "most memory for records of the head, in MiB; used as they come", Value: 4096},
 	&cli.Uint64Flag{Name: "history.blocks", Usage: "blocks below the head whose state can be read and proven; cover the longest challenge window", Value: 20_000},
+	&cli.Uint64Flag{Name: "history.interactions", Usage: "newest interactions of the history whose records are kept and can be proven; 0 keeps all"},
 	&cli.Uint64Flag{Name: "builder.max-bytes", Usage: "bytes of transactions in one block", Value: 8 << 20},
 	&cli.IntFlag{Name: "mempool.count", Usage: "transactions in the mempool", Value: mempool.DefaultConfig().MaxTransactions},
 	&cli.Uint64Flag{Name: "mempool.sender", Usage: "transactions of one sender without stake", Value: mempool.DefaultConfig().SenderSlots},
@@ -91,7 +92,7 @@ func run(c *cli.Context) error {
 	n, err := engine.New(engine.Config{
 		Genesis: g, DataDir: c.String("datadir"), JWTSecret: secret, Version: version,
 		HTTPAddr: address(c, "http"), WSAddr: address(c, "ws"), AuthAddr: address(c, "authrpc"), MetricsAddr: address(c, "metrics"),
-		AnyOrigin: c.Bool("http.any-origin"), PublicMiner: c.Bool("http.miner"), CacheBytes: c.Int("cache.mb") << 20, HistoryBlocks: c.Uint64("history.blocks"),
+		AnyOrigin: c.Bool("http.any-origin"), PublicMiner: c.Bool("http.miner"), CacheBytes: c.Int("cache.mb") << 20, HistoryBlocks: c.Uint64("history.blocks"), PrunedInteractions: c.Uint64("history.interactions"),
 		MaxBlockBytes: c.Uint64("builder.max-bytes"), Journal: c.Bool("mempool.journal"), DAURL: c.String("da.url"), Mempool: pool,
 	})
 	if err != nil {

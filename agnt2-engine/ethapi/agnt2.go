@@ -197,13 +197,15 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSDeadline:         decoderOf(record.DecodeDeadline),
 	record.NSChannel:          decoderOf(record.DecodeChannel),
 	record.NSChannelPair:      decoderOf(record.DecodeChannelPair),
+	record.NSDispute:          decoderOf(record.DecodeDispute),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){
-	record.ParamsKey: decoderOf(record.DecodeParams),
-	record.PolicyKey: decoderOf(record.DecodePolicy),
-	record.TotalsKey: decoderOf(record.DecodeTotals),
-	record.L1InfoKey: decoderOf(record.DecodeL1Info),
+	record.ParamsKey:  decoderOf(record.DecodeParams),
+	record.PolicyKey:  decoderOf(record.DecodePolicy),
+	record.TotalsKey:  decoderOf(record.DecodeTotals),
+	record.L1InfoKey:  decoderOf(record.DecodeL1Info),
+	record.HistoryKey: decoderOf(record.DecodeHistory),
 }
 
 func decoderOf[T any](decode func([]byte) (T, error)) func([]byte) (any, error) {

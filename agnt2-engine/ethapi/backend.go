@@ -64,6 +64,23 @@ type InteractionTrace struct {
 	InvokeBlock, SettleBlock uint64
 }
 
+// ErrNotInHistory: an interaction is not in the history of that block, or older than what is kept.
+var ErrNotInHistory = errors.New("interaction is not in the history; see --history.interactions")
+
+// AgentInteraction is an entry of the index of agents' interactions.
+type AgentInteraction struct {
+	ID     common.Hash
+	Cursor []byte // of the entry: 12 bytes that order an agent's interactions in time
+}
+
+// MicroStep is one micro-step of a transaction, with the record that it touched.
+type MicroStep struct {
+	Name          string
+	Touched       bool
+	Key           record.Key
+	Before, After []byte // nil: absent
+}
+
 // AccountProof is what eth_getProof answers for the message passer.
 type MessagePasserProof struct {
 	StorageRoot common.Hash
@@ -94,6 +111,15 @@ type Backend interface {
 	// Transaction returns where a transaction is included on the canonical chain: the non-void inclusion if there is one.
 	Transaction(hash common.Hash) (TxLocation, bool)
 	Interaction(id common.Hash) (InteractionTrace, bool)
+	// Pruned finds the last interaction with an id among the first count that were moved into the history;
+	// ErrNotInHistory.
+	Pruned(id common.Hash, count uint64) (index uint64, value []byte, err error)
+	// HistoryPath returns what proves the leaf with an index among count leaves of the history (agnt2/history).
+	HistoryPath(count, index uint64) ([]common.Hash, error)
+	// InteractionsOf lists an agent's interactions in a role, the newest first, those before the cursor if it is not nil.
+	InteractionsOf(agent common.Address, callee bool, before []byte, limit int) ([]AgentInteraction, error)
+	// TraceTransaction executes a canonical block up to a transaction and returns the micro-steps of that.
+	TraceTransaction(ctx context.Context, header *types.Header, index uint64) ([]MicroStep, *CallResult, error)
 
 	// RecordsAt reads the records of a block; ErrUnknownBlock or ErrStatePruned.
 	RecordsAt(header *types.Header) (Records, error)

@@ -464,3 +464,19 @@ func fails(t testing.TB, x *testAPI, code int, method string, args ...any) error
 }
 
 func hexNumber(n uint64) string { return fmt.Sprintf("0x%x", n) }
+
+func (f *fakeChain) Pruned(id common.Hash, count uint64) (uint64, []byte, error) {
+	return 0, nil, fmt.Errorf("%w: %s", ErrNotInHistory, id)
+}
+
+func (f *fakeChain) HistoryPath(count, index uint64) ([]common.Hash, error) {
+	return nil, ErrNotInHistory
+}
+
+func (f *fakeChain) InteractionsOf(common.Address, bool, []byte, int) ([]AgentInteraction, error) {
+	return nil, nil
+}
+
+func (f *fakeChain) TraceTransaction(context.Context, *types.Header, uint64) ([]MicroStep, *CallResult, error) {
+	return nil, nil, ErrUnknownBlock
+}

@@ -27,6 +27,7 @@ var views = map[common.Address]*viewTable{
 		abi.GetInteractionSelector: viewOf(abi.DecodeGetInteractionCall, getInteraction),
 		abi.GetChannelSelector:     viewOf(abi.DecodeGetChannelCall, getChannel),
 		abi.GetChannelPairSelector: viewOf(abi.DecodeGetChannelPairCall, getChannelPair),
+		abi.GetDisputeSelector:     viewOf(abi.DecodeGetDisputeCall, getDispute),
 		abi.InteractionIdSelector:  viewOf(abi.DecodeInteractionIdCall, interactionID),
 	}},
 	abi.L1BlockAddress:        {views: l1BlockViews, only: true},
@@ -147,6 +148,21 @@ func getInteraction(v *reading, c *abi.GetInteractionCall) ([]byte, error) {
 		return nil, err
 	}
 	return (&abi.GetInteractionReturn{Ret0: abi.InteractionView(x)}).Encode(), nil
+}
+
+func getDispute(v *reading, c *abi.GetDisputeCall) ([]byte, error) {
+	r, err := v.records()
+	if err != nil {
+		return nil, err
+	}
+	d, err := readOr(r, record.DisputeKey(c.Target), record.DecodeDispute)
+	if err != nil {
+		return nil, err
+	}
+	return (&abi.GetDisputeReturn{Ret0: abi.DisputeView{
+		Kind: d.Kind, Outcome: d.Outcome, Claimant: d.Claimant, Agent: d.Agent, Game: d.Game, EvidenceHash: d.EvidenceHash,
+		BondWei: d.BondWei, Deadline: d.Deadline,
+	}}).Encode(), nil
 }
 
 // interactionID is keccak256(abi.encode(caller, salt)).

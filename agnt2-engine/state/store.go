@@ -46,6 +46,7 @@ type Block struct {
 	Hash, Parent common.Hash
 	Changes      []vm.Change // in ascending order of keys
 	Messages     []common.Hash
+	Pruned       []vm.Pruned // interactions that moved into the history, in order
 }
 
 // find returns what the block did to a record, nil if nothing.

@@ -53,6 +53,12 @@ var calls = map[string]decodable{
 	"register":           of(abi.DecodeRegisterCall, 4),
 	"respond":            of(abi.DecodeRespondCall, 4),
 	"topUpStake":         of(abi.DecodeTopUpStakeCall, 4),
+	"dispute":            of(abi.DecodeDisputeCall, 4),
+	"resolveDispute":     of(abi.DecodeResolveDisputeCall, 4),
+	"getDispute":         of(abi.DecodeGetDisputeCall, 4),
+	"setParams":          of(abi.DecodeSetParamsCall, 4),
+	"setPolicy":          of(abi.DecodeSetPolicyCall, 4),
+	"withdrawFees":       of(abi.DecodeWithdrawFeesCall, 4),
 	"updateAgent":        of(abi.DecodeUpdateAgentCall, 4),
 	"updateCapabilities": of(abi.DecodeUpdateCapabilitiesCall, 4),
 	"withdrawStake":      of(abi.DecodeWithdrawStakeCall, 4),
@@ -61,6 +67,7 @@ var calls = map[string]decodable{
 var returns = map[string]decodable{
 	"getAgent":       of(abi.DecodeGetAgentReturn, 0),
 	"getCapability":  of(abi.DecodeGetCapabilityReturn, 0),
+	"getDispute":     of(abi.DecodeGetDisputeReturn, 0),
 	"getInteraction": of(abi.DecodeGetInteractionReturn, 0),
 	"getReputation":  of(abi.DecodeGetReputationReturn, 0),
 	"interactionId":  of(abi.DecodeInteractionIdReturn, 0),
@@ -99,6 +106,11 @@ var events = map[string]event{
 	"Invoked":           eventOf(abi.DecodeInvokedEvent),
 	"Responded":         eventOf(abi.DecodeRespondedEvent),
 	"TimedOut":          eventOf(abi.DecodeTimedOutEvent),
+	"DisputeOpened":     eventOf(abi.DecodeDisputeOpenedEvent),
+	"DisputeClosed":     eventOf(abi.DecodeDisputeClosedEvent),
+	"ParamsChanged":     eventOf(abi.DecodeParamsChangedEvent),
+	"PolicyChanged":     eventOf(abi.DecodePolicyChangedEvent),
+	"FeesWithdrawn":     eventOf(abi.DecodeFeesWithdrawnEvent),
 }
 
 var revertTypes = []abi.Revert{
@@ -109,6 +121,8 @@ var revertTypes = []abi.Revert{
 	&abi.NothingToWithdraw{}, &abi.OutOfGas{}, &abi.PaymentBelowPrice{}, &abi.PriceAboveMaximum{}, &abi.ResultHashInvalid{},
 	&abi.SelfInvocation{}, &abi.StakeBelowMinimum{}, &abi.TooManyCapabilities{}, &abi.TooManyPendingInvokes{},
 	&abi.TtlOutOfBounds{}, &abi.UnknownOperation{}, &abi.ValueNotAccepted{},
+	&abi.StakeHeld{}, &abi.NotCaller{}, &abi.InteractionPending{}, &abi.BondTooLow{}, &abi.DisputeExists{}, &abi.DisputeUnknown{},
+	&abi.NotAdjudicated{}, &abi.NotResolver{}, &abi.NotGovernance{}, &abi.FeeRecipientUnset{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {

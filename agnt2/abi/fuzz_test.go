@@ -33,6 +33,11 @@ var (
 	}
 )
 
+func FuzzDecodeDispute(f *testing.F) {
+	fuzzDecode(f, "dispute", &abi.DisputeCall{Kind: 1, Game: common.Address{1}})
+}
+func FuzzDecodeSetParams(f *testing.F)      { fuzzDecode(f, "setParams", &abi.SetParamsCall{}) }
+func FuzzDecodeSetPolicy(f *testing.F)      { fuzzDecode(f, "setPolicy", &abi.SetPolicyCall{}) }
 func FuzzDecodeDeregister(f *testing.F)     { fuzzDecode(f, "deregister") }
 func FuzzDecodeGetAgent(f *testing.F)       { fuzzDecode(f, "getAgent") }
 func FuzzDecodeGetCapability(f *testing.F)  { fuzzDecode(f, "getCapability") }

@@ -123,7 +123,8 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 				record.DeadlineKey(w.deadline, record.DueInteraction, id))
 		case w.caller != common.Address{}:
 			p.keys = append(p.keys, record.AccountKey(w.caller), record.PairKey(w.tx.From, w.caller), record.ReputationKey(w.tx.From),
-				record.DeadlineKey(w.deadline, record.DueInteraction, w.id))
+				record.DeadlineKey(w.deadline, record.DueInteraction, w.id),
+				record.DeadlineKey(e.Header.Time+uint64(e.Machine.Policy.RecentSeconds), record.DueHistory, w.id))
 		}
 	}
 	e.toucher.Touch(p.keys)

@@ -34,6 +34,11 @@ func AgentOperation(p *record.Params, n int) uint64 {
 	return p.GasAgentOperation + p.GasPerRecord*uint64(n)
 }
 
+// Dispute is the price of a dispute. payloadBytes is the length of the evidence, as named in its DA pointer.
+func Dispute(p *record.Params, policy *record.Policy, payloadBytes uint32) uint64 {
+	return policy.GasDispute + p.GasPerPayloadByte*uint64(payloadBytes)
+}
+
 // L1Price is the price of one byte of transaction on L1, in 10^-6 wei: 16·l1BaseFee·baseFeeScalar +
 // blobBaseFee·blobBaseFeeScalar, the upper bound of OP's Ecotone formula (every byte priced as non-zero) without its
 // compression estimate, which a step verifier could not repeat cheaply. Modulo 2^256.

@@ -19,6 +19,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/bounds"
 	"github.com/agnt2/agnt2/agnt2/record"
 	agnttrie "github.com/agnt2/agnt2/agnt2/trie"
 	"github.com/agnt2/agnt2/agnt2/withdrawal"
@@ -43,9 +44,8 @@ type Record struct {
 	Value []byte
 }
 
-// MaxSweepsPerBlock bounds the timeouts of one block: all their events land in one receipt, which one step of a dispute has
-// to take as witness within an L1 transaction (128 KiB).
-const MaxSweepsPerBlock = 500
+// MaxSweepsPerBlock is the largest Params.sweepsPerBlock.
+const MaxSweepsPerBlock = bounds.MaxSweepsPerBlock
 
 // DefaultParams are the governance parameters of a production chain. The gas figures fit 20,000 operations into the
 // 200M gas that OP's SystemConfig allows for a block.
@@ -94,6 +94,7 @@ func DefaultPolicy() record.Policy {
 		GasPerScannedSlot:     500,
 		MinCommitDepositWei:   *uint256.NewInt(1e12),
 		RecentSeconds:         600,
+		PrunesPerBlock:        20_000, // more than a block of 200M gas can settle
 	}
 }
 
@@ -152,15 +153,12 @@ func (g *Genesis) Check() error {
 		return fmt.Errorf("baseFeePerGas must be positive")
 	case g.EIP1559Denominator == 0 || g.EIP1559Elasticity == 0:
 		return fmt.Errorf("EIP-1559 denominator and elasticity must be positive")
-	case g.Params.MinTtlSeconds == 0 || g.Params.MinTtlSeconds > g.Params.MaxTtlSeconds:
-		return fmt.Errorf("params: minTtlSeconds %d, maxTtlSeconds %d", g.Params.MinTtlSeconds, g.Params.MaxTtlSeconds)
-	case g.Params.SweepsPerBlock == 0:
-		return fmt.Errorf("params: sweepsPerBlock is 0, nothing would ever time out")
-	case g.Params.SweepsPerBlock > MaxSweepsPerBlock:
-		return fmt.Errorf("params: sweepsPerBlock is %d, at most %d", g.Params.SweepsPerBlock, MaxSweepsPerBlock)
-	case g.Params.GasTransfer == 0 || g.Params.GasAgentOperation == 0 || g.Params.GasInvokeBase == 0 || g.Params.GasRespond == 0 ||
-		g.Params.GasWithdrawal == 0:
-		return fmt.Errorf("params: a gas price of an operation is 0, but a receipt without gas stands for a void transaction")
+	}
+	if field := bounds.Params(&g.Params); field != "" {
+		return fmt.Errorf("params: %s is out of range", field)
+	}
+	if field := bounds.Policy(&g.Policy); field != "" {
+		return fmt.Errorf("policy: %s is out of range", field)
 	}
 	for a, b := range g.Alloc {
 		if b == nil || b.ToInt().Sign() < 0 || b.ToInt().BitLen() > 256 {

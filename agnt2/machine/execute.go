@@ -214,6 +214,7 @@ var slots = []slot{
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Op }),
 	slotOf(vm.OpensCall, func(m *vm.Machine) *record.Interaction { return &m.Call }, record.UnpackInteraction, callHash),
 	slotOf(vm.OpensChannel, func(m *vm.Machine) *record.Channel { return &m.Channel }, record.UnpackChannel, callHash),
+	slotOf(vm.OpensDispute, func(m *vm.Machine) *record.Dispute { return &m.Dispute }, record.UnpackDispute, callHash),
 	slotOf(vm.OpensParams, func(m *vm.Machine) *record.Params { return &m.Params }, record.UnpackParams,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Params }).read(),
 	slotOf(vm.OpensPolicy, func(m *vm.Machine) *record.Policy { return &m.Policy }, record.UnpackPolicy,
@@ -328,12 +329,14 @@ var (
 		record.NSDeadline:         codecOf(record.DecodeDeadline, record.UnpackDeadline),
 		record.NSChannel:          codecOf(record.DecodeChannel, record.UnpackChannel),
 		record.NSChannelPair:      codecOf(record.DecodeChannelPair, record.UnpackChannelPair),
+		record.NSDispute:          codecOf(record.DecodeDispute, record.UnpackDispute),
 	}
 	globalCodecs = map[record.Key]recordCodec{
-		record.ParamsKey: codecOf(record.DecodeParams, record.UnpackParams),
-		record.PolicyKey: codecOf(record.DecodePolicy, record.UnpackPolicy),
-		record.TotalsKey: codecOf(record.DecodeTotals, record.UnpackTotals),
-		record.L1InfoKey: codecOf(record.DecodeL1Info, record.UnpackL1Info),
+		record.ParamsKey:  codecOf(record.DecodeParams, record.UnpackParams),
+		record.PolicyKey:  codecOf(record.DecodePolicy, record.UnpackPolicy),
+		record.TotalsKey:  codecOf(record.DecodeTotals, record.UnpackTotals),
+		record.L1InfoKey:  codecOf(record.DecodeL1Info, record.UnpackL1Info),
+		record.HistoryKey: codecOf(record.DecodeHistory, record.UnpackHistory),
 	}
 )
 

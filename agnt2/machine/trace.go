@@ -478,7 +478,7 @@ func (c *cursor) entries(n uint64) ([]Entry, error) {
 // witness is that of the next micro-step; what the step changes outside of frames is moved on.
 func (c *cursor) witness(e *Entry) ([]byte, error) {
 	k := c.state.Step
-	if k < vm.Steps {
+	if k.Exists() {
 		return c.execute(k, e)
 	}
 	run, sums, tx, op := c.run(), c.sums(), c.txFrame(), c.op()

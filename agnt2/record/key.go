@@ -36,13 +36,14 @@ const (
 	NSDeadline         Namespace = 0x11
 	NSChannel          Namespace = 0x20
 	NSChannelPair      Namespace = 0x21
+	NSDispute          Namespace = 0x40
 	NSGlobal           Namespace = 0xff
 )
 
 var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
-	NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSGlobal: "global",
+	NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSDispute: "disputes", NSGlobal: "global",
 }
 
 func (n Namespace) String() string {
@@ -103,6 +104,13 @@ func ChannelKey(id common.Hash) (k Key) {
 // ChannelPairKey keys what two agents have in common; a is the one with the lower address.
 func ChannelPairKey(a, b common.Address) Key { return hashed2(NSChannelPair, a[:], b[:]) }
 
+// DisputeKey keys the dispute about an interaction.
+func DisputeKey(id common.Hash) (k Key) {
+	k[0] = byte(NSDispute)
+	copy(k[1:], id[:31])
+	return k
+}
+
 // DeadlineKind says what falls due. Values are consensus: never reuse one.
 type DeadlineKind byte
 
@@ -111,6 +119,10 @@ const (
 	DueInteraction DeadlineKind = 1
 	// DueChannel: an open channel expires, or the window of a closing one ends.
 	DueChannel DeadlineKind = 20
+	// DueHistory: a settled interaction is no longer recent.
+	DueHistory DeadlineKind = 50
+	// DueDispute: nobody has resolved a dispute in its window.
+	DueDispute DeadlineKind = 51
 )
 
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.
@@ -144,10 +156,11 @@ func DueOf(k Key) DeadlineKind { return DeadlineKind(k[1+deadlineBytes]) }
 
 // Keys of /global/.
 var (
-	ParamsKey = hashed(NSGlobal, []byte("params"))
-	PolicyKey = hashed(NSGlobal, []byte("policy"))
-	TotalsKey = hashed(NSGlobal, []byte("totals"))
-	L1InfoKey = hashed(NSGlobal, []byte("l1Info"))
+	ParamsKey  = hashed(NSGlobal, []byte("params"))
+	PolicyKey  = hashed(NSGlobal, []byte("policy"))
+	TotalsKey  = hashed(NSGlobal, []byte("totals"))
+	L1InfoKey  = hashed(NSGlobal, []byte("l1Info"))
+	HistoryKey = hashed(NSGlobal, []byte("history"))
 )
 
 // hashed2 keys a record by two identifiers.

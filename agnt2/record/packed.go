@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/agnt2/agnt2/agnt2/abi/codec"
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // ErrPacked is returned for bytes that are not the packed form of a struct.
@@ -725,6 +726,192 @@ func (x *Deadline) getPacked(b []byte) ([]byte, error) {
 		b = b[32:]
 		if !(x.Id != ([32]byte{})) {
 			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Dispute) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if x.Kind != 0 {
+		b[at+0] |= 0x80
+		b = append(b, x.Kind)
+	}
+	if x.Outcome != 0 {
+		b[at+0] |= 0x40
+		b = append(b, x.Outcome)
+	}
+	if x.Due {
+		b[at+0] |= 0x20
+	}
+	if x.Claimant != ([20]byte{}) {
+		b[at+0] |= 0x10
+		b = append(b, x.Claimant[:]...)
+	}
+	if x.Agent != ([20]byte{}) {
+		b[at+0] |= 0x08
+		b = append(b, x.Agent[:]...)
+	}
+	if x.Game != ([20]byte{}) {
+		b[at+0] |= 0x04
+		b = append(b, x.Game[:]...)
+	}
+	if x.EvidenceHash != ([32]byte{}) {
+		b[at+0] |= 0x02
+		b = append(b, x.EvidenceHash[:]...)
+	}
+	if !x.BondWei.IsZero() {
+		b[at+0] |= 0x01
+		b = codec.AppendPackedWide(b, &x.BondWei)
+	}
+	if x.Deadline != 0 {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedLong(b, x.Deadline)
+	}
+	return b
+}
+
+// UnpackDispute reads a packed Dispute and returns what follows it; ErrPacked if that is no packed form.
+func UnpackDispute(b []byte) (x Dispute, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Dispute{}, nil, fmt.Errorf("Dispute: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Dispute) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 2); err != nil {
+		return nil, err
+	}
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Kind = b[0]
+		b = b[1:]
+		if !(x.Kind != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Outcome = b[0]
+		b = b[1:]
+		if !(x.Outcome != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		x.Due = true
+	}
+	if bits[0]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Claimant[:], b[0:])
+		b = b[20:]
+		if !(x.Claimant != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Agent[:], b[0:])
+		b = b[20:]
+		if !(x.Agent != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Game[:], b[0:])
+		b = b[20:]
+		if !(x.Game != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.EvidenceHash[:], b[0:])
+		b = b[32:]
+		if !(x.EvidenceHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.BondWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Deadline, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *History) AppendPacked(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, x.Count)
+	b = codec.AppendPackedCount(b, len(x.Peaks))
+	for i := range x.Peaks {
+		b = append(b, x.Peaks[i][:]...)
+	}
+	return b
+}
+
+// UnpackHistory reads a packed History and returns what follows it; ErrPacked if that is no packed form.
+func UnpackHistory(b []byte) (x History, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return History{}, nil, fmt.Errorf("History: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *History) getPacked(b []byte) ([]byte, error) {
+	if err := codec.NeedPacked(b, 8); err != nil {
+		return nil, err
+	}
+	x.Count = binary.BigEndian.Uint64(b[0:])
+	b = b[8:]
+	{
+		n, rest, err := codec.GetPackedCount(b, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+		if n > 0 {
+			x.Peaks = make([]common.Hash, n)
+		}
+		for i := range x.Peaks {
+			if err := codec.NeedPacked(b, 32); err != nil {
+				return nil, err
+			}
+			copy(x.Peaks[i][:], b[0:])
+			b = b[32:]
 		}
 	}
 	return b, nil
@@ -1527,6 +1714,18 @@ func (x *Policy) AppendPacked(b []byte) []byte {
 		b[at+2] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.RecentSeconds)
 	}
+	if x.PrunesPerBlock != 0 {
+		b[at+2] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.PrunesPerBlock)
+	}
+	if x.FeeRecipient != ([20]byte{}) {
+		b[at+2] |= 0x04
+		b = append(b, x.FeeRecipient[:]...)
+	}
+	if x.DisputeResolver != ([20]byte{}) {
+		b[at+2] |= 0x02
+		b = append(b, x.DisputeResolver[:]...)
+	}
 	return b
 }
 
@@ -1544,7 +1743,7 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x0f != 0 {
+	if bits[2]&0x01 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1714,6 +1913,36 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
+	if bits[2]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.PrunesPerBlock = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.PrunesPerBlock != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.FeeRecipient[:], b[0:])
+		b = b[20:]
+		if !(x.FeeRecipient != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.DisputeResolver[:], b[0:])
+		b = b[20:]
+		if !(x.DisputeResolver != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
 	return b, nil
 }
 
@@ -1779,6 +2008,10 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x04
 		b = codec.AppendPackedLong(b, x.LastActiveAt)
 	}
+	if x.InteractionHistoryRoot != ([32]byte{}) {
+		b[at+1] |= 0x02
+		b = append(b, x.InteractionHistoryRoot[:]...)
+	}
 	return b
 }
 
@@ -1796,7 +2029,7 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x03 != 0 {
+	if bits[1]&0x01 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1896,6 +2129,16 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.LastActiveAt, b = v, rest
+	}
+	if bits[1]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.InteractionHistoryRoot[:], b[0:])
+		b = b[32:]
+		if !(x.InteractionHistoryRoot != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }

@@ -160,6 +160,42 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Dispute) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeDispute reads abi.encode of the record.
+func DecodeDispute(b []byte) (x Dispute, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Dispute: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *History) Encode() []byte {
+	b := make([]byte, 32+x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeHistory reads abi.encode of the record.
+func DecodeHistory(b []byte) (x History, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("History: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("History: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Interaction) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -816,6 +852,134 @@ func (x *Deadline) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// Dispute has the ABI layout of the Solidity type or argument list of that name.
+type Dispute struct {
+	Kind         uint8
+	Outcome      uint8
+	Due          bool
+	Claimant     common.Address
+	Agent        common.Address
+	Game         common.Address
+	EvidenceHash common.Hash
+	BondWei      uint256.Int
+	Deadline     uint64
+}
+
+func (x *Dispute) size() int {
+	n := 288
+	return n
+}
+
+func (x *Dispute) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Kind))
+	codec.PutUint64(b[32:], uint64(x.Outcome))
+	codec.PutBool(b[64:], x.Due)
+	codec.PutAddress(b[96:], x.Claimant)
+	codec.PutAddress(b[128:], x.Agent)
+	codec.PutAddress(b[160:], x.Game)
+	copy(b[192:], x.EvidenceHash[:])
+	codec.PutUint256(b[224:], &x.BondWei)
+	codec.PutUint64(b[256:], uint64(x.Deadline))
+}
+
+func (x *Dispute) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Kind = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Outcome = uint8(v)
+	}
+	if x.Due, err = codec.GetBool(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Claimant, err = codec.GetAddress(b, 96); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 128); err != nil {
+		return 0, err
+	}
+	if x.Game, err = codec.GetAddress(b, 160); err != nil {
+		return 0, err
+	}
+	if x.EvidenceHash, err = codec.GetHash(b, 192); err != nil {
+		return 0, err
+	}
+	if x.BondWei, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// History has the ABI layout of the Solidity type or argument list of that name.
+type History struct {
+	Count uint64
+	Peaks []common.Hash
+}
+
+func (x *History) size() int {
+	n := 64
+	n += 32 + 32*len(x.Peaks)
+	return n
+}
+
+func (x *History) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(x.Count))
+	codec.PutUint64(b[32:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Peaks)))
+	tail += 32
+	for i := range x.Peaks {
+		copy(b[tail:], x.Peaks[i][:])
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *History) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Peaks = make([]common.Hash, count)
+		}
+		for i := range x.Peaks {
+			if x.Peaks[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
 // Interaction has the ABI layout of the Solidity type or argument list of that name.
 type Interaction struct {
 	Status        uint8
@@ -1240,10 +1404,13 @@ type Policy struct {
 	GasPerScannedSlot     uint64
 	MinCommitDepositWei   uint256.Int
 	RecentSeconds         uint32
+	PrunesPerBlock        uint32
+	FeeRecipient          common.Address
+	DisputeResolver       common.Address
 }
 
 func (x *Policy) size() int {
-	n := 640
+	n := 736
 	return n
 }
 
@@ -1268,10 +1435,13 @@ func (x *Policy) put(b []byte) {
 	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
 	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
 	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
+	codec.PutUint64(b[640:], uint64(x.PrunesPerBlock))
+	codec.PutAddress(b[672:], x.FeeRecipient)
+	codec.PutAddress(b[704:], x.DisputeResolver)
 }
 
 func (x *Policy) get(b []byte) (used int, err error) {
-	tail := 640
+	tail := 736
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1367,29 +1537,43 @@ func (x *Policy) get(b []byte) (used int, err error) {
 		}
 		x.RecentSeconds = uint32(v)
 	}
+	{
+		v, err := codec.GetUint(b, 640, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.PrunesPerBlock = uint32(v)
+	}
+	if x.FeeRecipient, err = codec.GetAddress(b, 672); err != nil {
+		return 0, err
+	}
+	if x.DisputeResolver, err = codec.GetAddress(b, 704); err != nil {
+		return 0, err
+	}
 	return tail, nil
 }
 
 // Reputation has the ABI layout of the Solidity type or argument list of that name.
 type Reputation struct {
-	Completed        uint64
-	Timeouts         uint64
-	Errors           uint64
-	GracefulTimeouts uint64
-	ParseFailures    uint64
-	Rejections       uint64
-	SoftStreak       uint64
-	PenaltyUnits     uint64
-	Disputed         uint64
-	DisputesLost     uint64
-	CountedCompleted uint64
-	DistinctCallers  uint64
-	SumOfSquares     uint256.Int
-	LastActiveAt     uint64
+	Completed              uint64
+	Timeouts               uint64
+	Errors                 uint64
+	GracefulTimeouts       uint64
+	ParseFailures          uint64
+	Rejections             uint64
+	SoftStreak             uint64
+	PenaltyUnits           uint64
+	Disputed               uint64
+	DisputesLost           uint64
+	CountedCompleted       uint64
+	DistinctCallers        uint64
+	SumOfSquares           uint256.Int
+	LastActiveAt           uint64
+	InteractionHistoryRoot common.Hash
 }
 
 func (x *Reputation) size() int {
-	n := 448
+	n := 480
 	return n
 }
 
@@ -1408,10 +1592,11 @@ func (x *Reputation) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.DistinctCallers))
 	codec.PutUint256(b[384:], &x.SumOfSquares)
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
+	copy(b[448:], x.InteractionHistoryRoot[:])
 }
 
 func (x *Reputation) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 480
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1455,6 +1640,9 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionHistoryRoot, err = codec.GetHash(b, 448); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -162,13 +162,6 @@ func (s *script) learnChannel(id common.Hash) {
 	}
 }
 
-// testPolicy is in the spirit of testParams.
-func testPolicy() record.Policy {
-	return record.Policy{
-		GasChannel: 12_000, ChannelWindowSeconds: 10, MaxChannelTtlSeconds: 100, DoubleSignSlashWei: *uint256.NewInt(75),
-	}
-}
-
 // TestChannelTypedData: the published types are what the engine hashes, for any wallet.
 func TestChannelTypedData(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/reference/eip712/channel.json")

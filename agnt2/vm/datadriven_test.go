@@ -32,6 +32,7 @@ import (
 // The files in testdata are scripts. Each case is a line, "----" and what the line prints; -update writes the latter anew.
 //
 //	params NAME=VALUE …          before the first block: governance parameters by field name
+//	policy NAME=VALUE …          the same of Policy
 //	fund NAME=WEI …              before the first block: balances
 //	fees base=WEI l1base=WEI l1scalar=N blobbase=WEI blobscalar=N
 //	block +SECONDS [limit=GAS]   seals the block in progress and opens the next one; prints its sweeps
@@ -49,14 +50,16 @@ type script struct {
 	ids    map[common.Hash]string
 	hashes map[common.Hash]string
 	params record.Params
+	policy record.Policy
 	funds  map[string]uint64
 	last   *vm.Result
 
 	channels []common.Hash // in the order in which they opened
+	t        testing.TB
 }
 
 func newScript() *script {
-	s := &script{ids: map[common.Hash]string{}, hashes: map[common.Hash]string{}, params: testParams(), funds: map[string]uint64{}}
+	s := &script{ids: map[common.Hash]string{}, hashes: map[common.Hash]string{}, params: testParams(), policy: testPolicy(), funds: map[string]uint64{}}
 	return s
 }
 
@@ -65,6 +68,8 @@ func (s *script) begin() {
 		return
 	}
 	s.world = newWorld(s.params)
+	s.world.policy = s.policy
+	s.state[record.PolicyKey] = s.policy.Encode()
 	for n, wei := range s.funds {
 		s.fund(s.address(n), uint256.NewInt(wei))
 	}
@@ -198,12 +203,18 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeChannel(b))
 	case record.NSChannelPair:
 		return must(record.DecodeChannelPair(b))
+	case record.NSDispute:
+		return must(record.DecodeDispute(b))
 	}
 	switch k {
 	case record.TotalsKey:
 		return must(record.DecodeTotals(b))
 	case record.L1InfoKey:
 		return must(record.DecodeL1Info(b))
+	case record.HistoryKey:
+		return must(record.DecodeHistory(b))
+	case record.PolicyKey:
+		return must(record.DecodePolicy(b))
 	}
 	return must(record.DecodeParams(b))
 }
@@ -239,17 +250,24 @@ func (s *script) label(c change) string {
 		}
 	}
 	for id, n := range s.ids {
-		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key {
+		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key || record.DisputeKey(id) == c.key {
 			return fmt.Sprintf("%s/%s", ns, n)
 		}
 	}
 	switch {
 	case ns == record.NSDeadline:
-		return fmt.Sprintf("%s/%d", ns, record.DeadlineOf(c.key))
+		due := map[record.DeadlineKind]string{record.DueHistory: "/history", record.DueDispute: "/dispute"}[record.DueOf(c.key)]
+		return fmt.Sprintf("%s/%d%s", ns, record.DeadlineOf(c.key), due)
 	case c.key == record.TotalsKey:
 		return "global/totals"
 	case c.key == record.L1InfoKey:
 		return "global/l1Info"
+	case c.key == record.ParamsKey:
+		return "global/params"
+	case c.key == record.PolicyKey:
+		return "global/policy"
+	case c.key == record.HistoryKey:
+		return "global/history"
 	}
 	return c.key.String()
 }
@@ -300,6 +318,11 @@ var eventDecoders = map[common.Hash]func(*types.Log) any{
 	abi.ChannelClosedTopic:        func(l *types.Log) any { v := must(abi.DecodeChannelClosedEvent(l)); return &v },
 	abi.DoubleSignedTopic:         func(l *types.Log) any { v := must(abi.DecodeDoubleSignedEvent(l)); return &v },
 	abi.SlashedTopic:              func(l *types.Log) any { v := must(abi.DecodeSlashedEvent(l)); return &v },
+	abi.DisputeOpenedTopic:        func(l *types.Log) any { v := must(abi.DecodeDisputeOpenedEvent(l)); return &v },
+	abi.DisputeClosedTopic:        func(l *types.Log) any { v := must(abi.DecodeDisputeClosedEvent(l)); return &v },
+	abi.ParamsChangedTopic:        func(l *types.Log) any { v := must(abi.DecodeParamsChangedEvent(l)); return &v },
+	abi.PolicyChangedTopic:        func(l *types.Log) any { v := must(abi.DecodePolicyChangedEvent(l)); return &v },
+	abi.FeesWithdrawnTopic:        func(l *types.Log) any { v := must(abi.DecodeFeesWithdrawnEvent(l)); return &v },
 	abi.TimedOutTopic:             func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
 }
 
@@ -507,6 +530,39 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		return to, c.Encode()
 	case "openChannel", "checkpoint", "closeChannel", "disputeChannel", "reportDoubleSigning":
 		return to, s.channelCall(from, op, a)
+	case "dispute":
+		c := &abi.DisputeCall{
+			Kind: uint8(a.number("kind", 2)), Target: s.id(a.text("id", "alice/1")), EvidenceHash: s.hash(a.text("evidence", "evidence")),
+		}
+		if game := a.text("game", ""); game != "" {
+			c.Game = s.address(game)
+		}
+		c.Da = abi.DAPointer{ContentHash: c.EvidenceHash, LengthBytes: uint32(a.number("bytes", 0)), Backend: uint8(a.number("backend", 1))}
+		if h := a.text("content", ""); h != "" {
+			c.Da.ContentHash = s.hash(h)
+		}
+		return to, c.Encode()
+	case "resolveDispute":
+		return to, (&abi.ResolveDisputeCall{Target: s.id(a.text("id", "alice/1")), Upheld: a.text("upheld", "true") == "true"}).Encode()
+	case "setParams": // those that are not named stay
+		p := must(record.DecodeParams(s.get(record.ParamsKey)))
+		for k, v := range a {
+			setParam(s.t, &p, k, v[0])
+			delete(a, k)
+		}
+		return to, (&abi.SetParamsCall{Params: abi.IRecordsParams(p)}).Encode()
+	case "setPolicy":
+		p := must(record.DecodePolicy(s.get(record.PolicyKey)))
+		if g := a.text("Governance", ""); g != "" {
+			p.Governance = s.address(g)
+		}
+		for k, v := range a {
+			setParam(s.t, &p, k, v[0])
+			delete(a, k)
+		}
+		return to, (&abi.SetPolicyCall{Policy: abi.IRecordsPolicy(p)}).Encode()
+	case "withdrawFees":
+		return to, (&abi.WithdrawFeesCall{Vault: s.address(a.text("vault", "baseVault"))}).Encode()
 	case "transfer":
 		t := s.address(a.text("to", ""))
 		return &t, nil
@@ -562,6 +618,18 @@ func (s *script) run(t testing.TB, line string) string {
 	case "params":
 		for k, v := range a {
 			setParam(t, &s.params, k, v[0])
+		}
+		return ""
+	case "policy":
+		for k, v := range a {
+			if k == "FeeRecipient" || k == "DisputeResolver" || k == "Governance" {
+				reflect.ValueOf(&s.policy).Elem().FieldByName(k).Set(reflect.ValueOf(s.address(v[0])))
+				if v[0] == "0" {
+					reflect.ValueOf(&s.policy).Elem().FieldByName(k).SetZero()
+				}
+				continue
+			}
+			setParam(t, &s.policy, k, v[0])
 		}
 		return ""
 	case "fund":
@@ -631,7 +699,7 @@ func (s *script) run(t testing.TB, line string) string {
 	return s.showResult(r, cs)
 }
 
-func setParam(t testing.TB, p *record.Params, name, value string) {
+func setParam(t testing.TB, p any, name, value string) {
 	f := reflect.ValueOf(p).Elem().FieldByName(name)
 	require.True(t, f.IsValid(), "no parameter %s", name)
 	n := must(strconv.ParseUint(value, 10, 64))
@@ -654,6 +722,7 @@ func TestScripts(t *testing.T) {
 			raw, err := os.ReadFile(file)
 			require.NoError(t, err)
 			s := newScript()
+			s.t = t
 			var out strings.Builder
 			in := bufio.NewScanner(bytes.NewReader(raw))
 			in.Buffer(nil, 1<<20)

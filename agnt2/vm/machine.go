@@ -79,6 +79,8 @@ type Machine struct {
 	Tx    frame.Tx
 	Op    frame.Op
 	Call  record.Interaction // the interaction in progress
+	// Dispute in progress: it shares the interaction's place in the state, so one micro-step opens only one of them.
+	Dispute record.Dispute
 
 	Channel record.Channel // the channel in progress, instead
 
@@ -86,6 +88,7 @@ type Machine struct {
 	Policy   record.Policy // Block.Policy is its hash, in proofs
 	L1       record.L1Info // of the block's L1-attributes deposit; receipts show it
 	Messages []common.Hash // withdrawals sent by this block, in order
+	Pruned   []Pruned      // interactions that this block moved into the history, in order
 
 	data []byte // the transaction's calldata; Tx.Data and Op.Data are its hash
 	args any    // the operation's decoded arguments: a function of data
@@ -123,6 +126,12 @@ const (
 	effectBurn    = 1 << 10 // a slashed stake: Op.Word is the wei that nobody gets
 	effectChannel = 1 << 11 // a channel was opened
 )
+
+// Pruned is an interaction that has left the state.
+type Pruned struct {
+	ID     common.Hash
+	Record []byte
+}
 
 type undo struct {
 	key   record.Key

@@ -59,8 +59,8 @@ const (
 	BeginPolicy
 )
 
-// Steps bounds the micro-steps of execution.
-const Steps Step = 128
+// Steps bounds the micro-steps of execution. Those of the machine lie among them, in the gap from 128 to 175.
+const Steps Step = 200
 
 // Opens says which frames a micro-step may read and write.
 type Opens uint16
@@ -76,6 +76,9 @@ const (
 	OpensPolicy  // read only; the block frame commits to it, so that has to be opened too
 	OpensChannel // the channel in progress
 )
+
+// OpensDispute opens the dispute in progress, which lies where the interaction in progress does.
+const OpensDispute Opens = 1 << 12
 
 const agentFrames = OpensBlock | OpensOp | OpensParams | OpensData
 
@@ -100,7 +103,7 @@ var blockProgram = map[Step]instruction{
 	TxEnd:            {"txEnd", OpensTx | OpensOp, 0, stepTxEnd},
 	TxBook:           {"txBook", OpensBlock | OpensSums | OpensTx | OpensOp, 0, stepTxBook},
 	L1Attributes:     {"l1Attributes", OpensBlock | OpensOp | OpensParams | OpensData, 0, stepL1Attributes},
-	SweepNext:        {"sweepNext", OpensBlock | OpensOp | OpensParams, 0, stepSweepNext},
+	SweepNext:        {"sweepNext", OpensBlock | OpensOp | OpensParams | OpensPolicy, 0, stepSweepNext},
 	SweepInteraction: {"sweepInteraction", OpensBlock | OpensOp, OpensCall, stepSweepInteraction},
 	SweepCaller:      {"sweepCaller", OpensCall, 0, stepSweepCaller},
 	SweepReputation:  {"sweepReputation", OpensBlock | OpensOp | OpensCall, 0, stepSweepReputation},
@@ -152,7 +155,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

@@ -6,8 +6,10 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/gas"
+	"github.com/agnt2/agnt2/agnt2/history"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/reputation"
+	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
 // RESPOND (paper App. A.1, A.2, B.3, B.8): settles a pending interaction once. OK pays the callee and scores it; every
@@ -54,7 +56,9 @@ func stepRespondInteraction(m *Machine, s State) Step {
 		return m.fail(&abi.InteractionExpired{Id: id, Deadline: i.Deadline})
 	}
 	i.Status, i.ResultHash, i.SettledAt, i.Branch = uint8(ResponseStatus(o.Status).settled()), o.Word, m.Block.Time, o.Branch
-	m.set(s, k, old, i.Encode())
+	b := i.Encode()
+	o.Word = common.Hash(trie.HashRecord(b))
+	m.set(s, k, old, b)
 	if o.Flag {
 		return RespondAgent
 	}
@@ -81,6 +85,7 @@ func stepRespondAttestation(m *Machine, _ State) Step {
 	if signer := a.Signer(m.ChainID, c.Attestation); signer != m.Op.From {
 		return m.fail(&abi.BadAttestation{Recovered: signer, Callee: m.Op.From})
 	}
+	m.Op.Word = common.Hash(trie.HashRecord(m.Call.Encode()))
 	return RespondDeadline
 }
 
@@ -89,7 +94,7 @@ func stepRespondDeadline(m *Machine, s State) Step {
 	old := m.get(s, k)
 	assert(old != nil, "pending interaction is not queued")
 	m.set(s, k, old, nil)
-	return RespondCaller
+	return RespondHistory
 }
 
 // stepRespondCaller takes the escrow off the caller's books and learns whether the caller counts for reputation.
@@ -134,6 +139,7 @@ func stepRespondReputation(m *Machine, s State) Step {
 	old := m.get(s, k)
 	r := reputationOf(old)
 	r.LastActiveAt = m.Block.Time
+	r.InteractionHistoryRoot = history.Extend(r.InteractionHistoryRoot, o.Id, o.Word)
 	switch ResponseStatus(o.Status) {
 	case OK:
 		r.Completed++

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/history"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/trie"
 	"github.com/agnt2/agnt2/agnt2/vm"
@@ -33,6 +34,16 @@ type simulator struct {
 	tree              *trie.Trie
 	outcomes          map[vm.Outcome]int
 	reverts           map[string]int
+	operations        map[string]int // successes, by selector
+	history           record.History // what pruning has to come to
+	ends              map[uint8]int  // of pruned interactions
+}
+
+func operationOf(tx *abi.Transaction) string {
+	if tx.To == nil || *tx.To != abi.Address || len(tx.Data) < 4 {
+		return "other"
+	}
+	return string(tx.Data[:4])
 }
 
 const simulatedAccounts = 50
@@ -43,16 +54,19 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	p.MaxTtlSeconds, p.StakeCooldownSeconds = 30, 40
 	s := &simulator{
 		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1)), ChainID: testChainID}, t: t, tree: trie.New(),
-		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{},
+		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{},
 	}
 	s.Get = s.get
 	s.limit = 600_000
+	s.policy.RecentSeconds, s.policy.DisputeWindowSeconds, s.policy.PrunesPerBlock = 12, 20, 4
 	for i := range simulatedAccounts {
 		a := s.AddKey(vmtest.Key(i))
 		wei := uint256.NewInt(s.Rnd.Uint64N(30_000_000))
 		s.fund(a, wei)
 		s.minted.Add(&s.minted, wei)
 	}
+	s.policy.Governance, s.policy.DisputeResolver = s.Accounts[0], s.Accounts[1]
+	s.state[record.PolicyKey] = s.policy.Encode()
 	var cs []trie.Change
 	for k, v := range s.state {
 		cs = append(cs, trie.Change{Key: k, ValueHash: trie.HashRecord(v)})
@@ -94,9 +108,12 @@ func (s *simulator) send(tx *abi.Transaction) {
 		if len(r.Return) == 32 {
 			s.IDs = append(s.IDs, common.BytesToHash(r.Return))
 		}
-		if len(s.m.Messages) > messages {
-			s.withdrawn.Add(&s.withdrawn, &tx.Value)
+		for _, l := range r.Logs {
+			if l.Address == abi.MessagePasserAddress {
+				s.withdrawn.Add(&s.withdrawn, new(uint256.Int).SetBytes32(l.Data))
+			}
 		}
+		s.operations[operationOf(tx)]++
 	}
 	if !tx.Deposit && s.Rnd.IntN(5) == 0 {
 		s.Old = append(s.Old, tx)
@@ -111,6 +128,8 @@ func (s *simulator) check(swept uint32) {
 	escrow := map[common.Address]*uint256.Int{}
 	pending := map[common.Address]uint32{}
 	queued, open, registered := 0, 0, 0
+	settled, leaving, disputes := 0, 0, 0
+	holds := map[common.Address]uint32{}
 	overdue := false
 	for k, v := range s.state {
 		held := holdings(k, v)
@@ -120,6 +139,7 @@ func (s *simulator) check(swept uint32) {
 			i := must(record.DecodeInteraction(v))
 			if i.Status != uint8(vm.Pending) {
 				require.NotZero(t, i.SettledAt)
+				settled++
 				continue
 			}
 			open++
@@ -133,11 +153,38 @@ func (s *simulator) check(swept uint32) {
 			if record.DueOf(k) != record.DueInteraction {
 				continue
 			}
-			queued++
 			id := must(record.DecodeDeadline(v)).Id
+			switch record.DueOf(k) {
+			case record.DueHistory:
+				leaving++
+				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
+				require.NotEqual(t, uint8(vm.Pending), i.Status)
+				require.LessOrEqual(t, i.SettledAt, record.DeadlineOf(k))
+				continue
+			case record.DueDispute:
+				d := must(record.DecodeDispute(s.state[record.DisputeKey(id)]))
+				require.Equal(t, uint8(vm.DisputeOpen), d.Outcome)
+				require.Equal(t, k, record.DeadlineKey(d.Deadline, record.DueDispute, id))
+				disputes--
+				continue
+			}
+			queued++
 			i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
 			require.Equal(t, uint8(vm.Pending), i.Status)
 			require.Equal(t, k, record.DeadlineKey(i.Deadline, record.DueInteraction, id))
+		case record.NSDispute:
+			d := must(record.DecodeDispute(v))
+			var id common.Hash
+			copy(id[:], k[1:])
+			require.NotNil(t, s.state[record.InteractionKey(id)], "a dispute without its interaction")
+			if d.Outcome != uint8(vm.DisputeOpen) {
+				continue
+			}
+			disputes++
+			holds[d.Agent]++
+			if d.Due {
+				leaving++ // when it ends
+			}
 		case record.NSAgent:
 			if must(record.DecodeAgent(v)).Status == uint8(vm.Active) {
 				registered++
@@ -145,6 +192,9 @@ func (s *simulator) check(swept uint32) {
 		}
 	}
 	require.Equal(t, open, queued, "pending interactions and deadlines")
+	require.Equal(t, settled, leaving, "settled interactions, and those that will leave")
+	require.Zero(t, disputes, "open disputes and their deadlines")
+	require.Equal(t, s.history.Encode(), s.historyRecord().Encode())
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	accounts := 0
@@ -161,6 +211,7 @@ func (s *simulator) check(swept uint32) {
 		}
 		require.Equal(t, want.Dec(), acc.Escrowed.Dec(), "escrow of %s", a)
 		require.Equal(t, pending[a], acc.PendingInvokes, "pending INVOKEs of %s", a)
+		require.Equal(t, holds[a], acc.Holds, "holds of %s", a)
 	}
 	count := 0
 	for k := range s.state {
@@ -174,7 +225,33 @@ func (s *simulator) check(swept uint32) {
 	require.Equal(t, s.minted.Dec(), total.Dec(), "value is not conserved")
 	s.checkChannels(swept)
 	require.Equal(t, uint64(registered), totals.Agents)
+	require.Equal(t, totals.Interactions, uint64(open+settled)+s.history.Count, "interactions ever, in the state and in the history")
 	require.Equal(t, 1, s.most, "a micro-step touched more than one record")
+}
+
+func (s *simulator) historyRecord() *record.History {
+	h := new(record.History)
+	if b := s.state[record.HistoryKey]; b != nil {
+		*h = must(record.DecodeHistory(b))
+	}
+	return h
+}
+
+// prune follows what a block has moved into the history.
+func (s *simulator) prune(m *vm.Machine) {
+	for _, p := range m.Pruned {
+		history.Append(&s.history, history.Leaf(p.ID, crypto.Keccak256Hash(p.Record)))
+		s.ends[must(record.DecodeInteraction(p.Record)).Status]++
+	}
+	require.LessOrEqual(s.t, uint32(len(m.Pruned)), 2*m.Policy.PrunesPerBlock) // a second attributes deposit sweeps again
+}
+
+// swept is how much of the bound on sweeps is used: all of it if that on prunes is.
+func (s *simulator) swept() uint32 {
+	if s.m.Op.Pruned >= s.m.Policy.PrunesPerBlock {
+		return s.m.Params.SweepsPerBlock
+	}
+	return s.m.Op.Count
 }
 
 // holdings is the value, in wei, that a record holds beside accounts' balances and stakes. Every record that a payment can
@@ -188,6 +265,10 @@ func holdings(k record.Key, v []byte) (wei uint256.Int) {
 	case record.NSChannel:
 		if c := must(record.DecodeChannel(v)); c.Status != uint8(vm.ChannelClosed) {
 			wei.Add(&c.FundedA, &c.FundedB)
+		}
+	case record.NSDispute:
+		if d := must(record.DecodeDispute(v)); d.Outcome == uint8(vm.DisputeOpen) {
+			wei = d.BondWei
 		}
 	}
 	return wei
@@ -227,7 +308,7 @@ func (s *simulator) block(i int) {
 	s.baseFee = *uint256.NewInt(s.Rnd.Uint64N(8))
 	s.l1.BaseFee, s.l1.BaseFeeScalar = *uint256.NewInt(s.Rnd.Uint64N(300)), 100
 	s.open(1 + s.Rnd.Uint64N(4))
-	swept := s.m.Op.Count
+	swept := s.swept()
 	n := s.Rnd.IntN(40)
 	for j := range n {
 		s.Deposits = j < n/5
@@ -236,11 +317,12 @@ func (s *simulator) block(i int) {
 	if s.Rnd.IntN(10) == 0 { // a second L1-attributes deposit, as a broken derivation would send it
 		to := abi.L1BlockAddress
 		s.apply(&abi.Transaction{From: abi.L1AttributesDepositor, To: &to, Deposit: true, GasLimit: 1_000_000, Data: s.attributes()})
-		swept = s.m.Op.Count
+		swept = s.swept()
 	}
 	require.LessOrEqual(s.t, s.m.GasUsed(), s.limit)
-	overlay := s.overlay
+	overlay, m := s.overlay, s.m
 	s.seal()
+	s.prune(m)
 	var cs []trie.Change
 	for _, c := range overlay.Changes() {
 		ch := trie.Change{Key: c.Key, Delete: c.New == nil}
@@ -271,10 +353,11 @@ func TestSimulator(t *testing.T) {
 			}
 		}
 		// whatever is still pending ends
-		for range 100 {
+		for range 1000 {
 			s.open(10)
-			swept := s.m.Op.Count
+			swept, m := s.swept(), s.m
 			s.seal()
+			s.prune(m)
 			s.check(swept)
 		}
 		statuses := map[uint8]int{}
@@ -284,8 +367,14 @@ func TestSimulator(t *testing.T) {
 				require.NotEqual(t, uint8(vm.Pending), must(record.DecodeInteraction(v)).Status, "an interaction never ends")
 			}
 		}
-		t.Logf("outcomes %v, interactions by status %v, reverts %v", s.outcomes, statuses, s.reverts)
-		require.Len(t, statuses, 6, "not every way to end an interaction was taken: %v", statuses)
+		t.Logf("outcomes %v, interactions by status %v, reverts %v", s.outcomes, s.ends, s.reverts)
+		require.Empty(t, statuses, "not everything has gone into the history")
+		require.Len(t, s.ends, 6, "not every way to end an interaction was taken: %v", s.ends)
+		for _, selector := range [][4]byte{
+			abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
+		} {
+			require.NotZero(t, s.operations[string(selector[:])], "%x never succeeds", selector)
+		}
 		for _, o := range []vm.Outcome{vm.Void, vm.Failed, vm.Succeeded} {
 			require.Greater(t, s.outcomes[o], 100, "the simulation is lopsided")
 		}

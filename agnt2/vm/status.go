@@ -60,6 +60,25 @@ const (
 	ChannelClosed
 )
 
+// DisputeKind mirrors IAGNT2.DisputeKind.
+type DisputeKind uint8
+
+const (
+	StaleState DisputeKind = iota
+	Computational
+	Qualitative
+)
+
+// DisputeOutcome mirrors IAGNT2.DisputeOutcome.
+type DisputeOutcome uint8
+
+const (
+	DisputeOpen DisputeOutcome = iota
+	DisputeUpheld
+	DisputeRejected
+	DisputeLapsed
+)
+
 // Limits of list and string arguments, in elements and bytes (IAGNT2.sol states them to callers). They bound both the
 // micro-steps of one transaction and the size of every record.
 const (
@@ -74,6 +93,7 @@ const (
 	daBackends         = 4
 	signatureLength    = 65      // r ‖ s ‖ v
 	receiveGasLimit    = 100_000 // of a withdrawal that a plain transfer to the message passer starts (OP contracts)
+	feesGasLimit       = 400_000 // of a withdrawal of a fee vault (OP contracts)
 	maxMessageDataSize = 32 << 10
 	checkpointSpan     = 1000 // interactions between two checkpoints (paper §4.3)
 )

@@ -1,9 +1,13 @@
 package vm
 
 import (
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/history"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/reputation"
+	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
 // TIMEOUT (paper App. A.1, A.2): the protocol itself ends overdue interactions at the start of every block, in the order
@@ -12,7 +16,7 @@ import (
 
 // stepSweepNext takes the head of the queue if it is overdue.
 func stepSweepNext(m *Machine, s State) Step {
-	if m.Op.Count >= m.Params.SweepsPerBlock {
+	if m.Op.Count >= m.Params.SweepsPerBlock || m.Op.Pruned >= m.Policy.PrunesPerBlock {
 		return TxEnd
 	}
 	k, ok := s.NextDeadline()
@@ -21,9 +25,14 @@ func stepSweepNext(m *Machine, s State) Step {
 	}
 	d := decoded(record.DecodeDeadline(m.get(s, k)))
 	m.put(s, k, nil)
-	m.Op.Count++
+	due := record.DueOf(k)
+	if due == record.DueHistory { // has no event, so it needs no room in the receipt
+		m.Op.Pruned++
+	} else {
+		m.Op.Count++
+	}
 	m.Op.Id = d.Id
-	next, ok := sweeps[record.DueOf(k)]
+	next, ok := sweeps[due]
 	assert(ok, "nothing sweeps what is queued")
 	return next
 }
@@ -32,6 +41,8 @@ func stepSweepNext(m *Machine, s State) Step {
 var sweeps = map[record.DeadlineKind]Step{
 	record.DueInteraction: SweepInteraction,
 	record.DueChannel:     SweepChannel,
+	record.DueHistory:     PruneDispute,
+	record.DueDispute:     SweepDispute,
 }
 
 func stepSweepInteraction(m *Machine, s State) Step {
@@ -41,7 +52,9 @@ func stepSweepInteraction(m *Machine, s State) Step {
 	assert(i.Status == uint8(Pending), "queued interaction is not pending")
 	i.Status = uint8(TimedOut)
 	i.SettledAt = m.Block.Time
-	m.put(s, k, i.Encode())
+	b := i.Encode()
+	m.Op.Word = common.Hash(trie.HashRecord(b))
+	m.put(s, k, b)
 	return SweepCaller
 }
 
@@ -62,9 +75,10 @@ func stepSweepReputation(m *Machine, s State) Step {
 	r.Timeouts++
 	r.PenaltyUnits += reputation.PenaltyTimeout
 	r.LastActiveAt = m.Block.Time
+	r.InteractionHistoryRoot = history.Extend(r.InteractionHistoryRoot, m.Op.Id, m.Op.Word)
 	m.put(s, k, r.Encode())
 	m.emit((&abi.TimedOutEvent{Id: m.Op.Id, Caller: i.Caller, Callee: i.Callee, RefundedWei: i.PaymentWei}).Log(abi.Address))
-	return SweepNext
+	return SweepHistory
 }
 
 // releaseEscrow takes the interaction in progress off its caller's books.

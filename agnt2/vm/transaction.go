@@ -42,7 +42,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations} {
 		maps.Copy(operations, family)
 	}
 }
@@ -71,7 +71,7 @@ func (m *Machine) load(tx *abi.Transaction) {
 	if tx.To != nil {
 		m.Tx.To = *tx.To
 	}
-	m.Op, m.Call, m.Channel = frame.Op{}, record.Interaction{}, record.Channel{}
+	m.Op, m.Call, m.Channel, m.Dispute = frame.Op{}, record.Interaction{}, record.Channel{}, record.Dispute{}
 	m.data, m.args = tx.Data, nil
 	if len(m.logRoom) < leastLogs {
 		m.logRoom = make([]*types.Log, cutLogs)
@@ -343,4 +343,14 @@ func stepTransferCredit(m *Machine, s State) Step {
 	a.Balance.Add(&a.Balance, &m.Op.Value)
 	m.set(s, k, old, a.Encode())
 	return TxEnd
+}
+
+// ApplyTraced is Apply that tells of every micro-step before it is taken.
+func (m *Machine) ApplyTraced(s State, tx *abi.Transaction, observe func(Step)) *Result {
+	m.load(tx)
+	for next := first(tx.Deposit); next != Halt; {
+		observe(next)
+		next = m.step(s, next)
+	}
+	return m.Result()
 }

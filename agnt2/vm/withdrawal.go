@@ -2,7 +2,6 @@ package vm
 
 import (
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
@@ -84,20 +83,6 @@ func stepSendMessage(m *Machine, _ State) Step {
 	msg := withdrawal.Message{
 		Nonce: m.Sums.MessageNonce, Sender: m.Op.From, Target: a.target, Value: m.Op.Value, GasLimit: a.gasLimit, Data: a.data,
 	}
-	hash := msg.Hash()
-	nonce := msg.EncodedNonce()
-	b := make([]byte, 5*32+codec.Padded(len(a.data)))
-	codec.PutUint256(b[0:], &msg.Value)
-	codec.PutUint256(b[32:], &msg.GasLimit)
-	codec.PutUint64(b[64:], 4*32)
-	copy(b[96:], hash[:])
-	codec.PutBytes(b[128:], a.data)
-	m.emit(&types.Log{
-		Address: abi.MessagePasserAddress,
-		Topics:  []common.Hash{messagePassedTopic, nonce.Bytes32(), common.BytesToHash(msg.Sender[:]), common.BytesToHash(a.target[:])},
-		Data:    b,
-	})
-	m.Op.Message = hash
-	m.Op.Effect |= effectMessage
+	m.emitMessage(&msg)
 	return TxEnd
 }

@@ -97,6 +97,7 @@ func (w *watched) changed() (out []change) {
 type world struct {
 	state   memory
 	params  record.Params
+	policy  record.Policy
 	number  uint64
 	time    uint64
 	limit   uint64
@@ -113,10 +114,9 @@ type world struct {
 var coinbase = abi.SequencerFeeVault
 
 func newWorld(p record.Params) *world {
-	w := &world{state: memory{}, params: p, time: 1000, limit: 200_000_000}
+	w := &world{state: memory{}, params: p, policy: testPolicy(), time: 1000, limit: 200_000_000}
 	w.state[record.ParamsKey] = p.Encode()
-	policy := testPolicy()
-	w.state[record.PolicyKey] = policy.Encode()
+	w.state[record.PolicyKey] = w.policy.Encode()
 	w.state[record.TotalsKey] = new(record.Totals).Encode()
 	return w
 }
@@ -209,6 +209,18 @@ func keyOf(name string) *ecdsa.PrivateKey {
 func addressOf(name string) common.Address { return crypto.PubkeyToAddress(keyOf(name).PublicKey) }
 
 func hashOf(s string) common.Hash { return crypto.Keccak256Hash([]byte(s)) }
+
+// testPolicy is in the same spirit as testParams. Interactions stay recent for longer than most scripts run.
+func testPolicy() record.Policy {
+	return record.Policy{
+		Governance: addressOf("governance"), EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 100,
+		InvokesBurst: 1000, GasCompose: 8000, GasPerDepth: 1500, MaxCompositionSeconds: 100, GasChannel: 12000, ChannelWindowSeconds: 10,
+		MaxChannelTtlSeconds: 100, DoubleSignSlashWei: *uint256.NewInt(75), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50),
+		DisputeFeeWei: *uint256.NewInt(5), DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500,
+		MinCommitDepositWei: *uint256.NewInt(20), RecentSeconds: 1000, PrunesPerBlock: 3,
+		FeeRecipient: addressOf("treasury"), DisputeResolver: addressOf("resolver"),
+	}
+}
 
 // testParams are small numbers that make expected outputs readable.
 func testParams() record.Params {

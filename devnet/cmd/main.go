@@ -106,6 +106,10 @@ func app() *cli.App {
 				Action: existing(fund),
 			},
 			{
+				Name: "set", Usage: "change governance parameters of L2 by deposit of the deployer's L1 account", ArgsUsage: "NAME=VALUE…",
+				Action: existing(set),
+			},
+			{
 				Name: "clean", Usage: "take the devnet down and remove its data",
 				Action: existing(func(_ *cli.Context, d *devnet.Devnet) error { return d.Clean() }),
 			},
@@ -209,6 +213,14 @@ func logs(c *cli.Context, d *devnet.Devnet) error {
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
+}
+
+func set(c *cli.Context, d *devnet.Devnet) error {
+	values, err := deployer.ParseChange(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	return d.SetParameters(c.Context, values)
 }
 
 func fund(c *cli.Context, d *devnet.Devnet) error {

@@ -44,6 +44,11 @@ var operations = map[string]operation{
 	"updateAgent":        operationOf(abi.DecodeUpdateAgentCall),
 	"updateCapabilities": operationOf(abi.DecodeUpdateCapabilitiesCall),
 	"withdrawStake":      operationOf(abi.DecodeWithdrawStakeCall),
+	"dispute":            operationOf(abi.DecodeDisputeCall),
+	"resolveDispute":     operationOf(abi.DecodeResolveDisputeCall),
+	"setParams":          operationOf(abi.DecodeSetParamsCall),
+	"setPolicy":          operationOf(abi.DecodeSetPolicyCall),
+	"withdrawFees":       operationOf(abi.DecodeWithdrawFeesCall),
 }
 
 // hostileWord draws a word that an offset or a length could be confused by, in bytes of n bytes.

@@ -61,6 +61,7 @@ type steps struct {
 	channel record.Channel // instead of call
 	params  record.Params
 	policy  record.Policy
+	dispute record.Dispute
 	data    []byte
 
 	number, time, limit uint64
@@ -171,6 +172,9 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.L1InfoKey:
 		x, err := record.DecodeL1Info(v)
 		return pack(&x, err)
+	case record.HistoryKey:
+		x, err := record.DecodeHistory(v)
+		return pack(&x, err)
 	}
 	switch record.Namespace(k[0]) {
 	case record.NSAccount:
@@ -209,6 +213,9 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSChannelPair:
 		x, err := record.DecodeChannelPair(v)
 		return pack(&x, err)
+	case record.NSDispute:
+		x, err := record.DecodeDispute(v)
+		return pack(&x, err)
 	}
 	require.Failf(t, "no record", "%v", k)
 	return nil
@@ -245,7 +252,7 @@ func (s *steps) step() {
 	t, k := s.t, s.state.Step
 	m := &vm.Machine{
 		ChainID: stepsChainID, Coinbase: abi.SequencerFeeVault,
-		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Channel: s.channel, Params: s.params, Policy: s.policy,
+		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Channel: s.channel, Params: s.params, Policy: s.policy, Dispute: s.dispute,
 	}
 	var w []byte
 	opens := k.Opens()
@@ -258,7 +265,8 @@ func (s *steps) step() {
 		hash common.Hash
 	}{
 		{vm.OpensBlock, &m.Block, s.state.Block}, {vm.OpensSums, &m.Sums, s.state.Sums}, {vm.OpensTx, &m.Tx, s.state.Tx},
-		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensChannel, &m.Channel, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
+		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensChannel, &m.Channel, s.state.Call}, {vm.OpensDispute, &m.Dispute, s.state.Call},
+		{vm.OpensParams, &m.Params, s.state.Params},
 		{vm.OpensPolicy, &m.Policy, m.Block.Policy},
 	} {
 		if opens&f.bit != 0 {
@@ -316,7 +324,7 @@ func (s *steps) step() {
 	case k == vm.TxUndo:
 		require.Equal(t, m.Tx.Root, common.Hash(want.Root))
 	case next == vm.TxUndo:
-		m.Call, m.Channel = s.call, s.channel // a failed step leaves them
+		m.Call, m.Channel, m.Dispute = s.call, s.channel, s.dispute // a failed step leaves them
 	}
 	if next != vm.TxUndo && !m.Tx.IsVoid {
 		opens |= k.Sets()
@@ -339,6 +347,9 @@ func (s *steps) step() {
 	if opens&vm.OpensChannel != 0 {
 		want.Call = hashOf(&m.Channel)
 	}
+	if opens&vm.OpensDispute != 0 {
+		want.Call = hashOf(&m.Dispute)
+	}
 
 	way := fmt.Sprintf("%v %v", k, machine.Name(want.Step))
 	s.result, s.void = m.Result(), nil
@@ -350,6 +361,8 @@ func (s *steps) step() {
 		way = fmt.Sprintf("%v %s", k, revertName(s.result.Revert))
 	}
 	switch {
+	case k == vm.SweepNext && !o.queue && m.Op.Pruned >= m.Policy.PrunesPerBlock:
+		way += " enough pruned"
 	case k == vm.SweepNext && !o.queue:
 		way += " enough"
 	case k == vm.SweepNext && !o.touched:
@@ -377,7 +390,7 @@ func (s *steps) step() {
 		s.refuse(way, before, w, wrong)
 	}
 	s.state = want
-	s.block, s.sums, s.tx, s.op, s.call, s.channel, s.params, s.policy = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Channel, m.Params, m.Policy
+	s.block, s.sums, s.tx, s.op, s.call, s.channel, s.params, s.policy, s.dispute = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Channel, m.Params, m.Policy, m.Dispute
 }
 
 func firstError(err error) error {
@@ -526,6 +539,7 @@ func stepsPolicy() record.Policy {
 		GasCompose: 8000, GasPerDepth: 1500, MaxCompositionSeconds: 100, GasChannel: 12000, ChannelWindowSeconds: 8, MaxChannelTtlSeconds: 60,
 		DoubleSignSlashWei: *uint256.NewInt(70), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50), DisputeFeeWei: *uint256.NewInt(5),
 		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), RecentSeconds: 12,
+		PrunesPerBlock: 3, Governance: address("governance"), FeeRecipient: common.Address{0x66}, DisputeResolver: address("resolver"),
 	}
 }
 
@@ -688,15 +702,41 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, deregisterAgent, doubleSigningArgs, heartbeat, invokeArgs, l1Attributes, openChannelArgs, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
+dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, deregisterAgent, doubleSigningArgs, disputeArgs, heartbeat, invokeArgs, l1Attributes, openChannelArgs, readOwnAgent, registerAgent, resolveArgs, respondArgs, sendMessage, setParamsArgs, setPolicyArgs, topUpStake, transferCredit, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
 txEnd: txBook
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
-sweepNext: sweepChannel, sweepInteraction, txEnd, txEnd empty, txEnd enough
+sweepNext: sweepChannel, pruneDispute, sweepDispute, sweepInteraction, txEnd, txEnd empty, txEnd enough, txEnd enough pruned
 sweepInteraction: sweepCaller
 sweepCaller: sweepReputation
-sweepReputation: sweepNext
+sweepReputation: sweepHistory
+sweepHistory: sweepNext
+pruneDispute: pruneInteraction, sweepNext
+pruneInteraction: pruneHistory
+pruneHistory: sweepNext
+sweepDispute: closeBond
+setParamsArgs: FieldOutOfRange gasAgentOperation, FieldOutOfRange gasInvokeBase, FieldOutOfRange gasRespond, FieldOutOfRange gasTransfer, FieldOutOfRange gasWithdrawal, FieldOutOfRange maxTtlSeconds, FieldOutOfRange minTtlSeconds, FieldOutOfRange sweepsPerBlock, NotGovernance, OutOfGas, writeParams
+writeParams: txEnd
+setPolicyArgs: FieldOutOfRange disputeFeeWei, FieldOutOfRange eligibilityScore, FieldOutOfRange gasChannel, FieldOutOfRange gasCompose, FieldOutOfRange gasDiscover, FieldOutOfRange gasDispute, FieldOutOfRange prunesPerBlock, NotGovernance, OutOfGas, writePolicy
+writePolicy: txEnd
+withdrawFeesArgs: FeeRecipientUnset, FieldOutOfRange vault, OutOfGas, withdrawVault
+withdrawVault: NothingToWithdraw, sendFees
+sendFees: txEnd
+disputeArgs: BondTooLow, DACommitmentMismatch, FieldOutOfRange da.backend, FieldOutOfRange game, FieldOutOfRange kind, OutOfGas, disputeInteraction
+disputeInteraction: InteractionPending, InteractionUnknown, NotCaller, disputeRecord
+disputeRecord: DisputeExists, disputeDeadline
+disputeDeadline: disputeAgent
+disputeAgent: disputeReputation, txEnd
+disputeReputation: txEnd
+resolveArgs: NotResolver, OutOfGas, resolveRecord
+resolveRecord: DisputeUnknown, NotAdjudicated, resolveDeadline
+resolveDeadline: closeBond
+closeBond: closeHold
+closeHold: closeEvent, closeQueue, closeReputation
+closeReputation: closeEvent, closeQueue
+closeQueue: closeEvent
+closeEvent: sweepNext, txEnd
 transferCredit: txEnd
 sendMessage: FieldOutOfRange data, txEnd
 registerAgent: AlreadyRegistered, FieldOutOfRange agentURI, FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange metadata, FieldOutOfRange metadata.key, FieldOutOfRange metadata.value, FieldOutOfRange name, FieldOutOfRange version, OutOfGas, StakeBelowMinimum, TooManyCapabilities, registerURI
@@ -722,7 +762,8 @@ respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange 
 respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondDeadline
 respondAgent: respondAttestation
 respondAttestation: BadAttestation, respondDeadline
-respondDeadline: respondCaller
+respondDeadline: respondHistory
+respondHistory: respondCaller
 respondCaller: respondPair, respondReputation
 respondPair: respondReputation
 respondReputation: respondEvent
@@ -754,10 +795,12 @@ func TestStepsScenario(t *testing.T) {
 	s := &scenario{steps: newSteps(t, stepsParams(), 1)}
 	s.mutate = 1 << 30 // the first time that it goes a way
 	s.time = 1_700_000_000
+	s.policy.RecentSeconds, s.policy.DisputeWindowSeconds, s.policy.FeeRecipient = 60, 100, common.Address{}
+	s.set(record.PolicyKey, s.policy.Encode())
 	s.open(1) // the deadline queue is empty
 	s.seal()
 	records := s.records
-	tree, first, value := filler(t, *stepsRecords, s.rnd, s.time+1000)
+	tree, first, value := filler(t, *stepsRecords, s.rnd, s.time+100_000)
 	s.tree, s.records = tree, map[record.Key][]byte{first: value}
 	for k, v := range records {
 		s.set(k, v)
@@ -1147,6 +1190,9 @@ func TestStepsScenario(t *testing.T) {
 	s.seal()
 
 	s.channels()
+	s.governance()
+	s.disputes()
+
 	s.report()
 	want := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {

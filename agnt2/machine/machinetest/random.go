@@ -1,6 +1,7 @@
 package machinetest
 
 import (
+	"crypto/ecdsa"
 	"encoding/binary"
 	"math/big"
 
@@ -26,9 +27,19 @@ func RandomParams() record.Params {
 
 // RandomPolicy is in the same spirit.
 func RandomPolicy() record.Policy {
+	p
 	p := genesis.DefaultPolicy()
-	p.ChannelWindowSeconds, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
+	p.ChannelWindowSeconds,
+		p.Governance, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
 	return p
+	p.DisputeResolver, p.FeeRecipient = crypto.PubkeyToAddress(accountKey(0).PublicKey), crypto.PubkeyToAddress(accountKey(1).PublicKey), common.Address{7}
+	p.DisputeBondWei, p.DisputeFeeWei, p.DisputeWindowSeconds = *uint256.NewInt(50), *uint256.NewInt(5), 16
+	p.RecentSeconds, p.PrunesPerBlock = 4, 3
+	return p
+}
+
+func accountKey(i int) *ecdsa.PrivateKey {
+	return must(crypto.ToECDSA(crypto.Keccak256(binary.BigEndian.AppendUint64([]byte("machinetest"), uint64(i)))))
 }
 
 // Random is a world in which blocks are filled by vmtest's generator.
@@ -44,8 +55,7 @@ func NewRandom(seed uint64, further int) *Random {
 	w := NewLarge(seed, RandomParams(), 30, further)
 	r := &Random{World: w, Generator: &vmtest.Generator{Rnd: w.Rand, ChainID: ChainID}, Outcomes: map[vm.Outcome]int{}}
 	for i := range len(w.Keys) {
-		key := must(crypto.ToECDSA(crypto.Keccak256(binary.BigEndian.AppendUint64([]byte("machinetest"), uint64(i)))))
-		r.AddKey(key)
+		r.AddKey(accountKey(i))
 	}
 	return r
 }
@@ -86,7 +96,32 @@ func (r *Random) Receipts() (out types.Receipts) {
 		rc.Bloom = types.CreateBloom(rc)
 		out = append(out, rc)
 	}
-	return out
+	return r.governed(out)
+}
+
+// governed adds a receipt with what governance deposits.
+func (r *Random) governed(out types.Receipts) types.Receipts {
+	if r.Get == nil {
+		return out
+	}
+	rc := &types.Receipt{Type: types.DynamicFeeTxType, Status: 1}
+	if n := len(out); n > 0 {
+		rc.CumulativeGasUsed = out[n-1].CumulativeGasUsed
+	}
+	rc.CumulativeGasUsed += 50_000
+	var calls [][]byte
+	for _, c := range r.Resolutions() {
+		calls = append(calls, c.Encode())
+	}
+	params := abi.SetParamsCall{Params: abi.IRecordsParams(must(record.DecodeParams(r.Get(record.ParamsKey))))}
+	policy := abi.SetPolicyCall{Policy: abi.IRecordsPolicy(must(record.DecodePolicy(r.Get(record.PolicyKey))))}
+	params.Params.GasTransfer++
+	policy.Policy.DisputeBondWei.AddUint64(&policy.Policy.DisputeBondWei, 1)
+	for _, c := range append(calls, params.Encode(), policy.Encode()) {
+		rc.Logs = append(rc.Logs, r.depositLogOf(r.Accounts[0], abi.Address, 0, 0, c))
+	}
+	rc.Bloom = types.CreateBloom(rc)
+	return append(out, rc)
 }
 
 var depositTopic = crypto.Keccak256Hash([]byte("TransactionDeposited(address,address,uint256,bytes)"))
@@ -106,6 +141,10 @@ func (r *Random) depositLog() *types.Log {
 	case 3:
 		value = 1 << 60 // more than the sender has
 	}
+	return r.depositLogOf(from, to, value, creation, data)
+}
+
+func (r *Random) depositLogOf(from, to common.Address, value uint64, creation byte, data []byte) *types.Log {
 	word := func(v uint64) []byte { return common.BigToHash(new(big.Int).SetUint64(v)).Bytes() }
 	opaque := append(append(word(r.Rnd.Uint64N(1000)), word(value)...), binary.BigEndian.AppendUint64(nil, 20_000+r.Rnd.Uint64N(200_000))...)
 	opaque = append(append(opaque, creation), data...)
@@ -122,11 +161,14 @@ func Chain(seed uint64, n int) *Random { return LargeChain(seed, n, 0) }
 // LargeChain is Chain over a state with further records.
 func LargeChain(seed uint64, n, further int) *Random {
 	r := NewRandom(seed, further)
+	for i := range n {
+		for len(r.L1) < 3+i/L1Time { // no earlier than it is needed: deposits answer what has happened
+			r.AddL1(r.indexed(r.Receipts()))
+		}
+		r.Fill(r.Next(), r.Rnd.IntN(40))
+	}
 	for len(r.L1) < 3+(n+L1Time-1)/L1Time {
 		r.AddL1(r.indexed(r.Receipts()))
-	}
-	for range n {
-		r.Fill(r.Next(), r.Rnd.IntN(40))
 	}
 	for from := uint64(1); from <= uint64(n); {
 		to := min(uint64(n), from+r.Rnd.Uint64N(6))

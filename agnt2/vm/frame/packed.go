@@ -182,39 +182,43 @@ func (x *Op) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x04
 		b = binary.BigEndian.AppendUint32(b, x.Count)
 	}
-	if x.Id != ([32]byte{}) {
+	if x.Pruned != 0 {
 		b[at+1] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.Pruned)
+	}
+	if x.Id != ([32]byte{}) {
+		b[at+1] |= 0x01
 		b = append(b, x.Id[:]...)
 	}
 	if x.Word != ([32]byte{}) {
-		b[at+1] |= 0x01
+		b[at+2] |= 0x80
 		b = append(b, x.Word[:]...)
 	}
 	if x.Status != 0 {
-		b[at+2] |= 0x80
+		b[at+2] |= 0x40
 		b = append(b, x.Status)
 	}
 	if x.Branch != 0 {
-		b[at+2] |= 0x40
+		b[at+2] |= 0x20
 		b = binary.BigEndian.AppendUint32(b, x.Branch)
 	}
 	if x.Flag {
-		b[at+2] |= 0x20
+		b[at+2] |= 0x10
 	}
 	if x.Pairs != 0 {
-		b[at+2] |= 0x10
+		b[at+2] |= 0x08
 		b = codec.AppendPackedLong(b, x.Pairs)
 	}
 	if x.Message != ([32]byte{}) {
-		b[at+2] |= 0x08
+		b[at+2] |= 0x04
 		b = append(b, x.Message[:]...)
 	}
 	if x.Logs != ([32]byte{}) {
-		b[at+2] |= 0x04
+		b[at+2] |= 0x02
 		b = append(b, x.Logs[:]...)
 	}
 	if x.Failed {
-		b[at+2] |= 0x02
+		b[at+2] |= 0x01
 	}
 	return b
 }
@@ -233,9 +237,6 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x01 != 0 {
-		return nil, codec.ErrPackedZero()
-	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
@@ -355,6 +356,16 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[1]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Pruned = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Pruned != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -364,7 +375,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x01 != 0 {
+	if bits[2]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -374,7 +385,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x80 != 0 {
+	if bits[2]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
@@ -384,7 +395,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x40 != 0 {
+	if bits[2]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -394,17 +405,17 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x20 != 0 {
+	if bits[2]&0x10 != 0 {
 		x.Flag = true
 	}
-	if bits[2]&0x10 != 0 {
+	if bits[2]&0x08 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Pairs, b = v, rest
 	}
-	if bits[2]&0x08 != 0 {
+	if bits[2]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -414,7 +425,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x04 != 0 {
+	if bits[2]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -424,7 +435,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x02 != 0 {
+	if bits[2]&0x01 != 0 {
 		x.Failed = true
 	}
 	return b, nil
@@ -950,44 +961,36 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
-	if x.Channels != 0 {
-		b[at+0] |= 0x08
-		b = codec.AppendPackedLong(b, x.Channels)
-	}
-	if !x.BurnedWei.IsZero() {
-		b[at+0] |= 0x04
-		b = codec.AppendPackedWide(b, &x.BurnedWei)
-	}
 	if !x.BaseFees.IsZero() {
-		b[at+0] |= 0x02
+		b[at+0] |= 0x08
 		b = codec.AppendPackedWide(b, &x.BaseFees)
 	}
 	if !x.PriorityFees.IsZero() {
-		b[at+0] |= 0x01
+		b[at+0] |= 0x04
 		b = codec.AppendPackedWide(b, &x.PriorityFees)
 	}
 	if !x.L1Fees.IsZero() {
-		b[at+1] |= 0x80
+		b[at+0] |= 0x02
 		b = codec.AppendPackedWide(b, &x.L1Fees)
 	}
 	if x.Passer != ([32]byte{}) {
-		b[at+1] |= 0x40
+		b[at+0] |= 0x01
 		b = append(b, x.Passer[:]...)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x80
 		b = codec.AppendPackedLong(b, x.Index)
 	}
 	if x.Transactions != ([32]byte{}) {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x40
 		b = append(b, x.Transactions[:]...)
 	}
 	if x.Receipts != ([32]byte{}) {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x20
 		b = append(b, x.Receipts[:]...)
 	}
 	if x.Bloom != ([32]byte{}) {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x10
 		b = append(b, x.Bloom[:]...)
 	}
 	return b
@@ -1007,7 +1010,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x03 != 0 {
+	if bits[1]&0x0f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1039,41 +1042,27 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		x.MessageNonce, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		v, rest, err := codec.GetPackedLong(b)
-		if err != nil {
-			return nil, err
-		}
-		x.Channels, b = v, rest
-	}
-	if bits[0]&0x04 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.BurnedWei, 32)
-		if err != nil {
-			return nil, err
-		}
-		b = rest
-	}
-	if bits[0]&0x02 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[0]&0x01 != 0 {
+	if bits[0]&0x04 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[0]&0x02 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[0]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1083,14 +1072,14 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Index, b = v, rest
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1100,7 +1089,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1110,7 +1099,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}

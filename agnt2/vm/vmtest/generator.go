@@ -21,6 +21,7 @@ type Generator struct {
 	Accounts []common.Address
 	IDs      []common.Hash           // of interactions, which the caller adds
 	Old      []*abi.Transaction      // to be replayed, which the caller adds
+	Disputes []common.Hash           // interactions that were to be judged by a game
 	Deposits bool                    // the block still takes deposits
 	Get      func(record.Key) []byte // the state in which the next transaction is made
 
@@ -86,6 +87,7 @@ var families = []struct {
 }{
 	{16, (*Generator).basic},
 	{4, (*Generator).channel},
+	{4, (*Generator).governance},
 }
 
 func (g *Generator) draft(from common.Address) Draft {

@@ -15,6 +15,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/urfave/cli/v2"
 
 	"github.com/agnt2/agnt2/ops/deployer"
@@ -43,8 +45,18 @@ func app() *cli.App {
 		Description: "Repeat an interrupted run with the same arguments and it continues. A run over a finished deployment\n" +
 			"verifies it and writes the files again. Keys are read from the environment, so that they stay out of\n" +
 			"process listings.",
-		Flags:           flags(),
-		Action:          run,
+		Flags:  flags(),
+		Action: run,
+		Commands: []*cli.Command{{
+			Name: "set", Usage: "change governance parameters of a running L2 by deposits of the governance key", ArgsUsage: "NAME=VALUE…",
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "l1-rpc", Usage: "L1 JSON-RPC endpoint", Required: true},
+				&cli.StringFlag{Name: "engine", Usage: "JSON-RPC endpoint of an engine", Required: true},
+				&cli.StringFlag{Name: "portal", Usage: "address of OptimismPortalProxy on L1", Required: true},
+				&cli.StringFlag{Name: "governance-key", Usage: "key of Policy.governance", EnvVars: []string{"AGNT2_GOVERNANCE_KEY"}, Required: true},
+			},
+			Action: set,
+		}},
 		HideHelpCommand: true,
 	}
 }
@@ -71,6 +83,8 @@ func flags() []cli.Flag {
 		addr("owner", "owner of proxies, SystemConfig and game factory, and guardian"),
 		addr("batcher", "only sender that LayerRoot accepts"),
 		addr("unsafe-block-signer", "signer of gossiped blocks"),
+		addr("governance", "whose deposits change the L2's parameters; a contract's address is aliased"),
+		addr("fee-recipient", "who gets on L1 what the L2's fee vaults hold"),
 
 		u64(catChain, "l1-chain-id", "expected id of the L1"),
 		u64(catChain, "l2-chain-id", "id of the new chain"),
@@ -153,6 +167,39 @@ func run(c *cli.Context) error {
 	return nil
 }
 
+func set(c *cli.Context) error {
+	values, err := deployer.ParseChange(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	key, err := deployer.ParseKey(c.String("governance-key"))
+	if err != nil {
+		return fmt.Errorf("--governance-key: %w", err)
+	}
+	if !common.IsHexAddress(c.String("portal")) {
+		return fmt.Errorf("--portal %q is not an address", c.String("portal"))
+	}
+	l1, err := ethclient.DialContext(c.Context, c.String("l1-rpc"))
+	if err != nil {
+		return fmt.Errorf("--l1-rpc: %w", err)
+	}
+	defer l1.Close()
+	engine, err := rpc.DialContext(c.Context, c.String("engine"))
+	if err != nil {
+		return fmt.Errorf("--engine: %w", err)
+	}
+	defer engine.Close()
+	g := &deployer.Governor{L1Chain: l1, Engine: engine, Portal: common.HexToAddress(c.String("portal")), Key: key}
+	sent, err := g.Set(c.Context, values)
+	for _, hash := range sent {
+		fmt.Printf("L1 transaction %s; L2 has the change some L1 blocks later\n", hash)
+	}
+	if err == nil && len(sent) == 0 {
+		fmt.Println("nothing changes")
+	}
+	return err
+}
+
 // intent puts the flags that were given over the file, and the file over the preset.
 func intent(c *cli.Context, self common.Address) (deployer.Intent, error) {
 	var in deployer.Intent
@@ -170,7 +217,9 @@ func intent(c *cli.Context, self common.Address) (deployer.Intent, error) {
 			return in, err
 		}
 	}
-	for name, dst := range map[string]*common.Address{"owner": &in.Owner, "batcher": &in.Batcher, "unsafe-block-signer": &in.UnsafeBlockSigner} {
+	for name, dst := range map[string]*common.Address{"owner": &in.Owner, "batcher": &in.Batcher, "unsafe-block-signer": &in.UnsafeBlockSigner,
+		"governance": &in.Policy.Governance, "fee-recipient": &in.Policy.FeeRecipient,
+	} {
 		if s := c.String(name); s != "" {
 			if !common.IsHexAddress(s) {
 				return in, fmt.Errorf("--%s %q is not an address", name, s)

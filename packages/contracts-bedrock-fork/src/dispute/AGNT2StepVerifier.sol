@@ -6,6 +6,8 @@ import { IOriginLeaves } from "./IOrigin.sol";
 import { AgentSteps } from "./steps/AgentSteps.sol";
 import { ChannelSteps } from "./steps/ChannelSteps.sol";
 import { ChannelStateSteps } from "./steps/ChannelStateSteps.sol";
+import { DisputeSteps } from "./steps/DisputeSteps.sol";
+import { GovernanceSteps } from "./steps/GovernanceSteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
 import { SweepSteps } from "./steps/SweepSteps.sol";
 import { TransactionSteps } from "./steps/TransactionSteps.sol";
@@ -124,7 +126,7 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
         view
         returns (bytes memory)
     {
-        if (kind < Steps.BEGIN) return _execute(kind, stateData, proof);
+        if (kind < Steps.BEGIN || kind >= Steps.SWEEP_HISTORY) return _execute(kind, stateData, proof);
         if (kind == Steps.BEGIN) return L1Steps.begin(proof, config(), _game(localContext));
         bool isBlock = kind == Steps.OPEN_BLOCK || kind == Steps.NEXT;
         if (isBlock || (kind >= Steps.TX_ATTRIBUTES && kind <= Steps.TX_SIGNED)) {
@@ -145,6 +147,8 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
         if (kind >= Steps.CHANNEL_STATE_ARGS && kind <= Steps.SWEEP_CHANNEL) {
             return ChannelStateSteps.step(kind, stateData, proof, CHAIN_ID);
         }
+        if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, CHAIN_ID);
+        if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, CHAIN_ID);
         if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
         if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {
             return SweepSteps.step(kind, stateData, proof, CHAIN_ID);

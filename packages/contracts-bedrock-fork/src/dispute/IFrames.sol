@@ -122,13 +122,15 @@ interface IFrames {
         uint32 pending; // INVOKEs of the sender before the operation
         bool registered; // the sender before the operation
         uint32 holds; // of the sender's stake before the operation
+        uint32 holds; // open channels and disputes of the sender before the operation
         uint32 effect; // what the end does with sender and sums: docs/spec/machine.md
         uint256 credit; // wei to the sender at the end
         uint32 index; // position in a list argument
         uint32 epoch;
         uint32 count;
+        uint32 pruned; // sweeps: interactions that have moved into the history
         bytes32 id; // of the interaction
-        bytes32 word; // INVOKE: maxPriceWei; RESPOND: resultHash; channels: wei burned
+        bytes32 word; // INVOKE: maxPriceWei; RESPOND: resultHash; channels: wei burned, later hash of the settled record
         uint8 status; // RESPOND; channels: which operation
         uint32 branch; // RESPOND
         bool flag; // RESPOND: a detached attestation is there; later, that the pair counts for reputation

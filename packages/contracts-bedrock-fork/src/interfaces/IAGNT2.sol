@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import { IRecords } from "./IRecords.sol";
+
 /// @title IAGNT2
 /// @notice The typed operations of the AGNT2 engine, answered natively at 0x42000000000000000000000000000000000A6E72.
 ///         There is no bytecode behind that address: a transaction to it is decoded as exactly one of the functions
@@ -46,6 +48,21 @@ interface IAGNT2 {
         ParseFailed,
         Rejected,
         TimedOut
+    }
+
+    /// @notice What a dispute is about (paper App. A.1). Stale states of channels are not disputed here.
+    enum DisputeKind {
+        STALE_STATE,
+        COMPUTATIONAL,
+        QUALITATIVE
+    }
+
+    /// @notice How a dispute ended: for the claimant, for the agent, or by its window's end.
+    enum DisputeOutcome {
+        Open,
+        Upheld,
+        Rejected,
+        Lapsed
     }
 
     /// @notice A service that an agent sells.
@@ -292,6 +309,48 @@ interface IAGNT2 {
     )
         external;
 
+    // ------------------------------------------------------------------------------------------------------ disputes
+
+    /// @notice DISPUTE: the caller of a settled interaction objects to it. `msg.value`, at least Policy.disputeBondWei, is the
+    ///         bond. While the dispute is open the interaction keeps its record and the agent its stake. COMPUTATIONAL names
+    ///         the L1 game that judges and waits for resolveDispute; QUALITATIVE is counted against the agent, not judged.
+    ///         When the window ends unresolved, the bond returns less Policy.disputeFeeWei. One dispute for each interaction.
+    /// @param kind          COMPUTATIONAL or QUALITATIVE.
+    /// @param target        the interaction, settled and not yet in the history.
+    /// @param game          L1 address of the game, exactly for COMPUTATIONAL.
+    /// @param evidenceHash  keccak256 of the evidence.
+    /// @param da            where the evidence can be fetched; contentHash must equal evidenceHash.
+    function dispute(
+        DisputeKind kind,
+        bytes32 target,
+        address game,
+        bytes32 evidenceHash,
+        DAPointer calldata da
+    )
+        external
+        payable;
+
+    /// @notice Ends an open COMPUTATIONAL dispute. Only in a deposit of Policy.governance or Policy.disputeResolver. The winner
+    ///         gets the bond, the loser's reputation a lost dispute.
+    /// @param target  the interaction.
+    /// @param upheld  whether the claimant was right.
+    function resolveDispute(bytes32 target, bool upheld) external;
+
+    // ---------------------------------------------------------------------------------------------------- governance
+
+    /// @notice Replaces the governance parameters from the next block on. Only in a deposit whose sender is
+    ///         Policy.governance: NotGovernance. A value outside its range: FieldOutOfRange with the parameter's name.
+    /// @param params  all of them, in the units of their names.
+    function setParams(IRecords.Params calldata params) external;
+
+    /// @notice The same for the parameters of Policy, Policy.governance among them.
+    /// @param policy  all of them, in the units of their names.
+    function setPolicy(IRecords.Policy calldata policy) external;
+
+    /// @notice Sends what a fee vault holds to Policy.feeRecipient on L1, as a withdrawal of the vault's. Anyone may ask for it.
+    /// @param vault  0x4200…0019 base fees, 0x4200…0011 priority fees, or 0x4200…001A L1 data fees.
+    function withdrawFees(address vault) external;
+
     // --------------------------------------------------------------------------------------------------------- views
     // Answered by eth_call from the records of the block asked for; never part of a transaction.
 
@@ -392,6 +451,20 @@ interface IAGNT2 {
     /// @notice What two agents have had in common, in either order; A is the one with the lower address.
     function getChannelPair(address agentA, address agentB) external view returns (ChannelPairView memory);
 
+    struct DisputeView {
+        DisputeKind kind;
+        DisputeOutcome outcome;
+        address claimant;
+        address agent;
+        address game;
+        bytes32 evidenceHash;
+        uint256 bondWei;
+        uint64 deadline;
+    }
+
+    /// @notice The dispute about an interaction; all zeros if there is none, or the interaction is in the history.
+    function getDispute(bytes32 target) external view returns (DisputeView memory);
+
     /// @notice id of the INVOKE that `caller` makes with `salt`.
     function interactionId(address caller, bytes32 salt) external pure returns (bytes32);
 
@@ -442,6 +515,23 @@ interface IAGNT2 {
         uint256 refundedWei,
         DAPointer da
     );
+    event DisputeOpened(
+        bytes32 indexed target,
+        address indexed claimant,
+        address indexed agent,
+        DisputeKind kind,
+        address game,
+        bytes32 evidenceHash,
+        uint256 bondWei,
+        uint64 deadline,
+        DAPointer da
+    );
+    event DisputeClosed(
+        bytes32 indexed target, address indexed claimant, address indexed agent, DisputeOutcome outcome, uint256 paidWei
+    );
+    event ParamsChanged(IRecords.Params params);
+    event PolicyChanged(IRecords.Policy policy);
+    event FeesWithdrawn(address indexed vault, address indexed recipient, uint256 amountWei);
     event TimedOut(bytes32 indexed id, address indexed caller, address indexed callee, uint256 refundedWei);
     event ChannelOpened(
         bytes32 indexed id,
@@ -545,4 +635,20 @@ interface IAGNT2 {
     error DepositsAboveFunded(uint256 depositA, uint256 depositB, uint256 fundedA, uint256 fundedB);
     error InteractionCountInvalid(uint64 interactionCount, uint64 minimum, uint64 maximum);
     error StatesDoNotConflict();
+
+    /// @notice Open channels and disputes keep the stake.
+    error StakeHeld(uint32 holds);
+    error NotCaller(address sender, address caller);
+    error InteractionPending(bytes32 id);
+    error BondTooLow(uint256 bondWei, uint256 minimumWei);
+    error DisputeExists(bytes32 target);
+    error DisputeUnknown(bytes32 target);
+    /// @notice A QUALITATIVE dispute is not judged.
+    error NotAdjudicated(bytes32 target);
+    /// @notice Only a deposit of Policy.governance or Policy.disputeResolver resolves disputes.
+    error NotResolver(address sender);
+    /// @notice Only a deposit of Policy.governance changes parameters.
+    error NotGovernance(address sender);
+    /// @notice Policy.feeRecipient is nobody.
+    error FeeRecipientUnset();
 }

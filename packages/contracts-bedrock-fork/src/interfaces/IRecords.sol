@@ -73,6 +73,7 @@ interface IRecords {
         uint64 distinctCallers;
         uint128 sumOfSquares;
         uint64 lastActiveAt;
+        bytes32 interactionHistoryRoot; // h = keccak256(h ‖ id ‖ keccak256(record)) for every settled interaction
     }
 
     /// @notice Completed paid interactions between one callee and one counted caller.
@@ -134,6 +135,26 @@ interface IRecords {
     ///         trie's order is the queue's.
     struct Deadline {
         bytes32 id;
+    }
+
+    /// @notice Accumulator of /global/ over all pruned interactions, in the order of their pruning: the peaks of a Merkle
+    ///         mountain range. Leaf = keccak256(0x00 ‖ id ‖ keccak256(record)), node = keccak256(0x01 ‖ left ‖ right).
+    struct History {
+        uint64 count; // leaves
+        bytes32[] peaks; // the largest first: one for each bit of count, the root over so many leaves
+    }
+
+    /// @notice A dispute about a settled interaction. Open, it keeps the interaction's record and the agent's stake.
+    struct Dispute {
+        uint8 kind;
+        uint8 outcome; // 0: open
+        bool due; // the interaction's time to be pruned came while the dispute was open
+        address claimant;
+        address agent; // whose interaction is disputed
+        address game; // L1 game of a computational dispute
+        bytes32 evidenceHash;
+        uint256 bondWei;
+        uint64 deadline;
     }
 
     /// @notice Counters of /global/, written once a block at SEAL.
@@ -212,6 +233,10 @@ interface IRecords {
         uint256 minCommitDepositWei;
         // History.
         uint32 recentSeconds; // a settled interaction keeps its own record for so long
+        uint32 prunesPerBlock; // interactions that one block moves into the history
+        // Outside of L2.
+        address feeRecipient; // L1 address that gets what the fee vaults hold
+        address disputeResolver; // L1 address, beside governance, whose deposits resolve disputes; a contract's is aliased
     }
 
     function account() external view returns (Account memory);
@@ -226,6 +251,8 @@ interface IRecords {
     function channel() external view returns (Channel memory);
     function channelPair() external view returns (ChannelPair memory);
     function deadline() external view returns (Deadline memory);
+    function history() external view returns (History memory);
+    function dispute() external view returns (Dispute memory);
     function totals() external view returns (Totals memory);
     function l1Info() external view returns (L1Info memory);
     function params() external view returns (Params memory);

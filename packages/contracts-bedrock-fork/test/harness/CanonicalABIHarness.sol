@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import { IAGNT2 } from "../../src/interfaces/IAGNT2.sol";
+import { IRecords } from "../../src/interfaces/IRecords.sol";
 import { CanonicalABI } from "../../src/dispute/lib/CanonicalABI.sol";
 import { OperationSchemas } from "../../src/dispute/lib/OperationSchemas.sol";
 
@@ -28,6 +29,14 @@ contract CanonicalABIHarness {
         uint256 maxPriceWei;
         bytes32 sessionId;
         bytes32 compositionId;
+        IAGNT2.DAPointer da;
+    }
+
+    struct Dispute {
+        uint8 kind;
+        bytes32 target;
+        address game;
+        bytes32 evidenceHash;
         IAGNT2.DAPointer da;
     }
 
@@ -92,6 +101,14 @@ contract CanonicalABIHarness {
         }
         if (selector == IAGNT2.invoke.selector) return abi.encode(abi.decode(args, (Invoke)));
         if (selector == IAGNT2.respond.selector) return _respond(args);
+        if (selector == IAGNT2.dispute.selector) return abi.encode(abi.decode(args, (Dispute)));
+        if (selector == IAGNT2.resolveDispute.selector) {
+            (bytes32 target, bool upheld) = abi.decode(args, (bytes32, bool));
+            return abi.encode(target, upheld);
+        }
+        if (selector == IAGNT2.setParams.selector) return abi.encode(abi.decode(args, (IRecords.Params)));
+        if (selector == IAGNT2.setPolicy.selector) return abi.encode(abi.decode(args, (IRecords.Policy)));
+        if (selector == IAGNT2.withdrawFees.selector) return abi.encode(abi.decode(args, (address)));
         return "";
     }
 

@@ -5,6 +5,8 @@ import { Steps } from "../../src/dispute/lib/Steps.sol";
 import { AgentSteps } from "../../src/dispute/steps/AgentSteps.sol";
 import { ChannelSteps } from "../../src/dispute/steps/ChannelSteps.sol";
 import { ChannelStateSteps } from "../../src/dispute/steps/ChannelStateSteps.sol";
+import { DisputeSteps } from "../../src/dispute/steps/DisputeSteps.sol";
+import { GovernanceSteps } from "../../src/dispute/steps/GovernanceSteps.sol";
 import { InteractionSteps } from "../../src/dispute/steps/InteractionSteps.sol";
 import { SweepSteps } from "../../src/dispute/steps/SweepSteps.sol";
 import { TransactionSteps } from "../../src/dispute/steps/TransactionSteps.sol";
@@ -22,6 +24,8 @@ contract StepsHarness {
         if (kind >= Steps.CHANNEL_STATE_ARGS && kind <= Steps.SWEEP_CHANNEL) {
             return ChannelStateSteps.step(kind, stateData, proof, chainId);
         }
+        if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, chainId);
+        if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.INVOKE_ARGS && kind <= Steps.RESPOND_EVENT) {
             return InteractionSteps.step(kind, stateData, proof, chainId);
         }

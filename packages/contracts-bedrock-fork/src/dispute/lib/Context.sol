@@ -26,6 +26,7 @@ struct Context {
     IRecords.Channel channel;
     IRecords.Params params;
     IRecords.Policy policy;
+    IRecords.Dispute dispute; // committed to where `call` is: a step opens only one of them
     bool touched; // a record was read; its proof is at the cursor
     bytes32 key; // of that record
     bytes32 oldHash; // its value hash before the step; zero: absent
@@ -63,6 +64,8 @@ library ContextLib {
     uint256 internal constant DATA = 64; // read only
     uint256 internal constant POLICY = 128; // read only; committed to by the block frame, which must be open
     uint256 internal constant CHANNEL = 256; // in the call's place
+
+    uint256 internal constant DISPUTE = 4096;
 
     /// @dev Length of a state, and positions of its fields.
     uint256 internal constant STATE_LENGTH = 258;
@@ -118,6 +121,10 @@ library ContextLib {
             (ctx.channel, p) = UnpackRecords.unpackChannel(proof, p);
             if (hash(ctx.channel) != _field(ctx, CALL_AT)) revert FrameMismatch();
         }
+        if (opens & DISPUTE != 0) {
+            (ctx.dispute, p) = UnpackRecords.unpackDispute(proof, p);
+            if (hash(ctx.dispute) != _field(ctx, CALL_AT)) revert FrameMismatch();
+        }
         if (opens & PARAMS != 0) {
             (ctx.params, p) = UnpackRecords.unpackParams(proof, p);
             if (hash(ctx.params) != _field(ctx, PARAMS_AT)) revert FrameMismatch();
@@ -169,6 +176,7 @@ library ContextLib {
         if (opened & OP != 0) _setField(ctx, OP_AT, hash(ctx.op));
         if (opened & CALL != 0) _setField(ctx, CALL_AT, hash(ctx.call));
         if (opened & CHANNEL != 0) _setField(ctx, CALL_AT, hash(ctx.channel));
+        if (opened & DISPUTE != 0) _setField(ctx, CALL_AT, hash(ctx.dispute));
         assembly ("memory-safe") {
             mstore8(add(state, 33), next) // 32 of the length, and STEP_AT
         }
@@ -228,6 +236,12 @@ library ContextLib {
     function setChannel(Context memory ctx, IRecords.Channel memory channel) internal pure {
         ctx.channel = channel;
         ctx.opened |= CHANNEL;
+    }
+
+    /// @notice Makes a dispute the record in progress, whether or not one is open.
+    function setDispute(Context memory ctx, IRecords.Dispute memory dispute) internal pure {
+        ctx.dispute = dispute;
+        ctx.opened |= DISPUTE;
     }
 
     /// @notice The operation's calldata, if open.
@@ -647,6 +661,64 @@ library ContextLib {
         ctx.newHash = hash(x);
     }
 
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Params memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Policy memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Dispute of a key.
+    function readDispute(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Dispute memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackDispute(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Dispute memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the History of a key.
+    function readHistory(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.History memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackHistory(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.History memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     // ----------------------------------------------------------------------------------------------------------- hashes
     // keccak256 of `abi.encode`. The memory of a struct without references is its encoding, one word a field, so that there is
     // nothing to copy. The counts of fields must follow IFrames and IRecords: agnt2/machine/differential compares the hashes.
@@ -675,7 +747,7 @@ library ContextLib {
     /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 736) // 23 fields
+            h := keccak256(x, 800) // 25 fields
         }
     }
 
@@ -696,7 +768,7 @@ library ContextLib {
     /// @notice What commits to a Reputation.
     function hash(IRecords.Reputation memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 448) // 14 fields
+            h := keccak256(x, 480) // 15 fields
         }
     }
 
@@ -749,6 +821,18 @@ library ContextLib {
         }
     }
 
+    /// @notice What commits to a Dispute.
+    function hash(IRecords.Dispute memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 288) // 9 fields
+        }
+    }
+
+    /// @notice What commits to a History.
+    function hash(IRecords.History memory x) internal pure returns (bytes32) {
+        return keccak256(abi.encode(x));
+    }
+
     /// @notice What commits to an Agent.
     function hash(IRecords.Agent memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(x));
@@ -777,7 +861,7 @@ library ContextLib {
     /// @notice What commits to a Policy.
     function hash(IRecords.Policy memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 640) // 20 fields
+            h := keccak256(x, 736) // 23 fields
         }
     }
 

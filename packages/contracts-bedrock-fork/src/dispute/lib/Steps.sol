@@ -2,8 +2,8 @@
 pragma solidity ^0.8.24;
 
 /// @title Steps
-/// @notice Numbers of the machine's micro-steps: the values of the state's `step` (docs/spec/machine.md). Those below 128
-///         are the ones of agnt2/vm/program.go, in its order; the others those of agnt2/machine.
+/// @notice Numbers of the machine's micro-steps: the values of the state's `step` (docs/spec/machine.md). Those from 128 to 175
+///         are the ones of agnt2/machine; the others those of agnt2/vm.
 library Steps {
     /// @dev No step follows: the machine has ended.
     uint8 internal constant HALT = 0;
@@ -73,6 +73,35 @@ library Steps {
     uint8 internal constant DOUBLE_SIGNING_ARGS = 101;
     uint8 internal constant DOUBLE_SIGNING_CHANNEL = 102;
     uint8 internal constant SWEEP_CHANNEL = 103;
+
+    // Governance, history, disputes.
+    uint8 internal constant SET_PARAMS_ARGS = 120;
+    uint8 internal constant WRITE_PARAMS = 121;
+    uint8 internal constant SET_POLICY_ARGS = 122;
+    uint8 internal constant WRITE_POLICY = 123;
+    uint8 internal constant WITHDRAW_FEES_ARGS = 124;
+    uint8 internal constant WITHDRAW_VAULT = 125;
+    uint8 internal constant SEND_FEES = 126;
+    uint8 internal constant RESPOND_HISTORY = 127;
+    uint8 internal constant SWEEP_HISTORY = 176;
+    uint8 internal constant PRUNE_DISPUTE = 177;
+    uint8 internal constant PRUNE_INTERACTION = 178;
+    uint8 internal constant PRUNE_HISTORY = 179;
+    uint8 internal constant DISPUTE_ARGS = 180;
+    uint8 internal constant DISPUTE_INTERACTION = 181;
+    uint8 internal constant DISPUTE_RECORD = 182;
+    uint8 internal constant DISPUTE_DEADLINE = 183;
+    uint8 internal constant DISPUTE_AGENT = 184;
+    uint8 internal constant DISPUTE_REPUTATION = 185;
+    uint8 internal constant RESOLVE_ARGS = 186;
+    uint8 internal constant RESOLVE_RECORD = 187;
+    uint8 internal constant RESOLVE_DEADLINE = 188;
+    uint8 internal constant SWEEP_DISPUTE = 189;
+    uint8 internal constant CLOSE_BOND = 190;
+    uint8 internal constant CLOSE_HOLD = 191;
+    uint8 internal constant CLOSE_REPUTATION = 192;
+    uint8 internal constant CLOSE_QUEUE = 193;
+    uint8 internal constant CLOSE_EVENT = 194;
 
     // The machine around execution.
     uint8 internal constant BEGIN = 128;

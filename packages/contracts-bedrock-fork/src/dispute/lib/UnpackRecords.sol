@@ -145,6 +145,47 @@ library UnpackRecords {
         next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
     }
 
+    /// @notice Reads a packed Dispute at w[p:] and returns the position after it.
+    function unpackDispute(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Dispute memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 9, 0x01010014141420a0880000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed History at w[p:] and returns the position after it.
+    function unpackHistory(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.History memory x, uint256 next)
+    {
+        next = _need(w, p, 8);
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, shr(192, calldataload(c)))
+        }
+        {
+            uint256 n;
+            (n, next) = _count(w, next, 32);
+            bytes32[] memory a = new bytes32[](n);
+            assembly ("memory-safe") {
+                let c := add(w.offset, next)
+                for { let m := add(a, 0x20) } lt(m, add(add(a, 0x20), shl(5, n))) { m := add(m, 0x20) } {
+                    mstore(m, calldataload(c))
+                    c := add(c, 32)
+                }
+            }
+            x.peaks = a;
+            next += n * 32;
+        }
+    }
+
     /// @notice Reads a packed Interaction at w[p:] and returns the position after it.
     function unpackInteraction(
         bytes calldata w,
@@ -219,7 +260,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 20, 0x1402a00404888804880404a088a0a0048888a004000000000000000000000000);
+        next = _sparse(w, next, m, 23, 0x1402a00404888804880404a088a0a0048888a004041414000000000000000000);
     }
 
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.
@@ -236,7 +277,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 14, 0x8888888888888888888888889088000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 15, 0x8888888888888888888888889088200000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.
@@ -321,6 +362,15 @@ library UnpackRecords {
             }
             if (next > w.length) revert PackedTruncated();
         }
+    }
+
+    /// @dev Length of an array whose elements take at least `size` bytes each.
+    function _count(bytes calldata w, uint256 p, uint256 size) private pure returns (uint256 n, uint256 next) {
+        next = _need(w, p, 2);
+        assembly ("memory-safe") {
+            n := shr(240, calldataload(add(w.offset, p)))
+        }
+        _need(w, next, n * size);
     }
 
     /// @dev The position n bytes after p, if w reaches that far.

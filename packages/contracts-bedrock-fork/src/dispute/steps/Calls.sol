@@ -59,6 +59,19 @@ library Calls {
         DAPointer da;
     }
 
+    struct Dispute {
+        uint8 kind;
+        bytes32 target;
+        address game;
+        bytes32 evidenceHash;
+        DAPointer da;
+    }
+
+    /// @notice Arguments of dispute.
+    function dispute(bytes calldata args) internal pure returns (Dispute memory) {
+        return abi.decode(args, (Dispute));
+    }
+
     /// @notice Arguments of register.
     function register(bytes calldata args) internal pure returns (Register memory c) {
         (c.name, c.version, c.agentURI, c.imageDigest, c.capabilities, c.metadata) =

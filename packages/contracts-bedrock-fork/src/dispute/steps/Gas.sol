@@ -34,6 +34,21 @@ library Gas {
         }
     }
 
+    /// @notice Gas of a dispute.
+    function dispute(
+        IRecords.Params memory p,
+        IRecords.Policy memory policy,
+        uint32 payloadBytes
+    )
+        internal
+        pure
+        returns (uint64)
+    {
+        unchecked {
+            return policy.gasDispute + p.gasPerPayloadByte * uint64(payloadBytes);
+        }
+    }
+
     /// @notice Price of one byte of transaction on L1, in 10^-6 wei.
     function l1Price(IRecords.L1Info memory l1) internal pure returns (uint256) {
         unchecked {

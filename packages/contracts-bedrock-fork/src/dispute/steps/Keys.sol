@@ -9,11 +9,15 @@ library Keys {
     // What falls due: DeadlineKind of agnt2/record.
     uint8 internal constant DUE_INTERACTION = 1;
     uint8 internal constant DUE_CHANNEL = 20;
+    uint8 internal constant DUE_HISTORY = 50;
+    uint8 internal constant DUE_DISPUTE = 51;
 
     bytes32 internal constant PARAMS = 0xffb40d1b5f6b77d2ba0d8b0410e0f8e6dfe0005ee7b9331709c2b66ef5868054;
     bytes32 internal constant POLICY = 0xff5b0f9436c819b53dbee8ea2c97c9b239e65dc59bc3413d5d08ecbb88caf2b2;
     bytes32 internal constant TOTALS = 0xff6cc40a048a92a8416556ac00f80eb21f591a2ded6f58ae93554662341cdfce;
     bytes32 internal constant L1_INFO = 0xffa80b3ee3ab847717d7dcf8d3f8b7fc5eb113b6461947e9414860e84847a172;
+
+    bytes32 internal constant HISTORY = 0xff5cb4ee416d23b95cd5367c15d6b361ec02394b3d48d629418b0e5e7eda6758;
 
     /// @notice Key of an address' Account.
     function account(address a) internal pure returns (bytes32) {
@@ -70,6 +74,11 @@ library Keys {
     /// @notice Key of the ChannelPair of two agents, the one with the lower address first.
     function channelPair(address a, address b) internal pure returns (bytes32) {
         return _key(0x21, keccak256(abi.encodePacked(a, b)));
+    }
+
+    /// @notice Key of the Dispute about an interaction.
+    function dispute(bytes32 id) internal pure returns (bytes32) {
+        return _key(0x40, id);
     }
 
     /// @notice Key of a Deadline.

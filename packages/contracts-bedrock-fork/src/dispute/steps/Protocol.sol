@@ -51,6 +51,21 @@ library Protocol {
     uint8 internal constant REJECTED = 4;
     uint8 internal constant RESPONSE_STATUSES = 5;
 
+    // Dispute.kind.
+    uint8 internal constant COMPUTATIONAL = 1;
+    uint8 internal constant QUALITATIVE = 2;
+
+    // Dispute.outcome.
+    uint8 internal constant DISPUTE_OPEN = 0;
+    uint8 internal constant DISPUTE_UPHELD = 1;
+    uint8 internal constant DISPUTE_REJECTED = 2;
+    uint8 internal constant DISPUTE_LAPSED = 3;
+
+    // Ranges of parameters: agnt2/bounds.
+    uint32 internal constant MAX_SWEEPS_PER_BLOCK = 500;
+    uint32 internal constant MAX_PRUNES_PER_BLOCK = 100_000;
+    uint16 internal constant MAX_SCORE = 10_000;
+
     // Limits of arguments, in bytes and elements.
     uint256 internal constant MAX_NAME = 64;
     uint256 internal constant MAX_VERSION = 32;
@@ -64,6 +79,7 @@ library Protocol {
     uint256 internal constant SIGNATURE_LENGTH = 65; // r ‖ s ‖ v
     uint64 internal constant CHECKPOINT_SPAN = 1000; // interactions between two checkpoints
     uint256 internal constant RECEIVE_GAS_LIMIT = 100_000; // of a withdrawal without calldata
+    uint256 internal constant FEES_GAS_LIMIT = 400_000; // of a withdrawal of a fee vault
     uint256 internal constant MAX_MESSAGE_DATA_SIZE = 32 << 10;
     uint256 internal constant L1_ATTRIBUTES_DATA_LENGTH = 176;
     bytes4 internal constant L1_ATTRIBUTES_SELECTOR = 0x098999be; // setL1BlockValuesIsthmus()

@@ -9,6 +9,7 @@ import { IRecords } from "../../interfaces/IRecords.sol";
 import { Attestation } from "./Attestation.sol";
 import { Calls } from "./Calls.sol";
 import { Gas } from "./Gas.sol";
+import { History } from "./History.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
@@ -52,6 +53,7 @@ library Respond {
         i.branch = o.branch;
         ctx.setCall(i);
         ctx.write(i);
+        o.word = ctx.newHash;
         return o.flag ? Steps.RESPOND_AGENT : Steps.RESPOND_DEADLINE;
     }
 
@@ -65,6 +67,7 @@ library Respond {
         (Calls.Respond memory c, bytes calldata attestation) = Calls.respond(ctx.args());
         bytes32 digest = Attestation.digest(c, ctx.call.paramsHash, ctx.op.word, chainId);
         if (TypedData.signer(digest, attestation) != ctx.op.from) return Machine.fail(ctx);
+        ctx.op.word = ContextLib.hash(ctx.call);
         return Steps.RESPOND_DEADLINE;
     }
 
@@ -72,7 +75,7 @@ library Respond {
         (bool present,) = ctx.readDeadline(Keys.deadline(ctx.call.deadline, Keys.DUE_INTERACTION, ctx.op.id));
         if (!present) revert Machine.CorruptRecord();
         ctx.remove();
-        return Steps.RESPOND_CALLER;
+        return Steps.RESPOND_HISTORY;
     }
 
     function stepRespondCaller(Context memory ctx) internal pure returns (uint8) {
@@ -109,6 +112,7 @@ library Respond {
         IFrames.Op memory o = ctx.op;
         (, IRecords.Reputation memory r) = ctx.readReputation(Keys.reputation(o.from));
         r.lastActiveAt = ctx.blk.time;
+        r.interactionHistoryRoot = History.extend(r.interactionHistoryRoot, o.id, o.word);
         unchecked {
             if (o.status == Protocol.OK) {
                 r.completed++;

@@ -6,6 +6,7 @@ import { RecordTrie } from "../lib/RecordTrie.sol";
 import { Steps } from "../lib/Steps.sol";
 import { IAGNT2 } from "../../interfaces/IAGNT2.sol";
 import { IRecords } from "../../interfaces/IRecords.sol";
+import { History } from "./History.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
@@ -16,16 +17,21 @@ library Sweep {
     using ContextLib for Context;
 
     function stepSweepNext(Context memory ctx) internal pure returns (uint8) {
-        if (ctx.op.count >= ctx.params.sweepsPerBlock) return Steps.TX_END;
+        if (ctx.op.count >= ctx.params.sweepsPerBlock || ctx.op.pruned >= ctx.policy.prunesPerBlock) {
+            return Steps.TX_END;
+        }
         (bool found, uint64 time, uint8 due, bytes32 id) = nextDeadline(ctx);
         if (!found || time >= ctx.blk.time) return Steps.TX_END;
         ctx.remove();
         unchecked {
-            ctx.op.count++;
+            if (due == Keys.DUE_HISTORY) ctx.op.pruned++; // has no event, so it needs no room in the receipt
+            else ctx.op.count++;
         }
         ctx.op.id = id;
         if (due == Keys.DUE_INTERACTION) return Steps.SWEEP_INTERACTION;
         if (due == Keys.DUE_CHANNEL) return Steps.SWEEP_CHANNEL;
+        if (due == Keys.DUE_HISTORY) return Steps.PRUNE_DISPUTE;
+        if (due == Keys.DUE_DISPUTE) return Steps.SWEEP_DISPUTE;
         revert Machine.CorruptRecord(); // nothing else is ever queued
     }
 
@@ -56,6 +62,7 @@ library Sweep {
         i.settledAt = ctx.blk.time;
         ctx.setCall(i);
         ctx.write(i);
+        ctx.op.word = ctx.newHash;
         return Steps.SWEEP_CALLER;
     }
 
@@ -76,9 +83,10 @@ library Sweep {
             r.penaltyUnits += Protocol.PENALTY_TIMEOUT;
         }
         r.lastActiveAt = ctx.blk.time;
+        r.interactionHistoryRoot = History.extend(r.interactionHistoryRoot, ctx.op.id, ctx.op.word);
         ctx.write(r);
         Machine.emit3(ctx, IAGNT2.TimedOut.selector, ctx.call, abi.encode(ctx.call.paymentWei));
-        return Steps.SWEEP_NEXT;
+        return Steps.SWEEP_HISTORY;
     }
 
     /// @notice Takes the interaction in progress off its caller's books, which cover it.

@@ -36,7 +36,9 @@ library SweepSteps {
 
     /// @dev What a micro-step opens: the table of agnt2/vm/program.go.
     function opens(uint8 kind) private pure returns (uint256) {
-        if (kind == Steps.SWEEP_NEXT) return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS;
+        if (kind == Steps.SWEEP_NEXT) {
+            return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.POLICY;
+        }
         if (kind == Steps.SWEEP_INTERACTION) return ContextLib.BLOCK | ContextLib.OP;
         if (kind == Steps.SWEEP_CALLER) return ContextLib.CALL;
         if (kind == Steps.SWEEP_REPUTATION) return ContextLib.BLOCK | ContextLib.OP | ContextLib.CALL;

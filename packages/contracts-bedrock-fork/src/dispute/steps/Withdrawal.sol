@@ -46,9 +46,23 @@ library Withdrawal {
     function stepSendMessage(Context memory ctx) internal pure returns (uint8) {
         (address target, uint256 gasLimit, bytes calldata body) = messageOf(ctx);
         if (body.length > Protocol.MAX_MESSAGE_DATA_SIZE) return Machine.fail(ctx);
+        send(ctx, ctx.op.from, target, ctx.op.value, gasLimit, body);
+        return Steps.TX_END;
+    }
+
+    /// @notice Sends a message: emits MessagePassed and keeps the hash for the message passer's trie.
+    function send(
+        Context memory ctx,
+        address sender,
+        address target,
+        uint256 value,
+        uint256 gasLimit,
+        bytes memory body
+    )
+        internal
+        pure
+    {
         uint256 nonce = NONCE_VERSION | ctx.sums.messageNonce;
-        address sender = ctx.op.from;
-        uint256 value = ctx.op.value;
         bytes32 hash = keccak256(abi.encode(nonce, sender, target, value, gasLimit, body));
         ctx.op.message = hash;
         ctx.op.effect |= Protocol.MESSAGE;
@@ -62,6 +76,5 @@ library Withdrawal {
             Machine.word(target),
             abi.encode(value, gasLimit, body, hash)
         );
-        return Steps.TX_END;
     }
 }

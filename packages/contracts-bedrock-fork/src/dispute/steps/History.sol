@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import { Context, ContextLib } from "../lib/Context.sol";
+import { Steps } from "../lib/Steps.sol";
+import { IRecords } from "../../interfaces/IRecords.sol";
+import { Keys } from "./Keys.sol";
+import { Machine } from "./Machine.sol";
+import { Protocol } from "./Protocol.sol";
+
+/// @title History
+/// @notice Settled interactions on their way into the history: agnt2/vm/history.go and agnt2/history.
+library History {
+    using ContextLib for Context;
+
+    /// @notice An agent's interactionHistoryRoot after one more settled interaction.
+    function extend(bytes32 root, bytes32 id, bytes32 recordHash) internal pure returns (bytes32) {
+        return keccak256(abi.encode(root, id, recordHash));
+    }
+
+    /// @notice Queues a settled interaction for its removal.
+    function queue(Context memory ctx, uint64 time) internal pure {
+        ctx.readDeadline(Keys.deadline(time, Keys.DUE_HISTORY, ctx.op.id));
+        ctx.write(IRecords.Deadline(ctx.op.id));
+    }
+
+    /// @dev How long what is settled now stays.
+    function recentUntil(Context memory ctx) private pure returns (uint64) {
+        unchecked {
+            return ctx.blk.time + uint64(ctx.policy.recentSeconds);
+        }
+    }
+
+    function stepRespondHistory(Context memory ctx) internal pure returns (uint8) {
+        queue(ctx, recentUntil(ctx));
+        return Steps.RESPOND_CALLER;
+    }
+
+    function stepSweepHistory(Context memory ctx) internal pure returns (uint8) {
+        queue(ctx, recentUntil(ctx));
+        return Steps.SWEEP_NEXT;
+    }
+
+    function stepPruneDispute(Context memory ctx) internal pure returns (uint8) {
+        (bool present, IRecords.Dispute memory d) = ctx.readDispute(Keys.dispute(ctx.op.id));
+        if (!present) return Steps.PRUNE_INTERACTION;
+        if (d.outcome == Protocol.DISPUTE_OPEN) {
+            d.due = true;
+            ctx.write(d);
+            return Steps.SWEEP_NEXT;
+        }
+        ctx.remove();
+        return Steps.PRUNE_INTERACTION;
+    }
+
+    function stepPruneInteraction(Context memory ctx) internal pure returns (uint8) {
+        (bool present, IRecords.Interaction memory i) = ctx.readInteraction(Keys.interaction(ctx.op.id));
+        if (!present || i.status == Protocol.PENDING) revert Machine.CorruptRecord();
+        ctx.op.word = keccak256(abi.encodePacked(uint8(0), ctx.op.id, ctx.oldHash));
+        ctx.remove();
+        return Steps.PRUNE_HISTORY;
+    }
+
+    function stepPruneHistory(Context memory ctx) internal pure returns (uint8) {
+        (, IRecords.History memory h) = ctx.readHistory(Keys.HISTORY);
+        bytes32 node = ctx.op.word;
+        uint256 n = h.peaks.length;
+        uint256 count = h.count;
+        for (uint256 c = count; c & 1 == 1; c >>= 1) {
+            node = keccak256(abi.encodePacked(uint8(1), h.peaks[--n], node));
+        }
+        bytes32[] memory peaks = new bytes32[](n + 1);
+        for (uint256 i = 0; i < n; ++i) {
+            peaks[i] = h.peaks[i];
+        }
+        peaks[n] = node;
+        unchecked {
+            ctx.write(IRecords.History(uint64(count + 1), peaks));
+        }
+        return Steps.SWEEP_NEXT;
+    }
+}
