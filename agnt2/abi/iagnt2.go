@@ -20,7 +20,49 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"checkpoint","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"disputeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getChannel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"},{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiresAt","type":"uint64","internalType":"uint64"},{"name":"closesAt","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"}]}],"stateMutability":"view"},{"type":"function","name":"getChannelPair","inputs":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelPairView","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"opens","type":"uint64","internalType":"uint64"},{"name":"nonceA","type":"uint64","internalType":"uint64"},{"name":"nonceB","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openChannel","inputs":[{"name":"terms","type":"tuple","internalType":"struct IAGNT2.ChannelTerms","components":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"},{"name":"initiator","type":"address","internalType":"address"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reportDoubleSigning","inputs":[{"name":"first","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"firstSigA","type":"bytes","internalType":"bytes"},{"name":"firstSigB","type":"bytes","internalType":"bytes"},{"name":"second","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"secondSigA","type":"bytes","internalType":"bytes"},{"name":"secondSigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"ChannelCheckpointed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"interactionCount","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"paidA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"paidB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelClosing","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"closesAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelExists","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"expiresAt","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"maxInteractions","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"ChannelStateReplaced","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"DoubleSigned","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"reporter","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"Slashed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slashedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"rewardWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadChannelSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BalancesDoNotSum","inputs":[{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"expiresAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelNotClosing","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelNotOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelTermsExpired","inputs":[{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelTermsNonce","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"expected","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelWindowOver","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closesAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositNotCovered","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"depositWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositsAboveFunded","inputs":[{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionCountInvalid","inputs":[{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"minimum","type":"uint64","internalType":"uint64"},{"name":"maximum","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotChannelParty","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StaleState","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"recorded","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StatesDoNotConflict","inputs":[]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+
+// CheckpointSelector selects checkpoint((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+var CheckpointSelector = [4]byte{0x79, 0xe5, 0xb7, 0x5b}
+
+// CheckpointCall holds the arguments of checkpoint((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *CheckpointCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CheckpointSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCheckpointCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCheckpointCall(b []byte) (x CheckpointCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("checkpoint: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CloseChannelSelector selects closeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+var CloseChannelSelector = [4]byte{0x94, 0x4c, 0x90, 0xbc}
+
+// CloseChannelCall holds the arguments of closeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *CloseChannelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CloseChannelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCloseChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCloseChannelCall(b []byte) (x CloseChannelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("closeChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
 
 // DeregisterSelector selects deregister().
 var DeregisterSelector = [4]byte{0xaf, 0xf5, 0xed, 0xb1}
@@ -60,6 +102,27 @@ func DecodeDisputeCall(b []byte) (x DisputeCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("dispute: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DisputeChannelSelector selects disputeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+var DisputeChannelSelector = [4]byte{0x1a, 0x38, 0xdd, 0xf4}
+
+// DisputeChannelCall holds the arguments of disputeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *DisputeChannelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DisputeChannelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDisputeChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDisputeChannelCall(b []byte) (x DisputeChannelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("disputeChannel: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -134,6 +197,80 @@ func DecodeGetCapabilityReturn(b []byte) (x GetCapabilityReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getCapability: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetChannelSelector selects getChannel(bytes32).
+var GetChannelSelector = [4]byte{0x83, 0x1c, 0x2b, 0x82}
+
+// GetChannelCall holds the arguments of getChannel(bytes32).
+// Encode returns selector and arguments.
+func (x *GetChannelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetChannelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetChannelCall(b []byte) (x GetChannelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getChannel.
+func (x *GetChannelReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetChannelReturn reads the return data of getChannel.
+func DecodeGetChannelReturn(b []byte) (x GetChannelReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetChannelPairSelector selects getChannelPair(address,address).
+var GetChannelPairSelector = [4]byte{0xa5, 0x18, 0x2f, 0x4b}
+
+// GetChannelPairCall holds the arguments of getChannelPair(address,address).
+// Encode returns selector and arguments.
+func (x *GetChannelPairCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetChannelPairSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetChannelPairCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetChannelPairCall(b []byte) (x GetChannelPairCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getChannelPair: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getChannelPair.
+func (x *GetChannelPairReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetChannelPairReturn reads the return data of getChannelPair.
+func DecodeGetChannelPairReturn(b []byte) (x GetChannelPairReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getChannelPair: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -344,6 +481,43 @@ func DecodeInvokeReturn(b []byte) (x InvokeReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// OpenChannelSelector selects openChannel((address,address,uint256,uint256,uint32,uint64,uint32,address,uint64,uint64),bytes,bytes).
+var OpenChannelSelector = [4]byte{0x4c, 0x85, 0x62, 0x91}
+
+// OpenChannelCall holds the arguments of openChannel((address,address,uint256,uint256,uint32,uint64,uint32,address,uint64,uint64),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *OpenChannelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, OpenChannelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeOpenChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeOpenChannelCall(b []byte) (x OpenChannelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of openChannel.
+func (x *OpenChannelReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeOpenChannelReturn reads the return data of openChannel.
+func DecodeOpenChannelReturn(b []byte) (x OpenChannelReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
 var RegisterSelector = [4]byte{0x55, 0x49, 0x95, 0x8b}
 
@@ -361,6 +535,27 @@ func DecodeRegisterCall(b []byte) (x RegisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("register: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ReportDoubleSigningSelector selects reportDoubleSigning((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes,(bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+var ReportDoubleSigningSelector = [4]byte{0x44, 0x63, 0x80, 0xe0}
+
+// ReportDoubleSigningCall holds the arguments of reportDoubleSigning((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes,(bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *ReportDoubleSigningCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ReportDoubleSigningSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeReportDoubleSigningCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeReportDoubleSigningCall(b []byte) (x ReportDoubleSigningCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("reportDoubleSigning: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -570,9 +765,14 @@ func (x *AgentDeregisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentDeregisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentDeregisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentDeregisteredEvent reads a log of this event.
@@ -617,9 +817,14 @@ func (x *AgentRegisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentRegisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentRegisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentRegisteredEvent reads a log of this event.
@@ -664,9 +869,14 @@ func (x *AgentUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentUpdatedEvent reads a log of this event.
@@ -703,10 +913,15 @@ func (x *CapabilityRemovedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityRemovedData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityRemovedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityRemovedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityRemovedEvent reads a log of this event.
@@ -750,10 +965,15 @@ func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityUpdatedEvent reads a log of this event.
@@ -778,6 +998,342 @@ func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err e
 	return x, nil
 }
 
+// ChannelCheckpointedTopic is topic 0 of ChannelCheckpointed(bytes32,address,address,uint64,uint256,uint256,uint64).
+var ChannelCheckpointedTopic = common.HexToHash("0xbbaf8c49bd30e192185c5b0c09668c9b8e78d673f0a9f0b1397a465c7789b717")
+
+// ChannelCheckpointedEvent is the event ChannelCheckpointed(bytes32,address,address,uint64,uint256,uint256,uint64).
+type ChannelCheckpointedEvent struct {
+	Id               common.Hash
+	AgentA           common.Address
+	AgentB           common.Address
+	Nonce            uint64
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	InteractionCount uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelCheckpointedEvent) Log(address common.Address) *types.Log {
+	d := eventChannelCheckpointedData{
+		Nonce:            x.Nonce,
+		BalanceA:         x.BalanceA,
+		BalanceB:         x.BalanceB,
+		InteractionCount: x.InteractionCount,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelCheckpointedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelCheckpointedEvent reads a log of this event.
+func DecodeChannelCheckpointedEvent(l *types.Log) (x ChannelCheckpointedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelCheckpointedTopic {
+		return x, fmt.Errorf("event ChannelCheckpointed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelCheckpointedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelCheckpointed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.Nonce = d.Nonce
+	x.BalanceA = d.BalanceA
+	x.BalanceB = d.BalanceB
+	x.InteractionCount = d.InteractionCount
+	return x, nil
+}
+
+// ChannelClosedTopic is topic 0 of ChannelClosed(bytes32,address,address,uint256,uint256).
+var ChannelClosedTopic = common.HexToHash("0x92ed5fe0fe56b3f4185e688efb342e92a4492b9df29ad5de596c44e64d097b51")
+
+// ChannelClosedEvent is the event ChannelClosed(bytes32,address,address,uint256,uint256).
+type ChannelClosedEvent struct {
+	Id     common.Hash
+	AgentA common.Address
+	AgentB common.Address
+	PaidA  uint256.Int
+	PaidB  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelClosedEvent) Log(address common.Address) *types.Log {
+	d := eventChannelClosedData{
+		PaidA: x.PaidA,
+		PaidB: x.PaidB,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelClosedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelClosedEvent reads a log of this event.
+func DecodeChannelClosedEvent(l *types.Log) (x ChannelClosedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelClosedTopic {
+		return x, fmt.Errorf("event ChannelClosed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelClosedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelClosed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.PaidA = d.PaidA
+	x.PaidB = d.PaidB
+	return x, nil
+}
+
+// ChannelClosingTopic is topic 0 of ChannelClosing(bytes32,address,address,uint64,uint64).
+var ChannelClosingTopic = common.HexToHash("0x31060c526a6eb153c466925ab06724c7ea0fe3b33764c7069a2de205328fcfaa")
+
+// ChannelClosingEvent is the event ChannelClosing(bytes32,address,address,uint64,uint64).
+type ChannelClosingEvent struct {
+	Id       common.Hash
+	AgentA   common.Address
+	AgentB   common.Address
+	Nonce    uint64
+	ClosesAt uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelClosingEvent) Log(address common.Address) *types.Log {
+	d := eventChannelClosingData{
+		Nonce:    x.Nonce,
+		ClosesAt: x.ClosesAt,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelClosingTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelClosingEvent reads a log of this event.
+func DecodeChannelClosingEvent(l *types.Log) (x ChannelClosingEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelClosingTopic {
+		return x, fmt.Errorf("event ChannelClosing: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelClosingData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelClosing: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.Nonce = d.Nonce
+	x.ClosesAt = d.ClosesAt
+	return x, nil
+}
+
+// ChannelExistsTopic is topic 0 of ChannelExists(bytes32,address,address,uint256,uint256).
+var ChannelExistsTopic = common.HexToHash("0x664e7dd7d118342da942bc311eed96e3aeb70c415bd9475a6a76273142aa8421")
+
+// ChannelExistsEvent is the event ChannelExists(bytes32,address,address,uint256,uint256).
+type ChannelExistsEvent struct {
+	Id       common.Hash
+	AgentA   common.Address
+	AgentB   common.Address
+	DepositA uint256.Int
+	DepositB uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelExistsEvent) Log(address common.Address) *types.Log {
+	d := eventChannelExistsData{
+		DepositA: x.DepositA,
+		DepositB: x.DepositB,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelExistsTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelExistsEvent reads a log of this event.
+func DecodeChannelExistsEvent(l *types.Log) (x ChannelExistsEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelExistsTopic {
+		return x, fmt.Errorf("event ChannelExists: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelExistsData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelExists: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.DepositA = d.DepositA
+	x.DepositB = d.DepositB
+	return x, nil
+}
+
+// ChannelOpenedTopic is topic 0 of ChannelOpened(bytes32,address,address,uint256,uint256,uint64,uint64,uint32).
+var ChannelOpenedTopic = common.HexToHash("0x8a5dc74b16f118d48dba40ff4d75d05c92277bec8e46af7def6e60785eeb5cc9")
+
+// ChannelOpenedEvent is the event ChannelOpened(bytes32,address,address,uint256,uint256,uint64,uint64,uint32).
+type ChannelOpenedEvent struct {
+	Id               common.Hash
+	AgentA           common.Address
+	AgentB           common.Address
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	ExpiresAt        uint64
+	MaxInteractions  uint64
+	HeartbeatSeconds uint32
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventChannelOpenedData{
+		DepositA:         x.DepositA,
+		DepositB:         x.DepositB,
+		ExpiresAt:        x.ExpiresAt,
+		MaxInteractions:  x.MaxInteractions,
+		HeartbeatSeconds: x.HeartbeatSeconds,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelOpenedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelOpenedEvent reads a log of this event.
+func DecodeChannelOpenedEvent(l *types.Log) (x ChannelOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelOpenedTopic {
+		return x, fmt.Errorf("event ChannelOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.DepositA = d.DepositA
+	x.DepositB = d.DepositB
+	x.ExpiresAt = d.ExpiresAt
+	x.MaxInteractions = d.MaxInteractions
+	x.HeartbeatSeconds = d.HeartbeatSeconds
+	return x, nil
+}
+
+// ChannelStateReplacedTopic is topic 0 of ChannelStateReplaced(bytes32,address,address,uint64,uint256,uint256).
+var ChannelStateReplacedTopic = common.HexToHash("0x504100c7c52ecb4b24428274ebf60222dff81ba619b803fc74441a97ab3eb527")
+
+// ChannelStateReplacedEvent is the event ChannelStateReplaced(bytes32,address,address,uint64,uint256,uint256).
+type ChannelStateReplacedEvent struct {
+	Id       common.Hash
+	AgentA   common.Address
+	AgentB   common.Address
+	Nonce    uint64
+	BalanceA uint256.Int
+	BalanceB uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelStateReplacedEvent) Log(address common.Address) *types.Log {
+	d := eventChannelStateReplacedData{
+		Nonce:    x.Nonce,
+		BalanceA: x.BalanceA,
+		BalanceB: x.BalanceB,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelStateReplacedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelStateReplacedEvent reads a log of this event.
+func DecodeChannelStateReplacedEvent(l *types.Log) (x ChannelStateReplacedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelStateReplacedTopic {
+		return x, fmt.Errorf("event ChannelStateReplaced: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelStateReplacedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelStateReplaced: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.Nonce = d.Nonce
+	x.BalanceA = d.BalanceA
+	x.BalanceB = d.BalanceB
+	return x, nil
+}
+
 // DisputeClosedTopic is topic 0 of DisputeClosed(bytes32,address,address,uint8,uint256).
 var DisputeClosedTopic = common.HexToHash("0x3f45686ffb88172778ddb1f22c8aa16716116c1ec47479c50309f7fc8f12b38a")
 
@@ -798,11 +1354,16 @@ func (x *DisputeClosedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{DisputeClosedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DisputeClosedTopic,
 		x.Target,
 		common.BytesToHash(x.Claimant[:]),
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeDisputeClosedEvent reads a log of this event.
@@ -854,11 +1415,16 @@ func (x *DisputeOpenedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{DisputeOpenedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DisputeOpenedTopic,
 		x.Target,
 		common.BytesToHash(x.Claimant[:]),
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeDisputeOpenedEvent reads a log of this event.
@@ -886,6 +1452,59 @@ func DecodeDisputeOpenedEvent(l *types.Log) (x DisputeOpenedEvent, err error) {
 	return x, nil
 }
 
+// DoubleSignedTopic is topic 0 of DoubleSigned(bytes32,address,address,uint64,address).
+var DoubleSignedTopic = common.HexToHash("0x5726800373e77e983040fddfbf0cad8d19837d7f1143a2ede5ef2b6cea0f14de")
+
+// DoubleSignedEvent is the event DoubleSigned(bytes32,address,address,uint64,address).
+type DoubleSignedEvent struct {
+	Id       common.Hash
+	AgentA   common.Address
+	AgentB   common.Address
+	Nonce    uint64
+	Reporter common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *DoubleSignedEvent) Log(address common.Address) *types.Log {
+	d := eventDoubleSignedData{
+		Nonce:    x.Nonce,
+		Reporter: x.Reporter,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DoubleSignedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeDoubleSignedEvent reads a log of this event.
+func DecodeDoubleSignedEvent(l *types.Log) (x DoubleSignedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != DoubleSignedTopic {
+		return x, fmt.Errorf("event DoubleSigned: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventDoubleSignedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event DoubleSigned: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.Nonce = d.Nonce
+	x.Reporter = d.Reporter
+	return x, nil
+}
+
 // FeesWithdrawnTopic is topic 0 of FeesWithdrawn(address,address,uint256).
 var FeesWithdrawnTopic = common.HexToHash("0x5e110f8bc8a20b65dcc87f224bdf1cc039346e267118bae2739847f07321ffa8")
 
@@ -903,10 +1522,15 @@ func (x *FeesWithdrawnEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{FeesWithdrawnTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{FeesWithdrawnTopic,
 		common.BytesToHash(x.Vault[:]),
 		common.BytesToHash(x.Recipient[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeFeesWithdrawnEvent reads a log of this event.
@@ -944,9 +1568,14 @@ func (x *HeartbeatEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{HeartbeatTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{HeartbeatTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeHeartbeatEvent reads a log of this event.
@@ -997,11 +1626,16 @@ func (x *InvokedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{InvokedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{InvokedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeInvokedEvent reads a log of this event.
@@ -1049,10 +1683,15 @@ func (x *MetadataSetEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{MetadataSetTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{MetadataSetTopic,
 		common.BytesToHash(x.Agent[:]),
 		crypto.Keccak256Hash([]byte(x.IndexedMetadataKey)),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeMetadataSetEvent reads a log of this event.
@@ -1089,7 +1728,12 @@ func (x *ParamsChangedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{ParamsChangedTopic}, Data: b}
+	l := &struct {
+		types.Log
+		topics [1]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [1]common.Hash{ParamsChangedTopic}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeParamsChangedEvent reads a log of this event.
@@ -1124,7 +1768,12 @@ func (x *PolicyChangedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{PolicyChangedTopic}, Data: b}
+	l := &struct {
+		types.Log
+		topics [1]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [1]common.Hash{PolicyChangedTopic}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodePolicyChangedEvent reads a log of this event.
@@ -1176,11 +1825,16 @@ func (x *RespondedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{RespondedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RespondedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeRespondedEvent reads a log of this event.
@@ -1210,6 +1864,56 @@ func DecodeRespondedEvent(l *types.Log) (x RespondedEvent, err error) {
 	return x, nil
 }
 
+// SlashedTopic is topic 0 of Slashed(address,bytes32,uint256,uint256).
+var SlashedTopic = common.HexToHash("0x686e4f97c0aca6c6719647401ac7f5e2ed3a928d46be84237c5a0258baa6ce03")
+
+// SlashedEvent is the event Slashed(address,bytes32,uint256,uint256).
+type SlashedEvent struct {
+	Agent      common.Address
+	Id         common.Hash
+	SlashedWei uint256.Int
+	RewardWei  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *SlashedEvent) Log(address common.Address) *types.Log {
+	d := eventSlashedData{
+		SlashedWei: x.SlashedWei,
+		RewardWei:  x.RewardWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{SlashedTopic,
+		common.BytesToHash(x.Agent[:]),
+		x.Id,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeSlashedEvent reads a log of this event.
+func DecodeSlashedEvent(l *types.Log) (x SlashedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != SlashedTopic {
+		return x, fmt.Errorf("event Slashed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSlashedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Slashed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Id = l.Topics[2]
+	x.SlashedWei = d.SlashedWei
+	x.RewardWei = d.RewardWei
+	return x, nil
+}
+
 // StakeAddedTopic is topic 0 of StakeAdded(address,uint256,uint256).
 var StakeAddedTopic = common.HexToHash("0x270d6dd254edd1d985c81cf7861b8f28fb06b6d719df04d90464034d43412440")
 
@@ -1228,9 +1932,14 @@ func (x *StakeAddedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeAddedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeAddedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeAddedEvent reads a log of this event.
@@ -1268,9 +1977,14 @@ func (x *StakeWithdrawnEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeWithdrawnTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeWithdrawnTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeWithdrawnEvent reads a log of this event.
@@ -1309,11 +2023,16 @@ func (x *TimedOutEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{TimedOutTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{TimedOutTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeTimedOutEvent reads a log of this event.
@@ -1373,6 +2092,36 @@ func (x *BadAttestation) Error() string {
 	return fmt.Sprintf("BadAttestation(recovered %v, callee %v)", x.Recovered, x.Callee)
 }
 
+// BadChannelSignatureErrorSelector selects the error BadChannelSignature(address,address).
+var BadChannelSignatureErrorSelector = [4]byte{0xef, 0x3c, 0xef, 0x85}
+
+// Encode returns selector and arguments.
+func (x *BadChannelSignature) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BadChannelSignatureErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BadChannelSignature) Error() string {
+	return fmt.Sprintf("BadChannelSignature(recovered %v, agent %v)", x.Recovered, x.Agent)
+}
+
+// BalancesDoNotSumErrorSelector selects the error BalancesDoNotSum(uint256,uint256,uint256,uint256).
+var BalancesDoNotSumErrorSelector = [4]byte{0x93, 0xf3, 0x3c, 0xa2}
+
+// Encode returns selector and arguments.
+func (x *BalancesDoNotSum) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BalancesDoNotSumErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BalancesDoNotSum) Error() string {
+	return fmt.Sprintf("BalancesDoNotSum(balanceA %v, balanceB %v, depositA %v, depositB %v)", x.BalanceA.Dec(), x.BalanceB.Dec(), x.DepositA.Dec(), x.DepositB.Dec())
+}
+
 // BondTooLowErrorSelector selects the error BondTooLow(uint256,uint256).
 var BondTooLowErrorSelector = [4]byte{0x00, 0x01, 0x55, 0xb5}
 
@@ -1429,6 +2178,109 @@ func (x *CapabilityUnknown) Error() string {
 	return fmt.Sprintf("CapabilityUnknown(callee %v, capability %v)", x.Callee, x.Capability)
 }
 
+// ChannelExpiredErrorSelector selects the error ChannelExpired(bytes32,uint64).
+var ChannelExpiredErrorSelector = [4]byte{0x3f, 0xce, 0xcb, 0xdb}
+
+// Encode returns selector and arguments.
+func (x *ChannelExpired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelExpiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelExpired) Error() string {
+	return fmt.Sprintf("ChannelExpired(id %v, expiresAt %v)", x.Id, x.ExpiresAt)
+}
+
+// ChannelNotClosingErrorSelector selects the error ChannelNotClosing(bytes32,uint8).
+var ChannelNotClosingErrorSelector = [4]byte{0x91, 0xb7, 0xfe, 0x9d}
+
+// Encode returns selector and arguments.
+func (x *ChannelNotClosing) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelNotClosingErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelNotClosing) Error() string {
+	return fmt.Sprintf("ChannelNotClosing(id %v, status %v)", x.Id, x.Status)
+}
+
+// ChannelNotOpenErrorSelector selects the error ChannelNotOpen(bytes32,uint8).
+var ChannelNotOpenErrorSelector = [4]byte{0x48, 0xaa, 0x64, 0x69}
+
+// Encode returns selector and arguments.
+func (x *ChannelNotOpen) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelNotOpenErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelNotOpen) Error() string {
+	return fmt.Sprintf("ChannelNotOpen(id %v, status %v)", x.Id, x.Status)
+}
+
+// ChannelTermsExpiredErrorSelector selects the error ChannelTermsExpired(uint64).
+var ChannelTermsExpiredErrorSelector = [4]byte{0x4e, 0x67, 0x26, 0x98}
+
+// Encode returns selector and arguments.
+func (x *ChannelTermsExpired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelTermsExpiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelTermsExpired) Error() string {
+	return fmt.Sprintf("ChannelTermsExpired(validUntil %v)", x.ValidUntil)
+}
+
+// ChannelTermsNonceErrorSelector selects the error ChannelTermsNonce(uint64,uint64).
+var ChannelTermsNonceErrorSelector = [4]byte{0xe2, 0xf6, 0x0d, 0x57}
+
+// Encode returns selector and arguments.
+func (x *ChannelTermsNonce) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelTermsNonceErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelTermsNonce) Error() string {
+	return fmt.Sprintf("ChannelTermsNonce(nonce %v, expected %v)", x.Nonce, x.Expected)
+}
+
+// ChannelUnknownErrorSelector selects the error ChannelUnknown(bytes32).
+var ChannelUnknownErrorSelector = [4]byte{0xcb, 0xa6, 0xe6, 0x3a}
+
+// Encode returns selector and arguments.
+func (x *ChannelUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelUnknown) Error() string { return fmt.Sprintf("ChannelUnknown(id %v)", x.Id) }
+
+// ChannelWindowOverErrorSelector selects the error ChannelWindowOver(bytes32,uint64).
+var ChannelWindowOverErrorSelector = [4]byte{0x31, 0x37, 0x14, 0x31}
+
+// Encode returns selector and arguments.
+func (x *ChannelWindowOver) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelWindowOverErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelWindowOver) Error() string {
+	return fmt.Sprintf("ChannelWindowOver(id %v, closesAt %v)", x.Id, x.ClosesAt)
+}
+
 // ContractCreationUnsupportedErrorSelector selects the error ContractCreationUnsupported().
 var ContractCreationUnsupportedErrorSelector = [4]byte{0xaa, 0x81, 0x22, 0x81}
 
@@ -1470,6 +2322,36 @@ func (x *DACommitmentMismatch) Encode() []byte {
 
 func (x *DACommitmentMismatch) Error() string {
 	return fmt.Sprintf("DACommitmentMismatch(expected %v, contentHash %v)", x.Expected, x.ContentHash)
+}
+
+// DepositNotCoveredErrorSelector selects the error DepositNotCovered(address,uint256,uint256).
+var DepositNotCoveredErrorSelector = [4]byte{0x40, 0xe3, 0x8e, 0x58}
+
+// Encode returns selector and arguments.
+func (x *DepositNotCovered) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DepositNotCoveredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DepositNotCovered) Error() string {
+	return fmt.Sprintf("DepositNotCovered(agent %v, balanceWei %v, depositWei %v)", x.Agent, x.BalanceWei.Dec(), x.DepositWei.Dec())
+}
+
+// DepositsAboveFundedErrorSelector selects the error DepositsAboveFunded(uint256,uint256,uint256,uint256).
+var DepositsAboveFundedErrorSelector = [4]byte{0xc2, 0xbf, 0x82, 0xa8}
+
+// Encode returns selector and arguments.
+func (x *DepositsAboveFunded) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DepositsAboveFundedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DepositsAboveFunded) Error() string {
+	return fmt.Sprintf("DepositsAboveFunded(depositA %v, depositB %v, fundedA %v, fundedB %v)", x.DepositA.Dec(), x.DepositB.Dec(), x.FundedA.Dec(), x.FundedB.Dec())
 }
 
 // DisputeExistsErrorSelector selects the error DisputeExists(bytes32).
@@ -1552,6 +2434,21 @@ func (x *InsufficientBalance) Encode() []byte {
 
 func (x *InsufficientBalance) Error() string {
 	return fmt.Sprintf("InsufficientBalance(balanceWei %v, neededWei %v)", x.BalanceWei.Dec(), x.NeededWei.Dec())
+}
+
+// InteractionCountInvalidErrorSelector selects the error InteractionCountInvalid(uint64,uint64,uint64).
+var InteractionCountInvalidErrorSelector = [4]byte{0xa7, 0xb0, 0xd0, 0xb9}
+
+// Encode returns selector and arguments.
+func (x *InteractionCountInvalid) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, InteractionCountInvalidErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *InteractionCountInvalid) Error() string {
+	return fmt.Sprintf("InteractionCountInvalid(interactionCount %v, minimum %v, maximum %v)", x.InteractionCount, x.Minimum, x.Maximum)
 }
 
 // InteractionExpiredErrorSelector selects the error InteractionExpired(bytes32,uint64).
@@ -1678,6 +2575,19 @@ func (x *NotCaller) Encode() []byte {
 func (x *NotCaller) Error() string {
 	return fmt.Sprintf("NotCaller(sender %v, caller %v)", x.Sender, x.Caller)
 }
+
+// NotChannelPartyErrorSelector selects the error NotChannelParty(address).
+var NotChannelPartyErrorSelector = [4]byte{0xd0, 0x69, 0x54, 0x05}
+
+// Encode returns selector and arguments.
+func (x *NotChannelParty) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotChannelPartyErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotChannelParty) Error() string { return fmt.Sprintf("NotChannelParty(sender %v)", x.Sender) }
 
 // NotGovernanceErrorSelector selects the error NotGovernance(address).
 var NotGovernanceErrorSelector = [4]byte{0x98, 0x8d, 0x1f, 0x03}
@@ -1821,8 +2731,8 @@ func (x *StakeBelowMinimum) Error() string {
 	return fmt.Sprintf("StakeBelowMinimum(stakeWei %v, minimumWei %v)", x.StakeWei.Dec(), x.MinimumWei.Dec())
 }
 
-// StakeHeldErrorSelector selects the error StakeHeld(uint32).
-var StakeHeldErrorSelector = [4]byte{0x46, 0x48, 0x53, 0x76}
+// StakeHeldErrorSelector selects the error StakeHeld(address,uint32).
+var StakeHeldErrorSelector = [4]byte{0x9b, 0x32, 0x37, 0xcd}
 
 // Encode returns selector and arguments.
 func (x *StakeHeld) Encode() []byte {
@@ -1832,7 +2742,37 @@ func (x *StakeHeld) Encode() []byte {
 	return b
 }
 
-func (x *StakeHeld) Error() string { return fmt.Sprintf("StakeHeld(holds %v)", x.Holds) }
+func (x *StakeHeld) Error() string {
+	return fmt.Sprintf("StakeHeld(agent %v, holds %v)", x.Agent, x.Holds)
+}
+
+// StaleStateErrorSelector selects the error StaleState(uint64,uint64).
+var StaleStateErrorSelector = [4]byte{0xd4, 0xf7, 0xa6, 0x31}
+
+// Encode returns selector and arguments.
+func (x *StaleState) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, StaleStateErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *StaleState) Error() string {
+	return fmt.Sprintf("StaleState(nonce %v, recorded %v)", x.Nonce, x.Recorded)
+}
+
+// StatesDoNotConflictErrorSelector selects the error StatesDoNotConflict().
+var StatesDoNotConflictErrorSelector = [4]byte{0x6d, 0x86, 0x0d, 0x1c}
+
+// Encode returns selector and arguments.
+func (x *StatesDoNotConflict) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, StatesDoNotConflictErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *StatesDoNotConflict) Error() string { return "StatesDoNotConflict" }
 
 // TooManyCapabilitiesErrorSelector selects the error TooManyCapabilities(uint256,uint256).
 var TooManyCapabilitiesErrorSelector = [4]byte{0x29, 0x0e, 0xbd, 0x8d}
@@ -1923,6 +2863,16 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case BadChannelSignatureErrorSelector:
+		var x BadChannelSignature
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case BalancesDoNotSumErrorSelector:
+		var x BalancesDoNotSum
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case BondTooLowErrorSelector:
 		var x BondTooLow
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1943,6 +2893,41 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case ChannelExpiredErrorSelector:
+		var x ChannelExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelNotClosingErrorSelector:
+		var x ChannelNotClosing
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelNotOpenErrorSelector:
+		var x ChannelNotOpen
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelTermsExpiredErrorSelector:
+		var x ChannelTermsExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelTermsNonceErrorSelector:
+		var x ChannelTermsNonce
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelUnknownErrorSelector:
+		var x ChannelUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelWindowOverErrorSelector:
+		var x ChannelWindowOver
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case ContractCreationUnsupportedErrorSelector:
 		var x ContractCreationUnsupported
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1955,6 +2940,16 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case DACommitmentMismatchErrorSelector:
 		var x DACommitmentMismatch
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DepositNotCoveredErrorSelector:
+		var x DepositNotCovered
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DepositsAboveFundedErrorSelector:
+		var x DepositsAboveFunded
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1985,6 +2980,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case InsufficientBalanceErrorSelector:
 		var x InsufficientBalance
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case InteractionCountInvalidErrorSelector:
+		var x InteractionCountInvalid
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2030,6 +3030,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case NotCallerErrorSelector:
 		var x NotCaller
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotChannelPartyErrorSelector:
+		var x NotChannelParty
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2088,6 +3093,16 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case StaleStateErrorSelector:
+		var x StaleState
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case StatesDoNotConflictErrorSelector:
+		var x StatesDoNotConflict
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case TooManyCapabilitiesErrorSelector:
 		var x TooManyCapabilities
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -2115,6 +3130,120 @@ func DecodeRevert(data []byte) Revert {
 		}
 	}
 	return nil
+}
+
+// CheckpointCall has the ABI layout of the Solidity type or argument list of that name.
+type CheckpointCall struct {
+	State ChannelState
+	SigA  []byte
+	SigB  []byte
+}
+
+func (x *CheckpointCall) size() int {
+	n := 320
+	n += 32 + codec.Padded(len(x.SigA))
+	n += 32 + codec.Padded(len(x.SigB))
+	return n
+}
+
+func (x *CheckpointCall) put(b []byte) {
+	tail := 320
+	x.State.put(b[0:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigA)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigB)
+	_ = tail
+}
+
+func (x *CheckpointCall) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.State.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigB = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// CloseChannelCall has the ABI layout of the Solidity type or argument list of that name.
+type CloseChannelCall struct {
+	State ChannelState
+	SigA  []byte
+	SigB  []byte
+}
+
+func (x *CloseChannelCall) size() int {
+	n := 320
+	n += 32 + codec.Padded(len(x.SigA))
+	n += 32 + codec.Padded(len(x.SigB))
+	return n
+}
+
+func (x *CloseChannelCall) put(b []byte) {
+	tail := 320
+	x.State.put(b[0:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigA)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigB)
+	_ = tail
+}
+
+func (x *CloseChannelCall) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.State.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigB = v
+		tail += n
+	}
+	return tail, nil
 }
 
 // DeregisterCall has the ABI layout of the Solidity type or argument list of that name.
@@ -2153,9 +3282,9 @@ func (x *DisputeCall) size() int {
 
 func (x *DisputeCall) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Kind))
-	copy(b[32:], x.Target[:])
+	*(*[32]byte)(b[32:]) = x.Target
 	codec.PutAddress(b[64:], x.Game)
-	copy(b[96:], x.EvidenceHash[:])
+	*(*[32]byte)(b[96:]) = x.EvidenceHash
 	x.Da.put(b[128:])
 }
 
@@ -2182,6 +3311,63 @@ func (x *DisputeCall) get(b []byte) (used int, err error) {
 	}
 	if _, err = x.Da.get(b[128 : 128+128]); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// DisputeChannelCall has the ABI layout of the Solidity type or argument list of that name.
+type DisputeChannelCall struct {
+	State ChannelState
+	SigA  []byte
+	SigB  []byte
+}
+
+func (x *DisputeChannelCall) size() int {
+	n := 320
+	n += 32 + codec.Padded(len(x.SigA))
+	n += 32 + codec.Padded(len(x.SigB))
+	return n
+}
+
+func (x *DisputeChannelCall) put(b []byte) {
+	tail := 320
+	x.State.put(b[0:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigA)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigB)
+	_ = tail
+}
+
+func (x *DisputeChannelCall) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.State.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigB = v
+		tail += n
 	}
 	return tail, nil
 }
@@ -2261,7 +3447,7 @@ func (x *GetCapabilityCall) size() int {
 
 func (x *GetCapabilityCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Agent)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *GetCapabilityCall) get(b []byte) (used int, err error) {
@@ -2315,6 +3501,111 @@ func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetChannelCall has the ABI layout of the Solidity type or argument list of that name.
+type GetChannelCall struct {
+	Id common.Hash
+}
+
+func (x *GetChannelCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetChannelCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *GetChannelCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetChannelReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetChannelReturn struct {
+	Ret0 ChannelView
+}
+
+func (x *GetChannelReturn) size() int {
+	n := 512
+	return n
+}
+
+func (x *GetChannelReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetChannelReturn) get(b []byte) (used int, err error) {
+	tail := 512
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+512]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetChannelPairCall has the ABI layout of the Solidity type or argument list of that name.
+type GetChannelPairCall struct {
+	AgentA common.Address
+	AgentB common.Address
+}
+
+func (x *GetChannelPairCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *GetChannelPairCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.AgentA)
+	codec.PutAddress(b[32:], x.AgentB)
+}
+
+func (x *GetChannelPairCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentA, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.AgentB, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetChannelPairReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetChannelPairReturn struct {
+	Ret0 ChannelPairView
+}
+
+func (x *GetChannelPairReturn) size() int {
+	n := 128
+	return n
+}
+
+func (x *GetChannelPairReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetChannelPairReturn) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // GetDisputeCall has the ABI layout of the Solidity type or argument list of that name.
 type GetDisputeCall struct {
 	Target common.Hash
@@ -2326,7 +3617,7 @@ func (x *GetDisputeCall) size() int {
 }
 
 func (x *GetDisputeCall) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 }
 
 func (x *GetDisputeCall) get(b []byte) (used int, err error) {
@@ -2376,7 +3667,7 @@ func (x *GetInteractionCall) size() int {
 }
 
 func (x *GetInteractionCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *GetInteractionCall) get(b []byte) (used int, err error) {
@@ -2498,7 +3789,7 @@ func (x *InteractionIdCall) size() int {
 
 func (x *InteractionIdCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Caller)
-	copy(b[32:], x.Salt[:])
+	*(*[32]byte)(b[32:]) = x.Salt
 }
 
 func (x *InteractionIdCall) get(b []byte) (used int, err error) {
@@ -2526,7 +3817,7 @@ func (x *InteractionIdReturn) size() int {
 }
 
 func (x *InteractionIdReturn) put(b []byte) {
-	copy(b[0:], x.Ret0[:])
+	*(*[32]byte)(b[0:]) = x.Ret0
 }
 
 func (x *InteractionIdReturn) get(b []byte) (used int, err error) {
@@ -2559,14 +3850,14 @@ func (x *InvokeCall) size() int {
 }
 
 func (x *InvokeCall) put(b []byte) {
-	copy(b[0:], x.Salt[:])
+	*(*[32]byte)(b[0:]) = x.Salt
 	codec.PutAddress(b[32:], x.Callee)
-	copy(b[64:], x.Capability[:])
-	copy(b[96:], x.ParamsHash[:])
+	*(*[32]byte)(b[64:]) = x.Capability
+	*(*[32]byte)(b[96:]) = x.ParamsHash
 	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
 	codec.PutUint256(b[160:], &x.MaxPriceWei)
-	copy(b[192:], x.SessionId[:])
-	copy(b[224:], x.CompositionId[:])
+	*(*[32]byte)(b[192:]) = x.SessionId
+	*(*[32]byte)(b[224:]) = x.CompositionId
 	x.Da.put(b[256:])
 }
 
@@ -2620,10 +3911,92 @@ func (x *InvokeReturn) size() int {
 }
 
 func (x *InvokeReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InvokeReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// OpenChannelCall has the ABI layout of the Solidity type or argument list of that name.
+type OpenChannelCall struct {
+	Terms ChannelTerms
+	SigA  []byte
+	SigB  []byte
+}
+
+func (x *OpenChannelCall) size() int {
+	n := 384
+	n += 32 + codec.Padded(len(x.SigA))
+	n += 32 + codec.Padded(len(x.SigB))
+	return n
+}
+
+func (x *OpenChannelCall) put(b []byte) {
+	tail := 384
+	x.Terms.put(b[0:])
+	codec.PutUint64(b[320:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigA)
+	codec.PutUint64(b[352:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigB)
+	_ = tail
+}
+
+func (x *OpenChannelCall) get(b []byte) (used int, err error) {
+	tail := 384
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Terms.get(b[0 : 0+320]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 320, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 352, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigB = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// OpenChannelReturn has the ABI layout of the Solidity type or argument list of that name.
+type OpenChannelReturn struct {
+	Id common.Hash
+}
+
+func (x *OpenChannelReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *OpenChannelReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *OpenChannelReturn) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -2668,7 +4041,7 @@ func (x *RegisterCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Version)
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	copy(b[96:], x.ImageDigest[:])
+	*(*[32]byte)(b[96:]) = x.ImageDigest
 	codec.PutUint64(b[128:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
@@ -2790,6 +4163,98 @@ func (x *RegisterCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ReportDoubleSigningCall has the ABI layout of the Solidity type or argument list of that name.
+type ReportDoubleSigningCall struct {
+	First      ChannelState
+	FirstSigA  []byte
+	FirstSigB  []byte
+	Second     ChannelState
+	SecondSigA []byte
+	SecondSigB []byte
+}
+
+func (x *ReportDoubleSigningCall) size() int {
+	n := 640
+	n += 32 + codec.Padded(len(x.FirstSigA))
+	n += 32 + codec.Padded(len(x.FirstSigB))
+	n += 32 + codec.Padded(len(x.SecondSigA))
+	n += 32 + codec.Padded(len(x.SecondSigB))
+	return n
+}
+
+func (x *ReportDoubleSigningCall) put(b []byte) {
+	tail := 640
+	x.First.put(b[0:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.FirstSigA)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.FirstSigB)
+	x.Second.put(b[320:])
+	codec.PutUint64(b[576:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SecondSigA)
+	codec.PutUint64(b[608:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SecondSigB)
+	_ = tail
+}
+
+func (x *ReportDoubleSigningCall) get(b []byte) (used int, err error) {
+	tail := 640
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.First.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.FirstSigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.FirstSigB = v
+		tail += n
+	}
+	if _, err = x.Second.get(b[320 : 320+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 576, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SecondSigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 608, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SecondSigB = v
+		tail += n
+	}
+	return tail, nil
+}
+
 // ResolveDisputeCall has the ABI layout of the Solidity type or argument list of that name.
 type ResolveDisputeCall struct {
 	Target common.Hash
@@ -2802,7 +4267,7 @@ func (x *ResolveDisputeCall) size() int {
 }
 
 func (x *ResolveDisputeCall) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 	codec.PutBool(b[32:], x.Upheld)
 }
 
@@ -2840,8 +4305,8 @@ func (x *RespondCall) size() int {
 
 func (x *RespondCall) put(b []byte) {
 	tail := 352
-	copy(b[0:], x.Id[:])
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Status))
 	codec.PutUint64(b[96:], uint64(x.Branch))
 	codec.PutUint64(b[128:], uint64(x.ExecutionMs))
@@ -2990,7 +4455,7 @@ func (x *UpdateAgentCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
-	copy(b[64:], x.ImageDigest[:])
+	*(*[32]byte)(b[64:]) = x.ImageDigest
 	_ = tail
 }
 
@@ -3061,7 +4526,7 @@ func (x *UpdateCapabilitiesCall) put(b []byte) {
 	codec.PutUint64(b[tail:], uint64(len(x.Removals)))
 	tail += 32
 	for i := range x.Removals {
-		copy(b[tail:], x.Removals[i][:])
+		*(*[32]byte)(b[tail:]) = x.Removals[i]
 		tail += 32
 	}
 	_ = tail
@@ -3209,7 +4674,7 @@ func (x *eventAgentRegisteredData) size() int {
 func (x *eventAgentRegisteredData) put(b []byte) {
 	tail := 160
 	codec.PutUint256(b[0:], &x.StakeWei)
-	copy(b[32:], x.ImageDigest[:])
+	*(*[32]byte)(b[32:]) = x.ImageDigest
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[96:], uint64(tail))
@@ -3282,7 +4747,7 @@ func (x *eventAgentUpdatedData) size() int {
 
 func (x *eventAgentUpdatedData) put(b []byte) {
 	tail := 96
-	copy(b[0:], x.ImageDigest[:])
+	*(*[32]byte)(b[0:]) = x.ImageDigest
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[64:], uint64(tail))
@@ -3403,6 +4868,220 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventChannelCheckpointedData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelCheckpointedData struct {
+	Nonce            uint64
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	InteractionCount uint64
+}
+
+func (x *eventChannelCheckpointedData) size() int {
+	n := 128
+	return n
+}
+
+func (x *eventChannelCheckpointedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint256(b[32:], &x.BalanceA)
+	codec.PutUint256(b[64:], &x.BalanceB)
+	codec.PutUint64(b[96:], uint64(x.InteractionCount))
+}
+
+func (x *eventChannelCheckpointedData) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventChannelClosedData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelClosedData struct {
+	PaidA uint256.Int
+	PaidB uint256.Int
+}
+
+func (x *eventChannelClosedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventChannelClosedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.PaidA)
+	codec.PutUint256(b[32:], &x.PaidB)
+}
+
+func (x *eventChannelClosedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.PaidA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.PaidB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventChannelClosingData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelClosingData struct {
+	Nonce    uint64
+	ClosesAt uint64
+}
+
+func (x *eventChannelClosingData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventChannelClosingData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint64(b[32:], uint64(x.ClosesAt))
+}
+
+func (x *eventChannelClosingData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosesAt, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventChannelExistsData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelExistsData struct {
+	DepositA uint256.Int
+	DepositB uint256.Int
+}
+
+func (x *eventChannelExistsData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventChannelExistsData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositA)
+	codec.PutUint256(b[32:], &x.DepositB)
+}
+
+func (x *eventChannelExistsData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventChannelOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelOpenedData struct {
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	ExpiresAt        uint64
+	MaxInteractions  uint64
+	HeartbeatSeconds uint32
+}
+
+func (x *eventChannelOpenedData) size() int {
+	n := 160
+	return n
+}
+
+func (x *eventChannelOpenedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositA)
+	codec.PutUint256(b[32:], &x.DepositB)
+	codec.PutUint64(b[64:], uint64(x.ExpiresAt))
+	codec.PutUint64(b[96:], uint64(x.MaxInteractions))
+	codec.PutUint64(b[128:], uint64(x.HeartbeatSeconds))
+}
+
+func (x *eventChannelOpenedData) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.ExpiresAt, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.MaxInteractions, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HeartbeatSeconds = uint32(v)
+	}
+	return tail, nil
+}
+
+// eventChannelStateReplacedData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelStateReplacedData struct {
+	Nonce    uint64
+	BalanceA uint256.Int
+	BalanceB uint256.Int
+}
+
+func (x *eventChannelStateReplacedData) size() int {
+	n := 96
+	return n
+}
+
+func (x *eventChannelStateReplacedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint256(b[32:], &x.BalanceA)
+	codec.PutUint256(b[64:], &x.BalanceB)
+}
+
+func (x *eventChannelStateReplacedData) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // eventDisputeClosedData has the ABI layout of the Solidity type or argument list of that name.
 type eventDisputeClosedData struct {
 	Outcome uint8
@@ -3451,10 +5130,10 @@ func (x *DAPointer) size() int {
 }
 
 func (x *DAPointer) put(b []byte) {
-	copy(b[0:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.ContentHash
 	codec.PutUint64(b[32:], uint64(x.LengthBytes))
 	codec.PutUint64(b[64:], uint64(x.Backend))
-	copy(b[96:], x.Locator[:])
+	*(*[32]byte)(b[96:]) = x.Locator
 }
 
 func (x *DAPointer) get(b []byte) (used int, err error) {
@@ -3503,7 +5182,7 @@ func (x *eventDisputeOpenedData) size() int {
 func (x *eventDisputeOpenedData) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Kind))
 	codec.PutAddress(b[32:], x.Game)
-	copy(b[64:], x.EvidenceHash[:])
+	*(*[32]byte)(b[64:]) = x.EvidenceHash
 	codec.PutUint256(b[96:], &x.BondWei)
 	codec.PutUint64(b[128:], uint64(x.Deadline))
 	x.Da.put(b[160:])
@@ -3534,6 +5213,36 @@ func (x *eventDisputeOpenedData) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if _, err = x.Da.get(b[160 : 160+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventDoubleSignedData has the ABI layout of the Solidity type or argument list of that name.
+type eventDoubleSignedData struct {
+	Nonce    uint64
+	Reporter common.Address
+}
+
+func (x *eventDoubleSignedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventDoubleSignedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutAddress(b[32:], x.Reporter)
+}
+
+func (x *eventDoubleSignedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Reporter, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3606,12 +5315,12 @@ func (x *eventInvokedData) size() int {
 }
 
 func (x *eventInvokedData) put(b []byte) {
-	copy(b[0:], x.Capability[:])
-	copy(b[32:], x.ParamsHash[:])
+	*(*[32]byte)(b[0:]) = x.Capability
+	*(*[32]byte)(b[32:]) = x.ParamsHash
 	codec.PutUint256(b[64:], &x.PaymentWei)
 	codec.PutUint64(b[96:], uint64(x.Deadline))
-	copy(b[128:], x.SessionId[:])
-	copy(b[160:], x.CompositionId[:])
+	*(*[32]byte)(b[128:]) = x.SessionId
+	*(*[32]byte)(b[160:]) = x.CompositionId
 	x.Da.put(b[192:])
 }
 
@@ -4086,7 +5795,7 @@ func (x *eventRespondedData) size() int {
 
 func (x *eventRespondedData) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Branch))
 	codec.PutUint64(b[96:], uint64(x.ExecutionMs))
 	codec.PutUint64(b[128:], uint64(x.TimestampMs))
@@ -4130,6 +5839,36 @@ func (x *eventRespondedData) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if _, err = x.Da.get(b[224 : 224+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSlashedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSlashedData struct {
+	SlashedWei uint256.Int
+	RewardWei  uint256.Int
+}
+
+func (x *eventSlashedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventSlashedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.SlashedWei)
+	codec.PutUint256(b[32:], &x.RewardWei)
+}
+
+func (x *eventSlashedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.SlashedWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.RewardWei, err = codec.GetUint256(b, 32, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4270,6 +6009,76 @@ func (x *BadAttestation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// BadChannelSignature has the ABI layout of the Solidity type or argument list of that name.
+type BadChannelSignature struct {
+	Recovered common.Address
+	Agent     common.Address
+}
+
+func (x *BadChannelSignature) size() int {
+	n := 64
+	return n
+}
+
+func (x *BadChannelSignature) put(b []byte) {
+	codec.PutAddress(b[0:], x.Recovered)
+	codec.PutAddress(b[32:], x.Agent)
+}
+
+func (x *BadChannelSignature) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Recovered, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// BalancesDoNotSum has the ABI layout of the Solidity type or argument list of that name.
+type BalancesDoNotSum struct {
+	BalanceA uint256.Int
+	BalanceB uint256.Int
+	DepositA uint256.Int
+	DepositB uint256.Int
+}
+
+func (x *BalancesDoNotSum) size() int {
+	n := 128
+	return n
+}
+
+func (x *BalancesDoNotSum) put(b []byte) {
+	codec.PutUint256(b[0:], &x.BalanceA)
+	codec.PutUint256(b[32:], &x.BalanceB)
+	codec.PutUint256(b[64:], &x.DepositA)
+	codec.PutUint256(b[96:], &x.DepositB)
+}
+
+func (x *BalancesDoNotSum) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // BondTooLow has the ABI layout of the Solidity type or argument list of that name.
 type BondTooLow struct {
 	BondWei    uint256.Int
@@ -4363,7 +6172,7 @@ func (x *CapabilityUnknown) size() int {
 
 func (x *CapabilityUnknown) put(b []byte) {
 	codec.PutAddress(b[0:], x.Callee)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
@@ -4375,6 +6184,214 @@ func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelExpired has the ABI layout of the Solidity type or argument list of that name.
+type ChannelExpired struct {
+	Id        common.Hash
+	ExpiresAt uint64
+}
+
+func (x *ChannelExpired) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelExpired) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.ExpiresAt))
+}
+
+func (x *ChannelExpired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ExpiresAt, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelNotClosing has the ABI layout of the Solidity type or argument list of that name.
+type ChannelNotClosing struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *ChannelNotClosing) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelNotClosing) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *ChannelNotClosing) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// ChannelNotOpen has the ABI layout of the Solidity type or argument list of that name.
+type ChannelNotOpen struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *ChannelNotOpen) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelNotOpen) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *ChannelNotOpen) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// ChannelTermsExpired has the ABI layout of the Solidity type or argument list of that name.
+type ChannelTermsExpired struct {
+	ValidUntil uint64
+}
+
+func (x *ChannelTermsExpired) size() int {
+	n := 32
+	return n
+}
+
+func (x *ChannelTermsExpired) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.ValidUntil))
+}
+
+func (x *ChannelTermsExpired) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ValidUntil, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelTermsNonce has the ABI layout of the Solidity type or argument list of that name.
+type ChannelTermsNonce struct {
+	Nonce    uint64
+	Expected uint64
+}
+
+func (x *ChannelTermsNonce) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelTermsNonce) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint64(b[32:], uint64(x.Expected))
+}
+
+func (x *ChannelTermsNonce) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Expected, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelUnknown has the ABI layout of the Solidity type or argument list of that name.
+type ChannelUnknown struct {
+	Id common.Hash
+}
+
+func (x *ChannelUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *ChannelUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *ChannelUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelWindowOver has the ABI layout of the Solidity type or argument list of that name.
+type ChannelWindowOver struct {
+	Id       common.Hash
+	ClosesAt uint64
+}
+
+func (x *ChannelWindowOver) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelWindowOver) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.ClosesAt))
+}
+
+func (x *ChannelWindowOver) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ClosesAt, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4437,8 +6454,8 @@ func (x *DACommitmentMismatch) size() int {
 }
 
 func (x *DACommitmentMismatch) put(b []byte) {
-	copy(b[0:], x.Expected[:])
-	copy(b[32:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.Expected
+	*(*[32]byte)(b[32:]) = x.ContentHash
 }
 
 func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
@@ -4455,6 +6472,81 @@ func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DepositNotCovered has the ABI layout of the Solidity type or argument list of that name.
+type DepositNotCovered struct {
+	Agent      common.Address
+	BalanceWei uint256.Int
+	DepositWei uint256.Int
+}
+
+func (x *DepositNotCovered) size() int {
+	n := 96
+	return n
+}
+
+func (x *DepositNotCovered) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint256(b[32:], &x.BalanceWei)
+	codec.PutUint256(b[64:], &x.DepositWei)
+}
+
+func (x *DepositNotCovered) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.BalanceWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DepositsAboveFunded has the ABI layout of the Solidity type or argument list of that name.
+type DepositsAboveFunded struct {
+	DepositA uint256.Int
+	DepositB uint256.Int
+	FundedA  uint256.Int
+	FundedB  uint256.Int
+}
+
+func (x *DepositsAboveFunded) size() int {
+	n := 128
+	return n
+}
+
+func (x *DepositsAboveFunded) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositA)
+	codec.PutUint256(b[32:], &x.DepositB)
+	codec.PutUint256(b[64:], &x.FundedA)
+	codec.PutUint256(b[96:], &x.FundedB)
+}
+
+func (x *DepositsAboveFunded) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.FundedA, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.FundedB, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // DisputeExists has the ABI layout of the Solidity type or argument list of that name.
 type DisputeExists struct {
 	Target common.Hash
@@ -4466,7 +6558,7 @@ func (x *DisputeExists) size() int {
 }
 
 func (x *DisputeExists) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 }
 
 func (x *DisputeExists) get(b []byte) (used int, err error) {
@@ -4491,7 +6583,7 @@ func (x *DisputeUnknown) size() int {
 }
 
 func (x *DisputeUnknown) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 }
 
 func (x *DisputeUnknown) get(b []byte) (used int, err error) {
@@ -4516,7 +6608,7 @@ func (x *DuplicateInteraction) size() int {
 }
 
 func (x *DuplicateInteraction) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
@@ -4617,6 +6709,41 @@ func (x *InsufficientBalance) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// InteractionCountInvalid has the ABI layout of the Solidity type or argument list of that name.
+type InteractionCountInvalid struct {
+	InteractionCount uint64
+	Minimum          uint64
+	Maximum          uint64
+}
+
+func (x *InteractionCountInvalid) size() int {
+	n := 96
+	return n
+}
+
+func (x *InteractionCountInvalid) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.InteractionCount))
+	codec.PutUint64(b[32:], uint64(x.Minimum))
+	codec.PutUint64(b[64:], uint64(x.Maximum))
+}
+
+func (x *InteractionCountInvalid) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Minimum, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Maximum, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // InteractionExpired has the ABI layout of the Solidity type or argument list of that name.
 type InteractionExpired struct {
 	Id       common.Hash
@@ -4629,7 +6756,7 @@ func (x *InteractionExpired) size() int {
 }
 
 func (x *InteractionExpired) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Deadline))
 }
 
@@ -4658,7 +6785,7 @@ func (x *InteractionPending) size() int {
 }
 
 func (x *InteractionPending) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InteractionPending) get(b []byte) (used int, err error) {
@@ -4684,7 +6811,7 @@ func (x *InteractionSettled) size() int {
 }
 
 func (x *InteractionSettled) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -4717,7 +6844,7 @@ func (x *InteractionUnknown) size() int {
 }
 
 func (x *InteractionUnknown) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InteractionUnknown) get(b []byte) (used int, err error) {
@@ -4787,7 +6914,7 @@ func (x *NotAdjudicated) size() int {
 }
 
 func (x *NotAdjudicated) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 }
 
 func (x *NotAdjudicated) get(b []byte) (used int, err error) {
@@ -4856,6 +6983,31 @@ func (x *NotCaller) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Caller, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotChannelParty has the ABI layout of the Solidity type or argument list of that name.
+type NotChannelParty struct {
+	Sender common.Address
+}
+
+func (x *NotChannelParty) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotChannelParty) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+}
+
+func (x *NotChannelParty) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5063,7 +7215,7 @@ func (x *ResultHashInvalid) size() int {
 }
 
 func (x *ResultHashInvalid) put(b []byte) {
-	copy(b[0:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.ResultHash
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -5142,29 +7294,84 @@ func (x *StakeBelowMinimum) get(b []byte) (used int, err error) {
 
 // StakeHeld has the ABI layout of the Solidity type or argument list of that name.
 type StakeHeld struct {
+	Agent common.Address
 	Holds uint32
 }
 
 func (x *StakeHeld) size() int {
-	n := 32
+	n := 64
 	return n
 }
 
 func (x *StakeHeld) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Holds))
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint64(b[32:], uint64(x.Holds))
 }
 
 func (x *StakeHeld) get(b []byte) (used int, err error) {
-	tail := 32
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
 	{
-		v, err := codec.GetUint(b, 0, 32)
+		v, err := codec.GetUint(b, 32, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Holds = uint32(v)
+	}
+	return tail, nil
+}
+
+// StaleState has the ABI layout of the Solidity type or argument list of that name.
+type StaleState struct {
+	Nonce    uint64
+	Recorded uint64
+}
+
+func (x *StaleState) size() int {
+	n := 64
+	return n
+}
+
+func (x *StaleState) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint64(b[32:], uint64(x.Recorded))
+}
+
+func (x *StaleState) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Recorded, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// StatesDoNotConflict has the ABI layout of the Solidity type or argument list of that name.
+type StatesDoNotConflict struct {
+}
+
+func (x *StatesDoNotConflict) size() int {
+	n := 0
+	return n
+}
+
+func (x *StatesDoNotConflict) put(b []byte) {
+}
+
+func (x *StatesDoNotConflict) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	return tail, nil
 }
@@ -5296,7 +7503,7 @@ func (x *UnknownOperation) size() int {
 
 func (x *UnknownOperation) put(b []byte) {
 	clear(b[0 : 0+32])
-	copy(b[0:], x.Selector[:])
+	*(*[4]byte)(b[0:]) = x.Selector
 }
 
 func (x *UnknownOperation) get(b []byte) (used int, err error) {
@@ -5326,6 +7533,66 @@ func (x *ValueNotAccepted) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// ChannelState has the ABI layout of the Solidity type or argument list of that name.
+type ChannelState struct {
+	ChannelId        common.Hash
+	Nonce            uint64
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	InteractionCount uint64
+	IsFinal          bool
+}
+
+func (x *ChannelState) size() int {
+	n := 256
+	return n
+}
+
+func (x *ChannelState) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ChannelId
+	codec.PutUint64(b[32:], uint64(x.Nonce))
+	codec.PutUint256(b[64:], &x.BalanceA)
+	codec.PutUint256(b[96:], &x.BalanceB)
+	codec.PutUint256(b[128:], &x.DepositA)
+	codec.PutUint256(b[160:], &x.DepositB)
+	codec.PutUint64(b[192:], uint64(x.InteractionCount))
+	codec.PutBool(b[224:], x.IsFinal)
+}
+
+func (x *ChannelState) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Nonce, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 160, 256); err != nil {
+		return 0, err
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	if x.IsFinal, err = codec.GetBool(b, 224); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -5366,7 +7633,7 @@ func (x *AgentView) put(b []byte) {
 	codec.PutUint256(b[192:], &x.StakeWei)
 	codec.PutUint256(b[224:], &x.EscrowedWei)
 	codec.PutUint64(b[256:], uint64(x.PendingInvokes))
-	copy(b[288:], x.ImageDigest[:])
+	*(*[32]byte)(b[288:]) = x.ImageDigest
 	codec.PutUint64(b[320:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[352:], uint64(tail))
@@ -5483,8 +7750,8 @@ func (x *Capability) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Endpoint)
-	copy(b[64:], x.InputSchemaHash[:])
-	copy(b[96:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[64:]) = x.InputSchemaHash
+	*(*[32]byte)(b[96:]) = x.OutputSchemaHash
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
@@ -5544,6 +7811,154 @@ func (x *Capability) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ChannelView has the ABI layout of the Solidity type or argument list of that name.
+type ChannelView struct {
+	Status           uint8
+	AgentA           common.Address
+	AgentB           common.Address
+	FundedA          uint256.Int
+	FundedB          uint256.Int
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	Nonce            uint64
+	InteractionCount uint64
+	MaxInteractions  uint64
+	OpenedAt         uint64
+	ExpiresAt        uint64
+	ClosesAt         uint64
+	HeartbeatSeconds uint32
+}
+
+func (x *ChannelView) size() int {
+	n := 512
+	return n
+}
+
+func (x *ChannelView) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.AgentA)
+	codec.PutAddress(b[64:], x.AgentB)
+	codec.PutUint256(b[96:], &x.FundedA)
+	codec.PutUint256(b[128:], &x.FundedB)
+	codec.PutUint256(b[160:], &x.DepositA)
+	codec.PutUint256(b[192:], &x.DepositB)
+	codec.PutUint256(b[224:], &x.BalanceA)
+	codec.PutUint256(b[256:], &x.BalanceB)
+	codec.PutUint64(b[288:], uint64(x.Nonce))
+	codec.PutUint64(b[320:], uint64(x.InteractionCount))
+	codec.PutUint64(b[352:], uint64(x.MaxInteractions))
+	codec.PutUint64(b[384:], uint64(x.OpenedAt))
+	codec.PutUint64(b[416:], uint64(x.ExpiresAt))
+	codec.PutUint64(b[448:], uint64(x.ClosesAt))
+	codec.PutUint64(b[480:], uint64(x.HeartbeatSeconds))
+}
+
+func (x *ChannelView) get(b []byte) (used int, err error) {
+	tail := 512
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.AgentA, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.AgentB, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.FundedA, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.FundedB, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 160, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 256, 256); err != nil {
+		return 0, err
+	}
+	if x.Nonce, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	if x.MaxInteractions, err = codec.GetUint(b, 352, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.ExpiresAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosesAt, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HeartbeatSeconds = uint32(v)
+	}
+	return tail, nil
+}
+
+// ChannelPairView has the ABI layout of the Solidity type or argument list of that name.
+type ChannelPairView struct {
+	ChannelId common.Hash
+	Opens     uint64
+	NonceA    uint64
+	NonceB    uint64
+}
+
+func (x *ChannelPairView) size() int {
+	n := 128
+	return n
+}
+
+func (x *ChannelPairView) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ChannelId
+	codec.PutUint64(b[32:], uint64(x.Opens))
+	codec.PutUint64(b[64:], uint64(x.NonceA))
+	codec.PutUint64(b[96:], uint64(x.NonceB))
+}
+
+func (x *ChannelPairView) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Opens, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.NonceA, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.NonceB, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // DisputeView has the ABI layout of the Solidity type or argument list of that name.
 type DisputeView struct {
 	Kind         uint8
@@ -5567,7 +7982,7 @@ func (x *DisputeView) put(b []byte) {
 	codec.PutAddress(b[64:], x.Claimant)
 	codec.PutAddress(b[96:], x.Agent)
 	codec.PutAddress(b[128:], x.Game)
-	copy(b[160:], x.EvidenceHash[:])
+	*(*[32]byte)(b[160:]) = x.EvidenceHash
 	codec.PutUint256(b[192:], &x.BondWei)
 	codec.PutUint64(b[224:], uint64(x.Deadline))
 }
@@ -5637,15 +8052,15 @@ func (x *InteractionView) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Caller)
 	codec.PutAddress(b[64:], x.Callee)
-	copy(b[96:], x.Capability[:])
-	copy(b[128:], x.ParamsHash[:])
-	copy(b[160:], x.ResultHash[:])
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	*(*[32]byte)(b[160:]) = x.ResultHash
 	codec.PutUint256(b[192:], &x.PaymentWei)
 	codec.PutUint64(b[224:], uint64(x.InvokedAt))
 	codec.PutUint64(b[256:], uint64(x.Deadline))
 	codec.PutUint64(b[288:], uint64(x.SettledAt))
 	codec.PutUint64(b[320:], uint64(x.Branch))
-	copy(b[352:], x.CompositionId[:])
+	*(*[32]byte)(b[352:]) = x.CompositionId
 }
 
 func (x *InteractionView) get(b []byte) (used int, err error) {
@@ -5785,6 +8200,84 @@ func (x *ReputationView) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelTerms has the ABI layout of the Solidity type or argument list of that name.
+type ChannelTerms struct {
+	AgentA           common.Address
+	AgentB           common.Address
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	TtlSeconds       uint32
+	MaxInteractions  uint64
+	HeartbeatSeconds uint32
+	Initiator        common.Address
+	Nonce            uint64
+	ValidUntil       uint64
+}
+
+func (x *ChannelTerms) size() int {
+	n := 320
+	return n
+}
+
+func (x *ChannelTerms) put(b []byte) {
+	codec.PutAddress(b[0:], x.AgentA)
+	codec.PutAddress(b[32:], x.AgentB)
+	codec.PutUint256(b[64:], &x.DepositA)
+	codec.PutUint256(b[96:], &x.DepositB)
+	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[160:], uint64(x.MaxInteractions))
+	codec.PutUint64(b[192:], uint64(x.HeartbeatSeconds))
+	codec.PutAddress(b[224:], x.Initiator)
+	codec.PutUint64(b[256:], uint64(x.Nonce))
+	codec.PutUint64(b[288:], uint64(x.ValidUntil))
+}
+
+func (x *ChannelTerms) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentA, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.AgentB, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if x.MaxInteractions, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HeartbeatSeconds = uint32(v)
+	}
+	if x.Initiator, err = codec.GetAddress(b, 224); err != nil {
+		return 0, err
+	}
+	if x.Nonce, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	if x.ValidUntil, err = codec.GetUint(b, 288, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -113,7 +113,7 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Channel) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -129,7 +129,7 @@ func DecodeChannel(b []byte) (x Channel, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *ChannelPair) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -161,7 +161,7 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Dispute) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -177,7 +177,7 @@ func DecodeDispute(b []byte) (x Dispute, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *History) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -801,7 +801,7 @@ func (x *ChannelPair) size() int {
 }
 
 func (x *ChannelPair) put(b []byte) {
-	copy(b[0:], x.ChannelId[:])
+	*(*[32]byte)(b[0:]) = x.ChannelId
 	codec.PutUint64(b[32:], uint64(x.Opens))
 	codec.PutUint64(b[64:], uint64(x.NonceA))
 	codec.PutUint64(b[96:], uint64(x.NonceB))
@@ -877,7 +877,7 @@ func (x *Dispute) put(b []byte) {
 	codec.PutAddress(b[96:], x.Claimant)
 	codec.PutAddress(b[128:], x.Agent)
 	codec.PutAddress(b[160:], x.Game)
-	copy(b[192:], x.EvidenceHash[:])
+	*(*[32]byte)(b[192:]) = x.EvidenceHash
 	codec.PutUint256(b[224:], &x.BondWei)
 	codec.PutUint64(b[256:], uint64(x.Deadline))
 }
@@ -944,7 +944,7 @@ func (x *History) put(b []byte) {
 	codec.PutUint64(b[tail:], uint64(len(x.Peaks)))
 	tail += 32
 	for i := range x.Peaks {
-		copy(b[tail:], x.Peaks[i][:])
+		*(*[32]byte)(b[tail:]) = x.Peaks[i]
 		tail += 32
 	}
 	_ = tail
@@ -1592,7 +1592,7 @@ func (x *Reputation) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.DistinctCallers))
 	codec.PutUint256(b[384:], &x.SumOfSquares)
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
-	copy(b[448:], x.InteractionHistoryRoot[:])
+	*(*[32]byte)(b[448:]) = x.InteractionHistoryRoot
 }
 
 func (x *Reputation) get(b []byte) (used int, err error) {

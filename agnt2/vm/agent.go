@@ -160,9 +160,6 @@ func stepWithdrawStake(m *Machine, s State) Step {
 	if m.Op.Holds > 0 {
 		return m.fail(&abi.StakeHeld{Agent: m.Op.From, Holds: m.Op.Holds})
 	}
-	if m.Op.Holds > 0 {
-		return m.fail(&abi.StakeHeld{Holds: m.Op.Holds})
-	}
 	m.Op.Effect |= effectStakeOut
 	m.emit((&abi.StakeWithdrawnEvent{Agent: m.Op.From, AmountWei: m.Op.Stake}).Log(abi.Address))
 	return TxEnd

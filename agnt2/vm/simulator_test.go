@@ -150,9 +150,6 @@ func (s *simulator) check(swept uint32) {
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
 			overdue = overdue || i.Deadline < s.time
 		case record.NSDeadline:
-			if record.DueOf(k) != record.DueInteraction {
-				continue
-			}
 			id := must(record.DecodeDeadline(v)).Id
 			switch record.DueOf(k) {
 			case record.DueHistory:
@@ -160,18 +157,17 @@ func (s *simulator) check(swept uint32) {
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
 				require.NotEqual(t, uint8(vm.Pending), i.Status)
 				require.LessOrEqual(t, i.SettledAt, record.DeadlineOf(k))
-				continue
 			case record.DueDispute:
 				d := must(record.DecodeDispute(s.state[record.DisputeKey(id)]))
 				require.Equal(t, uint8(vm.DisputeOpen), d.Outcome)
 				require.Equal(t, k, record.DeadlineKey(d.Deadline, record.DueDispute, id))
 				disputes--
-				continue
+			case record.DueInteraction:
+				queued++
+				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
+				require.Equal(t, uint8(vm.Pending), i.Status)
+				require.Equal(t, k, record.DeadlineKey(i.Deadline, record.DueInteraction, id))
 			}
-			queued++
-			i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
-			require.Equal(t, uint8(vm.Pending), i.Status)
-			require.Equal(t, k, record.DeadlineKey(i.Deadline, record.DueInteraction, id))
 		case record.NSDispute:
 			d := must(record.DecodeDispute(v))
 			var id common.Hash
@@ -184,6 +180,11 @@ func (s *simulator) check(swept uint32) {
 			holds[d.Agent]++
 			if d.Due {
 				leaving++ // when it ends
+			}
+		case record.NSChannel:
+			if c := must(record.DecodeChannel(v)); c.Status != uint8(vm.ChannelClosed) {
+				holds[c.AgentA]++
+				holds[c.AgentB]++
 			}
 		case record.NSAgent:
 			if must(record.DecodeAgent(v)).Status == uint8(vm.Active) {

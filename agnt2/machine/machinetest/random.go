@@ -27,12 +27,9 @@ func RandomParams() record.Params {
 
 // RandomPolicy is in the same spirit.
 func RandomPolicy() record.Policy {
-	p
 	p := genesis.DefaultPolicy()
-	p.ChannelWindowSeconds,
-		p.Governance, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
-	return p
-	p.DisputeResolver, p.FeeRecipient = crypto.PubkeyToAddress(accountKey(0).PublicKey), crypto.PubkeyToAddress(accountKey(1).PublicKey), common.Address{7}
+	p.ChannelWindowSeconds, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
+	p.Governance, p.DisputeResolver, p.FeeRecipient = crypto.PubkeyToAddress(accountKey(0).PublicKey), crypto.PubkeyToAddress(accountKey(1).PublicKey), common.Address{7}
 	p.DisputeBondWei, p.DisputeFeeWei, p.DisputeWindowSeconds = *uint256.NewInt(50), *uint256.NewInt(5), 16
 	p.RecentSeconds, p.PrunesPerBlock = 4, 3
 	return p

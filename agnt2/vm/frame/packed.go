@@ -961,36 +961,44 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
-	if !x.BaseFees.IsZero() {
+	if x.Channels != 0 {
 		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Channels)
+	}
+	if !x.BurnedWei.IsZero() {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedWide(b, &x.BurnedWei)
+	}
+	if !x.BaseFees.IsZero() {
+		b[at+0] |= 0x02
 		b = codec.AppendPackedWide(b, &x.BaseFees)
 	}
 	if !x.PriorityFees.IsZero() {
-		b[at+0] |= 0x04
+		b[at+0] |= 0x01
 		b = codec.AppendPackedWide(b, &x.PriorityFees)
 	}
 	if !x.L1Fees.IsZero() {
-		b[at+0] |= 0x02
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.L1Fees)
 	}
 	if x.Passer != ([32]byte{}) {
-		b[at+0] |= 0x01
+		b[at+1] |= 0x40
 		b = append(b, x.Passer[:]...)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x20
 		b = codec.AppendPackedLong(b, x.Index)
 	}
 	if x.Transactions != ([32]byte{}) {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x10
 		b = append(b, x.Transactions[:]...)
 	}
 	if x.Receipts != ([32]byte{}) {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x08
 		b = append(b, x.Receipts[:]...)
 	}
 	if x.Bloom != ([32]byte{}) {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x04
 		b = append(b, x.Bloom[:]...)
 	}
 	return b
@@ -1010,7 +1018,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x0f != 0 {
+	if bits[1]&0x03 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1042,27 +1050,41 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		x.MessageNonce, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
-		b = rest
+		x.Channels, b = v, rest
 	}
 	if bits[0]&0x04 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
+		rest, err := codec.GetPackedWide(b, &x.BurnedWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x02 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
+		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x01 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1072,14 +1094,14 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x20 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Index, b = v, rest
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1089,7 +1111,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1099,7 +1121,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}

@@ -121,7 +121,6 @@ interface IFrames {
         uint256 stake; // wei, of the sender before the operation
         uint32 pending; // INVOKEs of the sender before the operation
         bool registered; // the sender before the operation
-        uint32 holds; // of the sender's stake before the operation
         uint32 holds; // open channels and disputes of the sender before the operation
         uint32 effect; // what the end does with sender and sums: docs/spec/machine.md
         uint256 credit; // wei to the sender at the end

@@ -636,8 +636,6 @@ interface IAGNT2 {
     error InteractionCountInvalid(uint64 interactionCount, uint64 minimum, uint64 maximum);
     error StatesDoNotConflict();
 
-    /// @notice Open channels and disputes keep the stake.
-    error StakeHeld(uint32 holds);
     error NotCaller(address sender, address caller);
     error InteractionPending(bytes32 id);
     error BondTooLow(uint256 bondWei, uint256 minimumWei);

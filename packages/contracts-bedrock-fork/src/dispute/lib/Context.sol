@@ -747,7 +747,7 @@ library ContextLib {
     /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 800) // 25 fields
+            h := keccak256(x, 768) // 24 fields
         }
     }
 

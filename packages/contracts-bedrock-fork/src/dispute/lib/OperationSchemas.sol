@@ -12,16 +12,26 @@ library OperationSchemas {
     /// @return acceptsValue Whether it may come with value.
     /// @return schema       Schema of its arguments.
     function find(bytes4 selector) internal pure returns (bool known, bool acceptsValue, bytes memory schema) {
+        // checkpoint
+        if (selector == 0x79e5b75b) return (true, false, hex"0a00080000000008204040");
+        // closeChannel
+        if (selector == 0x944c90bc) return (true, false, hex"0a00080000000008204040");
         // deregister
         if (selector == 0xaff5edb1) return (true, false, hex"00");
         // dispute
         if (selector == 0xab03c3d2) return (true, true, hex"080100140000040100");
+        // disputeChannel
+        if (selector == 0x1a38ddf4) return (true, false, hex"0a00080000000008204040");
         // heartbeat
         if (selector == 0x3defb962) return (true, false, hex"00");
         // invoke
         if (selector == 0x91076521) return (true, true, hex"0c001400000400000000040100");
+        // openChannel
+        if (selector == 0x4c856291) return (true, false, hex"0c141400000408041408084040");
         // register
         if (selector == 0x5549958b) return (true, true, hex"0640404000410a4208074040000000040141054203024040");
+        // reportDoubleSigning
+        if (selector == 0x446380e0) return (true, false, hex"140008000000000820404000080000000008204040");
         // resolveDispute
         if (selector == 0x43a0e3e6) return (true, false, hex"020020");
         // respond

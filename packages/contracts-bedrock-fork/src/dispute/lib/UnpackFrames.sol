@@ -55,7 +55,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 12, 0x8888a088a0a0a020882020200000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 14, 0x8888a08888a0a0a0a02088202020000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Tx at w[p:] and returns the position after it.
