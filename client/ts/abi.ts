@@ -5,8 +5,203 @@ export const address = '0x42000000000000000000000000000000000a6E72' as const
 export const abi = [
   {
     "type": "function",
+    "name": "checkpoint",
+    "inputs": [
+      {
+        "name": "state",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "sigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "sigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "closeChannel",
+    "inputs": [
+      {
+        "name": "state",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "sigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "sigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "deregister",
     "inputs": [],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "disputeChannel",
+    "inputs": [
+      {
+        "name": "state",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "sigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "sigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
     "outputs": [],
     "stateMutability": "nonpayable"
   },
@@ -151,6 +346,153 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getChannel",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelView",
+        "components": [
+          {
+            "name": "status",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.ChannelStatus"
+          },
+          {
+            "name": "agentA",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "agentB",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "fundedA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "fundedB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "maxInteractions",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "openedAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "expiresAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "closesAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "heartbeatSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getChannelPair",
+    "inputs": [
+      {
+        "name": "agentA",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelPairView",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "opens",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "nonceA",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "nonceB",
+            "type": "uint64",
+            "internalType": "uint64"
           }
         ]
       }
@@ -443,6 +785,87 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "openChannel",
+    "inputs": [
+      {
+        "name": "terms",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelTerms",
+        "components": [
+          {
+            "name": "agentA",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "agentB",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "ttlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxInteractions",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "heartbeatSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "initiator",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "validUntil",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      },
+      {
+        "name": "sigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "sigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "register",
     "inputs": [
       {
@@ -527,6 +950,128 @@ export const abi = [
     ],
     "outputs": [],
     "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "reportDoubleSigning",
+    "inputs": [
+      {
+        "name": "first",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "firstSigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "firstSigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "second",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "secondSigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "secondSigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -847,6 +1392,301 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "ChannelCheckpointed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "balanceA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "balanceB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "interactionCount",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelClosed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "paidA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "paidB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelClosing",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "closesAt",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelExists",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "depositA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelOpened",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "depositA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "expiresAt",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "maxInteractions",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "heartbeatSeconds",
+        "type": "uint32",
+        "indexed": false,
+        "internalType": "uint32"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelStateReplaced",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "balanceA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "balanceB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "DoubleSigned",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "reporter",
+        "type": "address",
+        "indexed": false,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "Heartbeat",
     "inputs": [
       {
@@ -1081,6 +1921,37 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "Slashed",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "slashedWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "rewardWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "StakeAdded",
     "inputs": [
       {
@@ -1183,6 +2054,48 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "BadChannelSignature",
+    "inputs": [
+      {
+        "name": "recovered",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "BalancesDoNotSum",
+    "inputs": [
+      {
+        "name": "balanceA",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "balanceB",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositA",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositB",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "CalleeInactive",
     "inputs": [
       {
@@ -1221,6 +2134,108 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "ChannelExpired",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "expiresAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelNotClosing",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.ChannelStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelNotOpen",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.ChannelStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelTermsExpired",
+    "inputs": [
+      {
+        "name": "validUntil",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelTermsNonce",
+    "inputs": [
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "expected",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelUnknown",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelWindowOver",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "closesAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "ContractCreationUnsupported",
     "inputs": []
   },
@@ -1248,6 +2263,53 @@ export const abi = [
         "name": "contentHash",
         "type": "bytes32",
         "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DepositNotCovered",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "balanceWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DepositsAboveFunded",
+    "inputs": [
+      {
+        "name": "depositA",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositB",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "fundedA",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "fundedB",
+        "type": "uint256",
+        "internalType": "uint256"
       }
     ]
   },
@@ -1286,6 +2348,27 @@ export const abi = [
         "name": "neededWei",
         "type": "uint256",
         "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "InteractionCountInvalid",
+    "inputs": [
+      {
+        "name": "interactionCount",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "minimum",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "maximum",
+        "type": "uint64",
+        "internalType": "uint64"
       }
     ]
   },
@@ -1359,6 +2442,17 @@ export const abi = [
       },
       {
         "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotChannelParty",
+    "inputs": [
+      {
+        "name": "sender",
         "type": "address",
         "internalType": "address"
       }
@@ -1476,6 +2570,43 @@ export const abi = [
         "internalType": "uint256"
       }
     ]
+  },
+  {
+    "type": "error",
+    "name": "StakeHeld",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "holds",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "StaleState",
+    "inputs": [
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "recorded",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "StatesDoNotConflict",
+    "inputs": []
   },
   {
     "type": "error",

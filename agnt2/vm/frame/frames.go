@@ -170,7 +170,6 @@ type Op struct {
 	Index      uint32
 	Epoch      uint32
 	Count      uint32
-	Pruned     uint32
 	Id         common.Hash
 	Word       common.Hash
 	Status     uint8
@@ -183,7 +182,7 @@ type Op struct {
 }
 
 func (x *Op) size() int {
-	n := 768
+	n := 736
 	return n
 }
 
@@ -202,20 +201,19 @@ func (x *Op) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.Index))
 	codec.PutUint64(b[384:], uint64(x.Epoch))
 	codec.PutUint64(b[416:], uint64(x.Count))
-	codec.PutUint64(b[448:], uint64(x.Pruned))
-	*(*[32]byte)(b[480:]) = x.Id
-	*(*[32]byte)(b[512:]) = x.Word
-	codec.PutUint64(b[544:], uint64(x.Status))
-	codec.PutUint64(b[576:], uint64(x.Branch))
-	codec.PutBool(b[608:], x.Flag)
-	codec.PutUint64(b[640:], uint64(x.Pairs))
-	*(*[32]byte)(b[672:]) = x.Message
-	*(*[32]byte)(b[704:]) = x.Logs
-	codec.PutBool(b[736:], x.Failed)
+	*(*[32]byte)(b[448:]) = x.Id
+	*(*[32]byte)(b[480:]) = x.Word
+	codec.PutUint64(b[512:], uint64(x.Status))
+	codec.PutUint64(b[544:], uint64(x.Branch))
+	codec.PutBool(b[576:], x.Flag)
+	codec.PutUint64(b[608:], uint64(x.Pairs))
+	*(*[32]byte)(b[640:]) = x.Message
+	*(*[32]byte)(b[672:]) = x.Logs
+	codec.PutBool(b[704:], x.Failed)
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
-	tail := 768
+	tail := 736
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -285,46 +283,39 @@ func (x *Op) get(b []byte) (used int, err error) {
 		}
 		x.Count = uint32(v)
 	}
-	{
-		v, err := codec.GetUint(b, 448, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Pruned = uint32(v)
-	}
-	if x.Id, err = codec.GetHash(b, 480); err != nil {
+	if x.Id, err = codec.GetHash(b, 448); err != nil {
 		return 0, err
 	}
-	if x.Word, err = codec.GetHash(b, 512); err != nil {
+	if x.Word, err = codec.GetHash(b, 480); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 544, 8)
+		v, err := codec.GetUint(b, 512, 8)
 		if err != nil {
 			return 0, err
 		}
 		x.Status = uint8(v)
 	}
 	{
-		v, err := codec.GetUint(b, 576, 32)
+		v, err := codec.GetUint(b, 544, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branch = uint32(v)
 	}
-	if x.Flag, err = codec.GetBool(b, 608); err != nil {
+	if x.Flag, err = codec.GetBool(b, 576); err != nil {
 		return 0, err
 	}
-	if x.Pairs, err = codec.GetUint(b, 640, 64); err != nil {
+	if x.Pairs, err = codec.GetUint(b, 608, 64); err != nil {
 		return 0, err
 	}
-	if x.Message, err = codec.GetHash(b, 672); err != nil {
+	if x.Message, err = codec.GetHash(b, 640); err != nil {
 		return 0, err
 	}
-	if x.Logs, err = codec.GetHash(b, 704); err != nil {
+	if x.Logs, err = codec.GetHash(b, 672); err != nil {
 		return 0, err
 	}
-	if x.Failed, err = codec.GetBool(b, 736); err != nil {
+	if x.Failed, err = codec.GetBool(b, 704); err != nil {
 		return 0, err
 	}
 	return tail, nil
