@@ -570,9 +570,14 @@ func (x *AgentDeregisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentDeregisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentDeregisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentDeregisteredEvent reads a log of this event.
@@ -617,9 +622,14 @@ func (x *AgentRegisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentRegisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentRegisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentRegisteredEvent reads a log of this event.
@@ -664,9 +674,14 @@ func (x *AgentUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentUpdatedEvent reads a log of this event.
@@ -703,10 +718,15 @@ func (x *CapabilityRemovedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityRemovedData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityRemovedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityRemovedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityRemovedEvent reads a log of this event.
@@ -750,10 +770,15 @@ func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityUpdatedEvent reads a log of this event.
@@ -798,11 +823,16 @@ func (x *DisputeClosedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{DisputeClosedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DisputeClosedTopic,
 		x.Target,
 		common.BytesToHash(x.Claimant[:]),
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeDisputeClosedEvent reads a log of this event.
@@ -854,11 +884,16 @@ func (x *DisputeOpenedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{DisputeOpenedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DisputeOpenedTopic,
 		x.Target,
 		common.BytesToHash(x.Claimant[:]),
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeDisputeOpenedEvent reads a log of this event.
@@ -903,10 +938,15 @@ func (x *FeesWithdrawnEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{FeesWithdrawnTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{FeesWithdrawnTopic,
 		common.BytesToHash(x.Vault[:]),
 		common.BytesToHash(x.Recipient[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeFeesWithdrawnEvent reads a log of this event.
@@ -944,9 +984,14 @@ func (x *HeartbeatEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{HeartbeatTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{HeartbeatTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeHeartbeatEvent reads a log of this event.
@@ -997,11 +1042,16 @@ func (x *InvokedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{InvokedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{InvokedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeInvokedEvent reads a log of this event.
@@ -1049,10 +1099,15 @@ func (x *MetadataSetEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{MetadataSetTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{MetadataSetTopic,
 		common.BytesToHash(x.Agent[:]),
 		crypto.Keccak256Hash([]byte(x.IndexedMetadataKey)),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeMetadataSetEvent reads a log of this event.
@@ -1089,7 +1144,12 @@ func (x *ParamsChangedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{ParamsChangedTopic}, Data: b}
+	l := &struct {
+		types.Log
+		topics [1]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [1]common.Hash{ParamsChangedTopic}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeParamsChangedEvent reads a log of this event.
@@ -1124,7 +1184,12 @@ func (x *PolicyChangedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{PolicyChangedTopic}, Data: b}
+	l := &struct {
+		types.Log
+		topics [1]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [1]common.Hash{PolicyChangedTopic}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodePolicyChangedEvent reads a log of this event.
@@ -1176,11 +1241,16 @@ func (x *RespondedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{RespondedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RespondedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeRespondedEvent reads a log of this event.
@@ -1228,9 +1298,14 @@ func (x *StakeAddedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeAddedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeAddedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeAddedEvent reads a log of this event.
@@ -1268,9 +1343,14 @@ func (x *StakeWithdrawnEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeWithdrawnTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeWithdrawnTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeWithdrawnEvent reads a log of this event.
@@ -1309,11 +1389,16 @@ func (x *TimedOutEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{TimedOutTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{TimedOutTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeTimedOutEvent reads a log of this event.
@@ -2153,9 +2238,9 @@ func (x *DisputeCall) size() int {
 
 func (x *DisputeCall) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Kind))
-	copy(b[32:], x.Target[:])
+	*(*[32]byte)(b[32:]) = x.Target
 	codec.PutAddress(b[64:], x.Game)
-	copy(b[96:], x.EvidenceHash[:])
+	*(*[32]byte)(b[96:]) = x.EvidenceHash
 	x.Da.put(b[128:])
 }
 
@@ -2261,7 +2346,7 @@ func (x *GetCapabilityCall) size() int {
 
 func (x *GetCapabilityCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Agent)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *GetCapabilityCall) get(b []byte) (used int, err error) {
@@ -2326,7 +2411,7 @@ func (x *GetDisputeCall) size() int {
 }
 
 func (x *GetDisputeCall) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 }
 
 func (x *GetDisputeCall) get(b []byte) (used int, err error) {
@@ -2376,7 +2461,7 @@ func (x *GetInteractionCall) size() int {
 }
 
 func (x *GetInteractionCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *GetInteractionCall) get(b []byte) (used int, err error) {
@@ -2498,7 +2583,7 @@ func (x *InteractionIdCall) size() int {
 
 func (x *InteractionIdCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Caller)
-	copy(b[32:], x.Salt[:])
+	*(*[32]byte)(b[32:]) = x.Salt
 }
 
 func (x *InteractionIdCall) get(b []byte) (used int, err error) {
@@ -2526,7 +2611,7 @@ func (x *InteractionIdReturn) size() int {
 }
 
 func (x *InteractionIdReturn) put(b []byte) {
-	copy(b[0:], x.Ret0[:])
+	*(*[32]byte)(b[0:]) = x.Ret0
 }
 
 func (x *InteractionIdReturn) get(b []byte) (used int, err error) {
@@ -2559,14 +2644,14 @@ func (x *InvokeCall) size() int {
 }
 
 func (x *InvokeCall) put(b []byte) {
-	copy(b[0:], x.Salt[:])
+	*(*[32]byte)(b[0:]) = x.Salt
 	codec.PutAddress(b[32:], x.Callee)
-	copy(b[64:], x.Capability[:])
-	copy(b[96:], x.ParamsHash[:])
+	*(*[32]byte)(b[64:]) = x.Capability
+	*(*[32]byte)(b[96:]) = x.ParamsHash
 	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
 	codec.PutUint256(b[160:], &x.MaxPriceWei)
-	copy(b[192:], x.SessionId[:])
-	copy(b[224:], x.CompositionId[:])
+	*(*[32]byte)(b[192:]) = x.SessionId
+	*(*[32]byte)(b[224:]) = x.CompositionId
 	x.Da.put(b[256:])
 }
 
@@ -2620,7 +2705,7 @@ func (x *InvokeReturn) size() int {
 }
 
 func (x *InvokeReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InvokeReturn) get(b []byte) (used int, err error) {
@@ -2668,7 +2753,7 @@ func (x *RegisterCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Version)
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	copy(b[96:], x.ImageDigest[:])
+	*(*[32]byte)(b[96:]) = x.ImageDigest
 	codec.PutUint64(b[128:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
@@ -2802,7 +2887,7 @@ func (x *ResolveDisputeCall) size() int {
 }
 
 func (x *ResolveDisputeCall) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 	codec.PutBool(b[32:], x.Upheld)
 }
 
@@ -2840,8 +2925,8 @@ func (x *RespondCall) size() int {
 
 func (x *RespondCall) put(b []byte) {
 	tail := 352
-	copy(b[0:], x.Id[:])
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Status))
 	codec.PutUint64(b[96:], uint64(x.Branch))
 	codec.PutUint64(b[128:], uint64(x.ExecutionMs))
@@ -2990,7 +3075,7 @@ func (x *UpdateAgentCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
-	copy(b[64:], x.ImageDigest[:])
+	*(*[32]byte)(b[64:]) = x.ImageDigest
 	_ = tail
 }
 
@@ -3061,7 +3146,7 @@ func (x *UpdateCapabilitiesCall) put(b []byte) {
 	codec.PutUint64(b[tail:], uint64(len(x.Removals)))
 	tail += 32
 	for i := range x.Removals {
-		copy(b[tail:], x.Removals[i][:])
+		*(*[32]byte)(b[tail:]) = x.Removals[i]
 		tail += 32
 	}
 	_ = tail
@@ -3209,7 +3294,7 @@ func (x *eventAgentRegisteredData) size() int {
 func (x *eventAgentRegisteredData) put(b []byte) {
 	tail := 160
 	codec.PutUint256(b[0:], &x.StakeWei)
-	copy(b[32:], x.ImageDigest[:])
+	*(*[32]byte)(b[32:]) = x.ImageDigest
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[96:], uint64(tail))
@@ -3282,7 +3367,7 @@ func (x *eventAgentUpdatedData) size() int {
 
 func (x *eventAgentUpdatedData) put(b []byte) {
 	tail := 96
-	copy(b[0:], x.ImageDigest[:])
+	*(*[32]byte)(b[0:]) = x.ImageDigest
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[64:], uint64(tail))
@@ -3451,10 +3536,10 @@ func (x *DAPointer) size() int {
 }
 
 func (x *DAPointer) put(b []byte) {
-	copy(b[0:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.ContentHash
 	codec.PutUint64(b[32:], uint64(x.LengthBytes))
 	codec.PutUint64(b[64:], uint64(x.Backend))
-	copy(b[96:], x.Locator[:])
+	*(*[32]byte)(b[96:]) = x.Locator
 }
 
 func (x *DAPointer) get(b []byte) (used int, err error) {
@@ -3503,7 +3588,7 @@ func (x *eventDisputeOpenedData) size() int {
 func (x *eventDisputeOpenedData) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Kind))
 	codec.PutAddress(b[32:], x.Game)
-	copy(b[64:], x.EvidenceHash[:])
+	*(*[32]byte)(b[64:]) = x.EvidenceHash
 	codec.PutUint256(b[96:], &x.BondWei)
 	codec.PutUint64(b[128:], uint64(x.Deadline))
 	x.Da.put(b[160:])
@@ -3606,12 +3691,12 @@ func (x *eventInvokedData) size() int {
 }
 
 func (x *eventInvokedData) put(b []byte) {
-	copy(b[0:], x.Capability[:])
-	copy(b[32:], x.ParamsHash[:])
+	*(*[32]byte)(b[0:]) = x.Capability
+	*(*[32]byte)(b[32:]) = x.ParamsHash
 	codec.PutUint256(b[64:], &x.PaymentWei)
 	codec.PutUint64(b[96:], uint64(x.Deadline))
-	copy(b[128:], x.SessionId[:])
-	copy(b[160:], x.CompositionId[:])
+	*(*[32]byte)(b[128:]) = x.SessionId
+	*(*[32]byte)(b[160:]) = x.CompositionId
 	x.Da.put(b[192:])
 }
 
@@ -4086,7 +4171,7 @@ func (x *eventRespondedData) size() int {
 
 func (x *eventRespondedData) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Branch))
 	codec.PutUint64(b[96:], uint64(x.ExecutionMs))
 	codec.PutUint64(b[128:], uint64(x.TimestampMs))
@@ -4363,7 +4448,7 @@ func (x *CapabilityUnknown) size() int {
 
 func (x *CapabilityUnknown) put(b []byte) {
 	codec.PutAddress(b[0:], x.Callee)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
@@ -4437,8 +4522,8 @@ func (x *DACommitmentMismatch) size() int {
 }
 
 func (x *DACommitmentMismatch) put(b []byte) {
-	copy(b[0:], x.Expected[:])
-	copy(b[32:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.Expected
+	*(*[32]byte)(b[32:]) = x.ContentHash
 }
 
 func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
@@ -4466,7 +4551,7 @@ func (x *DisputeExists) size() int {
 }
 
 func (x *DisputeExists) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 }
 
 func (x *DisputeExists) get(b []byte) (used int, err error) {
@@ -4491,7 +4576,7 @@ func (x *DisputeUnknown) size() int {
 }
 
 func (x *DisputeUnknown) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 }
 
 func (x *DisputeUnknown) get(b []byte) (used int, err error) {
@@ -4516,7 +4601,7 @@ func (x *DuplicateInteraction) size() int {
 }
 
 func (x *DuplicateInteraction) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
@@ -4629,7 +4714,7 @@ func (x *InteractionExpired) size() int {
 }
 
 func (x *InteractionExpired) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Deadline))
 }
 
@@ -4658,7 +4743,7 @@ func (x *InteractionPending) size() int {
 }
 
 func (x *InteractionPending) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InteractionPending) get(b []byte) (used int, err error) {
@@ -4684,7 +4769,7 @@ func (x *InteractionSettled) size() int {
 }
 
 func (x *InteractionSettled) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -4717,7 +4802,7 @@ func (x *InteractionUnknown) size() int {
 }
 
 func (x *InteractionUnknown) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InteractionUnknown) get(b []byte) (used int, err error) {
@@ -4787,7 +4872,7 @@ func (x *NotAdjudicated) size() int {
 }
 
 func (x *NotAdjudicated) put(b []byte) {
-	copy(b[0:], x.Target[:])
+	*(*[32]byte)(b[0:]) = x.Target
 }
 
 func (x *NotAdjudicated) get(b []byte) (used int, err error) {
@@ -5063,7 +5148,7 @@ func (x *ResultHashInvalid) size() int {
 }
 
 func (x *ResultHashInvalid) put(b []byte) {
-	copy(b[0:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.ResultHash
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -5296,7 +5381,7 @@ func (x *UnknownOperation) size() int {
 
 func (x *UnknownOperation) put(b []byte) {
 	clear(b[0 : 0+32])
-	copy(b[0:], x.Selector[:])
+	*(*[4]byte)(b[0:]) = x.Selector
 }
 
 func (x *UnknownOperation) get(b []byte) (used int, err error) {
@@ -5366,7 +5451,7 @@ func (x *AgentView) put(b []byte) {
 	codec.PutUint256(b[192:], &x.StakeWei)
 	codec.PutUint256(b[224:], &x.EscrowedWei)
 	codec.PutUint64(b[256:], uint64(x.PendingInvokes))
-	copy(b[288:], x.ImageDigest[:])
+	*(*[32]byte)(b[288:]) = x.ImageDigest
 	codec.PutUint64(b[320:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[352:], uint64(tail))
@@ -5483,8 +5568,8 @@ func (x *Capability) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Endpoint)
-	copy(b[64:], x.InputSchemaHash[:])
-	copy(b[96:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[64:]) = x.InputSchemaHash
+	*(*[32]byte)(b[96:]) = x.OutputSchemaHash
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
@@ -5567,7 +5652,7 @@ func (x *DisputeView) put(b []byte) {
 	codec.PutAddress(b[64:], x.Claimant)
 	codec.PutAddress(b[96:], x.Agent)
 	codec.PutAddress(b[128:], x.Game)
-	copy(b[160:], x.EvidenceHash[:])
+	*(*[32]byte)(b[160:]) = x.EvidenceHash
 	codec.PutUint256(b[192:], &x.BondWei)
 	codec.PutUint64(b[224:], uint64(x.Deadline))
 }
@@ -5637,15 +5722,15 @@ func (x *InteractionView) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Caller)
 	codec.PutAddress(b[64:], x.Callee)
-	copy(b[96:], x.Capability[:])
-	copy(b[128:], x.ParamsHash[:])
-	copy(b[160:], x.ResultHash[:])
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	*(*[32]byte)(b[160:]) = x.ResultHash
 	codec.PutUint256(b[192:], &x.PaymentWei)
 	codec.PutUint64(b[224:], uint64(x.InvokedAt))
 	codec.PutUint64(b[256:], uint64(x.Deadline))
 	codec.PutUint64(b[288:], uint64(x.SettledAt))
 	codec.PutUint64(b[320:], uint64(x.Branch))
-	copy(b[352:], x.CompositionId[:])
+	*(*[32]byte)(b[352:]) = x.CompositionId
 }
 
 func (x *InteractionView) get(b []byte) (used int, err error) {

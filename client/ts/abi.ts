@@ -12,6 +12,61 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "dispute",
+    "inputs": [
+      {
+        "name": "kind",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.DisputeKind"
+      },
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "evidenceHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
     "name": "getAgent",
     "inputs": [
       {
@@ -151,6 +206,67 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getDispute",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DisputeView",
+        "components": [
+          {
+            "name": "kind",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.DisputeKind"
+          },
+          {
+            "name": "outcome",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.DisputeOutcome"
+          },
+          {
+            "name": "claimant",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "game",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "evidenceHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "bondWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "deadline",
+            "type": "uint64",
+            "internalType": "uint64"
           }
         ]
       }
@@ -530,6 +646,24 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "resolveDispute",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "upheld",
+        "type": "bool",
+        "internalType": "bool"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "respond",
     "inputs": [
       {
@@ -593,6 +727,241 @@ export const abi = [
         "name": "attestation",
         "type": "bytes",
         "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setParams",
+    "inputs": [
+      {
+        "name": "params",
+        "type": "tuple",
+        "internalType": "struct IRecords.Params",
+        "components": [
+          {
+            "name": "minStakeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minCountedPaymentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "stakeCooldownSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxPendingInvokes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxCapabilities",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "sweepsPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "reputationHalfLifeSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasTransfer",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasAgentOperation",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerRecord",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasInvokeBase",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasRespond",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerPayloadByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerCalldataByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasWithdrawal",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasClass",
+            "type": "uint64[4]",
+            "internalType": "uint64[4]"
+          }
+        ]
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setPolicy",
+    "inputs": [
+      {
+        "name": "policy",
+        "type": "tuple",
+        "internalType": "struct IRecords.Policy",
+        "components": [
+          {
+            "name": "governance",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "eligibilityScore",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "weiPerPendingInvoke",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "invokesPerSecond",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "invokesBurst",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasCompose",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerDepth",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "maxCompositionSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasChannel",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "channelWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxChannelTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "doubleSignSlashWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "gasDispute",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputeBondWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeFeeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasDiscover",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerScannedSlot",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "minCommitDepositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "recentSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "prunesPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "feeRecipient",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "disputeResolver",
+            "type": "address",
+            "internalType": "address"
+          }
+        ]
       }
     ],
     "outputs": [],
@@ -678,6 +1047,19 @@ export const abi = [
         "name": "removals",
         "type": "bytes32[]",
         "internalType": "bytes32[]"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "withdrawFees",
+    "inputs": [
+      {
+        "name": "vault",
+        "type": "address",
+        "internalType": "address"
       }
     ],
     "outputs": [],
@@ -847,6 +1229,151 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "DisputeClosed",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "claimant",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "outcome",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.DisputeOutcome"
+      },
+      {
+        "name": "paidWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "DisputeOpened",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "claimant",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "kind",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.DisputeKind"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "indexed": false,
+        "internalType": "address"
+      },
+      {
+        "name": "evidenceHash",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "bondWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "indexed": false,
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "FeesWithdrawn",
+    "inputs": [
+      {
+        "name": "vault",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "recipient",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "amountWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "Heartbeat",
     "inputs": [
       {
@@ -980,6 +1507,241 @@ export const abi = [
         "type": "bytes",
         "indexed": false,
         "internalType": "bytes"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ParamsChanged",
+    "inputs": [
+      {
+        "name": "params",
+        "type": "tuple",
+        "indexed": false,
+        "internalType": "struct IRecords.Params",
+        "components": [
+          {
+            "name": "minStakeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minCountedPaymentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "stakeCooldownSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxPendingInvokes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxCapabilities",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "sweepsPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "reputationHalfLifeSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasTransfer",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasAgentOperation",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerRecord",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasInvokeBase",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasRespond",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerPayloadByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerCalldataByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasWithdrawal",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasClass",
+            "type": "uint64[4]",
+            "internalType": "uint64[4]"
+          }
+        ]
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "PolicyChanged",
+    "inputs": [
+      {
+        "name": "policy",
+        "type": "tuple",
+        "indexed": false,
+        "internalType": "struct IRecords.Policy",
+        "components": [
+          {
+            "name": "governance",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "eligibilityScore",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "weiPerPendingInvoke",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "invokesPerSecond",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "invokesBurst",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasCompose",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerDepth",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "maxCompositionSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasChannel",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "channelWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxChannelTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "doubleSignSlashWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "gasDispute",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputeBondWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeFeeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasDiscover",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerScannedSlot",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "minCommitDepositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "recentSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "prunesPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "feeRecipient",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "disputeResolver",
+            "type": "address",
+            "internalType": "address"
+          }
+        ]
       }
     ],
     "anonymous": false
@@ -1183,6 +1945,22 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "BondTooLow",
+    "inputs": [
+      {
+        "name": "bondWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "minimumWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "CalleeInactive",
     "inputs": [
       {
@@ -1253,6 +2031,28 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "DisputeExists",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DisputeUnknown",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "DuplicateInteraction",
     "inputs": [
       {
@@ -1261,6 +2061,11 @@ export const abi = [
         "internalType": "bytes32"
       }
     ]
+  },
+  {
+    "type": "error",
+    "name": "FeeRecipientUnset",
+    "inputs": []
   },
   {
     "type": "error",
@@ -1302,6 +2107,17 @@ export const abi = [
         "name": "deadline",
         "type": "uint64",
         "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "InteractionPending",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },
@@ -1350,6 +2166,17 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotAdjudicated",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NotCallee",
     "inputs": [
       {
@@ -1366,10 +2193,48 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotCaller",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotGovernance",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NotRegistered",
     "inputs": [
       {
         "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotResolver",
+    "inputs": [
+      {
+        "name": "sender",
         "type": "address",
         "internalType": "address"
       }
@@ -1474,6 +2339,17 @@ export const abi = [
         "name": "minimumWei",
         "type": "uint256",
         "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "StakeHeld",
+    "inputs": [
+      {
+        "name": "holds",
+        "type": "uint32",
+        "internalType": "uint32"
       }
     ]
   },
