@@ -5,136 +5,6 @@ export const address = '0x42000000000000000000000000000000000a6E72' as const
 export const abi = [
   {
     "type": "function",
-    "name": "checkpoint",
-    "inputs": [
-      {
-        "name": "state",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.ChannelState",
-        "components": [
-          {
-            "name": "channelId",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "nonce",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "balanceA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "balanceB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "interactionCount",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "isFinal",
-            "type": "bool",
-            "internalType": "bool"
-          }
-        ]
-      },
-      {
-        "name": "sigA",
-        "type": "bytes",
-        "internalType": "bytes"
-      },
-      {
-        "name": "sigB",
-        "type": "bytes",
-        "internalType": "bytes"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
-    "name": "closeChannel",
-    "inputs": [
-      {
-        "name": "state",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.ChannelState",
-        "components": [
-          {
-            "name": "channelId",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "nonce",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "balanceA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "balanceB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "interactionCount",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "isFinal",
-            "type": "bool",
-            "internalType": "bool"
-          }
-        ]
-      },
-      {
-        "name": "sigA",
-        "type": "bytes",
-        "internalType": "bytes"
-      },
-      {
-        "name": "sigB",
-        "type": "bytes",
-        "internalType": "bytes"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
     "name": "deregister",
     "inputs": [],
     "outputs": [],
@@ -142,68 +12,58 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "disputeChannel",
+    "name": "dispute",
     "inputs": [
       {
-        "name": "state",
+        "name": "kind",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.DisputeKind"
+      },
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "evidenceHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
         "type": "tuple",
-        "internalType": "struct IAGNT2.ChannelState",
+        "internalType": "struct IAGNT2.DAPointer",
         "components": [
           {
-            "name": "channelId",
+            "name": "contentHash",
             "type": "bytes32",
             "internalType": "bytes32"
           },
           {
-            "name": "nonce",
-            "type": "uint64",
-            "internalType": "uint64"
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
           },
           {
-            "name": "balanceA",
-            "type": "uint256",
-            "internalType": "uint256"
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
           },
           {
-            "name": "balanceB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "interactionCount",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "isFinal",
-            "type": "bool",
-            "internalType": "bool"
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
           }
         ]
-      },
-      {
-        "name": "sigA",
-        "type": "bytes",
-        "internalType": "bytes"
-      },
-      {
-        "name": "sigB",
-        "type": "bytes",
-        "internalType": "bytes"
       }
     ],
     "outputs": [],
-    "stateMutability": "nonpayable"
+    "stateMutability": "payable"
   },
   {
     "type": "function",
@@ -354,10 +214,10 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "getChannel",
+    "name": "getDispute",
     "inputs": [
       {
-        "name": "id",
+        "name": "target",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -366,131 +226,45 @@ export const abi = [
       {
         "name": "",
         "type": "tuple",
-        "internalType": "struct IAGNT2.ChannelView",
+        "internalType": "struct IAGNT2.DisputeView",
         "components": [
           {
-            "name": "status",
+            "name": "kind",
             "type": "uint8",
-            "internalType": "enum IAGNT2.ChannelStatus"
+            "internalType": "enum IAGNT2.DisputeKind"
           },
           {
-            "name": "agentA",
+            "name": "outcome",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.DisputeOutcome"
+          },
+          {
+            "name": "claimant",
             "type": "address",
             "internalType": "address"
           },
           {
-            "name": "agentB",
+            "name": "agent",
             "type": "address",
             "internalType": "address"
           },
           {
-            "name": "fundedA",
-            "type": "uint256",
-            "internalType": "uint256"
+            "name": "game",
+            "type": "address",
+            "internalType": "address"
           },
           {
-            "name": "fundedB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "balanceA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "balanceB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "nonce",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "interactionCount",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "maxInteractions",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "openedAt",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "expiresAt",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "closesAt",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "heartbeatSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          }
-        ]
-      }
-    ],
-    "stateMutability": "view"
-  },
-  {
-    "type": "function",
-    "name": "getChannelPair",
-    "inputs": [
-      {
-        "name": "agentA",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "agentB",
-        "type": "address",
-        "internalType": "address"
-      }
-    ],
-    "outputs": [
-      {
-        "name": "",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.ChannelPairView",
-        "components": [
-          {
-            "name": "channelId",
+            "name": "evidenceHash",
             "type": "bytes32",
             "internalType": "bytes32"
           },
           {
-            "name": "opens",
-            "type": "uint64",
-            "internalType": "uint64"
+            "name": "bondWei",
+            "type": "uint256",
+            "internalType": "uint256"
           },
           {
-            "name": "nonceA",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "nonceB",
+            "name": "deadline",
             "type": "uint64",
             "internalType": "uint64"
           }
@@ -785,87 +559,6 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "openChannel",
-    "inputs": [
-      {
-        "name": "terms",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.ChannelTerms",
-        "components": [
-          {
-            "name": "agentA",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "agentB",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "depositA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "ttlSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxInteractions",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "heartbeatSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "initiator",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "nonce",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "validUntil",
-            "type": "uint64",
-            "internalType": "uint64"
-          }
-        ]
-      },
-      {
-        "name": "sigA",
-        "type": "bytes",
-        "internalType": "bytes"
-      },
-      {
-        "name": "sigB",
-        "type": "bytes",
-        "internalType": "bytes"
-      }
-    ],
-    "outputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
     "name": "register",
     "inputs": [
       {
@@ -953,121 +646,17 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "reportDoubleSigning",
+    "name": "resolveDispute",
     "inputs": [
       {
-        "name": "first",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.ChannelState",
-        "components": [
-          {
-            "name": "channelId",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "nonce",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "balanceA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "balanceB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "interactionCount",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "isFinal",
-            "type": "bool",
-            "internalType": "bool"
-          }
-        ]
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
       },
       {
-        "name": "firstSigA",
-        "type": "bytes",
-        "internalType": "bytes"
-      },
-      {
-        "name": "firstSigB",
-        "type": "bytes",
-        "internalType": "bytes"
-      },
-      {
-        "name": "second",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.ChannelState",
-        "components": [
-          {
-            "name": "channelId",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "nonce",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "balanceA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "balanceB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositA",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "depositB",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "interactionCount",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "isFinal",
-            "type": "bool",
-            "internalType": "bool"
-          }
-        ]
-      },
-      {
-        "name": "secondSigA",
-        "type": "bytes",
-        "internalType": "bytes"
-      },
-      {
-        "name": "secondSigB",
-        "type": "bytes",
-        "internalType": "bytes"
+        "name": "upheld",
+        "type": "bool",
+        "internalType": "bool"
       }
     ],
     "outputs": [],
@@ -1138,6 +727,241 @@ export const abi = [
         "name": "attestation",
         "type": "bytes",
         "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setParams",
+    "inputs": [
+      {
+        "name": "params",
+        "type": "tuple",
+        "internalType": "struct IRecords.Params",
+        "components": [
+          {
+            "name": "minStakeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minCountedPaymentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "stakeCooldownSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxPendingInvokes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxCapabilities",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "sweepsPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "reputationHalfLifeSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasTransfer",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasAgentOperation",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerRecord",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasInvokeBase",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasRespond",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerPayloadByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerCalldataByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasWithdrawal",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasClass",
+            "type": "uint64[4]",
+            "internalType": "uint64[4]"
+          }
+        ]
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setPolicy",
+    "inputs": [
+      {
+        "name": "policy",
+        "type": "tuple",
+        "internalType": "struct IRecords.Policy",
+        "components": [
+          {
+            "name": "governance",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "eligibilityScore",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "weiPerPendingInvoke",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "invokesPerSecond",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "invokesBurst",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasCompose",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerDepth",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "maxCompositionSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasChannel",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "channelWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxChannelTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "doubleSignSlashWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "gasDispute",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputeBondWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeFeeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasDiscover",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerScannedSlot",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "minCommitDepositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "recentSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "prunesPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "feeRecipient",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "disputeResolver",
+            "type": "address",
+            "internalType": "address"
+          }
+        ]
       }
     ],
     "outputs": [],
@@ -1223,6 +1047,19 @@ export const abi = [
         "name": "removals",
         "type": "bytes32[]",
         "internalType": "bytes32[]"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "withdrawFees",
+    "inputs": [
+      {
+        "name": "vault",
+        "type": "address",
+        "internalType": "address"
       }
     ],
     "outputs": [],
@@ -1392,83 +1229,34 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "ChannelCheckpointed",
+    "name": "DisputeClosed",
     "inputs": [
       {
-        "name": "id",
+        "name": "target",
         "type": "bytes32",
         "indexed": true,
         "internalType": "bytes32"
       },
       {
-        "name": "agentA",
+        "name": "claimant",
         "type": "address",
         "indexed": true,
         "internalType": "address"
       },
       {
-        "name": "agentB",
+        "name": "agent",
         "type": "address",
         "indexed": true,
         "internalType": "address"
       },
       {
-        "name": "nonce",
-        "type": "uint64",
+        "name": "outcome",
+        "type": "uint8",
         "indexed": false,
-        "internalType": "uint64"
+        "internalType": "enum IAGNT2.DisputeOutcome"
       },
       {
-        "name": "balanceA",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "balanceB",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "interactionCount",
-        "type": "uint64",
-        "indexed": false,
-        "internalType": "uint64"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "ChannelClosed",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "agentA",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "agentB",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "paidA",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "paidB",
+        "name": "paidWei",
         "type": "uint256",
         "indexed": false,
         "internalType": "uint256"
@@ -1478,209 +1266,108 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "ChannelClosing",
+    "name": "DisputeOpened",
     "inputs": [
       {
-        "name": "id",
+        "name": "target",
         "type": "bytes32",
         "indexed": true,
         "internalType": "bytes32"
       },
       {
-        "name": "agentA",
+        "name": "claimant",
         "type": "address",
         "indexed": true,
         "internalType": "address"
       },
       {
-        "name": "agentB",
+        "name": "agent",
         "type": "address",
         "indexed": true,
         "internalType": "address"
       },
       {
-        "name": "nonce",
+        "name": "kind",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.DisputeKind"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "indexed": false,
+        "internalType": "address"
+      },
+      {
+        "name": "evidenceHash",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "bondWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "deadline",
         "type": "uint64",
         "indexed": false,
         "internalType": "uint64"
       },
       {
-        "name": "closesAt",
-        "type": "uint64",
+        "name": "da",
+        "type": "tuple",
         "indexed": false,
-        "internalType": "uint64"
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
       }
     ],
     "anonymous": false
   },
   {
     "type": "event",
-    "name": "ChannelExists",
+    "name": "FeesWithdrawn",
     "inputs": [
       {
-        "name": "id",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "agentA",
+        "name": "vault",
         "type": "address",
         "indexed": true,
         "internalType": "address"
       },
       {
-        "name": "agentB",
+        "name": "recipient",
         "type": "address",
         "indexed": true,
         "internalType": "address"
       },
       {
-        "name": "depositA",
+        "name": "amountWei",
         "type": "uint256",
         "indexed": false,
         "internalType": "uint256"
-      },
-      {
-        "name": "depositB",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "ChannelOpened",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "agentA",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "agentB",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "depositA",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "depositB",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "expiresAt",
-        "type": "uint64",
-        "indexed": false,
-        "internalType": "uint64"
-      },
-      {
-        "name": "maxInteractions",
-        "type": "uint64",
-        "indexed": false,
-        "internalType": "uint64"
-      },
-      {
-        "name": "heartbeatSeconds",
-        "type": "uint32",
-        "indexed": false,
-        "internalType": "uint32"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "ChannelStateReplaced",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "agentA",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "agentB",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "nonce",
-        "type": "uint64",
-        "indexed": false,
-        "internalType": "uint64"
-      },
-      {
-        "name": "balanceA",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "balanceB",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "DoubleSigned",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "agentA",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "agentB",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "nonce",
-        "type": "uint64",
-        "indexed": false,
-        "internalType": "uint64"
-      },
-      {
-        "name": "reporter",
-        "type": "address",
-        "indexed": false,
-        "internalType": "address"
       }
     ],
     "anonymous": false
@@ -1826,6 +1513,241 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "ParamsChanged",
+    "inputs": [
+      {
+        "name": "params",
+        "type": "tuple",
+        "indexed": false,
+        "internalType": "struct IRecords.Params",
+        "components": [
+          {
+            "name": "minStakeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minCountedPaymentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "stakeCooldownSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxPendingInvokes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxCapabilities",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "sweepsPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "reputationHalfLifeSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasTransfer",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasAgentOperation",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerRecord",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasInvokeBase",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasRespond",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerPayloadByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerCalldataByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasWithdrawal",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasClass",
+            "type": "uint64[4]",
+            "internalType": "uint64[4]"
+          }
+        ]
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "PolicyChanged",
+    "inputs": [
+      {
+        "name": "policy",
+        "type": "tuple",
+        "indexed": false,
+        "internalType": "struct IRecords.Policy",
+        "components": [
+          {
+            "name": "governance",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "eligibilityScore",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "weiPerPendingInvoke",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "invokesPerSecond",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "invokesBurst",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasCompose",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerDepth",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "maxCompositionSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasChannel",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "channelWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxChannelTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "doubleSignSlashWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "gasDispute",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputeBondWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeFeeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasDiscover",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerScannedSlot",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "minCommitDepositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "recentSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "prunesPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "feeRecipient",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "disputeResolver",
+            "type": "address",
+            "internalType": "address"
+          }
+        ]
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "Responded",
     "inputs": [
       {
@@ -1915,37 +1837,6 @@ export const abi = [
             "internalType": "bytes32"
           }
         ]
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "Slashed",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "id",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "slashedWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "rewardWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
       }
     ],
     "anonymous": false
@@ -2054,41 +1945,15 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "BadChannelSignature",
+    "name": "BondTooLow",
     "inputs": [
       {
-        "name": "recovered",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "agent",
-        "type": "address",
-        "internalType": "address"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "BalancesDoNotSum",
-    "inputs": [
-      {
-        "name": "balanceA",
+        "name": "bondWei",
         "type": "uint256",
         "internalType": "uint256"
       },
       {
-        "name": "balanceB",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "depositA",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "depositB",
+        "name": "minimumWei",
         "type": "uint256",
         "internalType": "uint256"
       }
@@ -2134,108 +1999,6 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "ChannelExpired",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "expiresAt",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "ChannelNotClosing",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "status",
-        "type": "uint8",
-        "internalType": "enum IAGNT2.ChannelStatus"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "ChannelNotOpen",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "status",
-        "type": "uint8",
-        "internalType": "enum IAGNT2.ChannelStatus"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "ChannelTermsExpired",
-    "inputs": [
-      {
-        "name": "validUntil",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "ChannelTermsNonce",
-    "inputs": [
-      {
-        "name": "nonce",
-        "type": "uint64",
-        "internalType": "uint64"
-      },
-      {
-        "name": "expected",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "ChannelUnknown",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "ChannelWindowOver",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "closesAt",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "ContractCreationUnsupported",
     "inputs": []
   },
@@ -2268,48 +2031,23 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "DepositNotCovered",
+    "name": "DisputeExists",
     "inputs": [
       {
-        "name": "agent",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "balanceWei",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "depositWei",
-        "type": "uint256",
-        "internalType": "uint256"
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },
   {
     "type": "error",
-    "name": "DepositsAboveFunded",
+    "name": "DisputeUnknown",
     "inputs": [
       {
-        "name": "depositA",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "depositB",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "fundedA",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "fundedB",
-        "type": "uint256",
-        "internalType": "uint256"
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },
@@ -2323,6 +2061,11 @@ export const abi = [
         "internalType": "bytes32"
       }
     ]
+  },
+  {
+    "type": "error",
+    "name": "FeeRecipientUnset",
+    "inputs": []
   },
   {
     "type": "error",
@@ -2353,27 +2096,6 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "InteractionCountInvalid",
-    "inputs": [
-      {
-        "name": "interactionCount",
-        "type": "uint64",
-        "internalType": "uint64"
-      },
-      {
-        "name": "minimum",
-        "type": "uint64",
-        "internalType": "uint64"
-      },
-      {
-        "name": "maximum",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "InteractionExpired",
     "inputs": [
       {
@@ -2385,6 +2107,17 @@ export const abi = [
         "name": "deadline",
         "type": "uint64",
         "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "InteractionPending",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },
@@ -2433,6 +2166,17 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotAdjudicated",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NotCallee",
     "inputs": [
       {
@@ -2449,7 +2193,23 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "NotChannelParty",
+    "name": "NotCaller",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotGovernance",
     "inputs": [
       {
         "name": "sender",
@@ -2464,6 +2224,17 @@ export const abi = [
     "inputs": [
       {
         "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotResolver",
+    "inputs": [
+      {
+        "name": "sender",
         "type": "address",
         "internalType": "address"
       }
@@ -2576,37 +2347,11 @@ export const abi = [
     "name": "StakeHeld",
     "inputs": [
       {
-        "name": "agent",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
         "name": "holds",
         "type": "uint32",
         "internalType": "uint32"
       }
     ]
-  },
-  {
-    "type": "error",
-    "name": "StaleState",
-    "inputs": [
-      {
-        "name": "nonce",
-        "type": "uint64",
-        "internalType": "uint64"
-      },
-      {
-        "name": "recorded",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "StatesDoNotConflict",
-    "inputs": []
   },
   {
     "type": "error",
