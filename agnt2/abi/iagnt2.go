@@ -20,7 +20,107 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"actFor","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"operation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"agentOf","inputs":[{"name":"owner","type":"address","internalType":"address"},{"name":"index","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"authorizeKey","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getKey","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.KeyView","components":[{"name":"active","type":"bool","internalType":"bool"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.SessionView","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openSession","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"expiry","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"pay","inputs":[{"name":"to","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"registerFor","inputs":[{"name":"index","type":"uint64","internalType":"uint64"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"revokeKey","inputs":[{"name":"key","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentURI","inputs":[{"name":"agentURI","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentWallet","inputs":[{"name":"wallet","type":"address","internalType":"address"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"signature","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setMetadata","inputs":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ActedFor","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"actor","type":"address","indexed":true,"internalType":"address"},{"name":"operation","type":"bytes4","indexed":false,"internalType":"bytes4"},{"name":"valueWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentURISet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentWalletSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"wallet","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"KeyAuthorized","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"operations","type":"bytes4[]","indexed":false,"internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","indexed":false,"internalType":"bytes32[]"}],"anonymous":false},{"type":"event","name":"KeyRevoked","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"OwnershipTransferred","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"Paid","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"SessionClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"SessionOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AccountDelegated","inputs":[{"name":"account","type":"address","internalType":"address"}]},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadWalletSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"KeyExpired","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"KeyUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotAuthorized","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotParty","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OperationNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"operation","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SessionIsClosed","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SessionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SpendLimitExceeded","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+
+// ActForSelector selects actFor(address,uint256,bytes).
+var ActForSelector = [4]byte{0xc0, 0x8c, 0x26, 0xbf}
+
+// ActForCall holds the arguments of actFor(address,uint256,bytes).
+// Encode returns selector and arguments.
+func (x *ActForCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ActForSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeActForCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeActForCall(b []byte) (x ActForCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("actFor: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// AgentOfSelector selects agentOf(address,uint64).
+var AgentOfSelector = [4]byte{0x06, 0x2f, 0xc8, 0x75}
+
+// AgentOfCall holds the arguments of agentOf(address,uint64).
+// Encode returns selector and arguments.
+func (x *AgentOfCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AgentOfSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeAgentOfCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeAgentOfCall(b []byte) (x AgentOfCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("agentOf: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of agentOf.
+func (x *AgentOfReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeAgentOfReturn reads the return data of agentOf.
+func DecodeAgentOfReturn(b []byte) (x AgentOfReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("agentOf: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// AuthorizeKeySelector selects authorizeKey(address,uint64,uint256,bytes4[],bytes32[]).
+var AuthorizeKeySelector = [4]byte{0xb4, 0x59, 0xa7, 0xf5}
+
+// AuthorizeKeyCall holds the arguments of authorizeKey(address,uint64,uint256,bytes4[],bytes32[]).
+// Encode returns selector and arguments.
+func (x *AuthorizeKeyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AuthorizeKeySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeAuthorizeKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeAuthorizeKeyCall(b []byte) (x AuthorizeKeyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("authorizeKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CloseSessionSelector selects closeSession(bytes32,bytes32).
+var CloseSessionSelector = [4]byte{0xa4, 0xa6, 0x33, 0xb3}
+
+// CloseSessionCall holds the arguments of closeSession(bytes32,bytes32).
+// Encode returns selector and arguments.
+func (x *CloseSessionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CloseSessionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCloseSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCloseSessionCall(b []byte) (x CloseSessionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("closeSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
 
 // DeregisterSelector selects deregister().
 var DeregisterSelector = [4]byte{0xaf, 0xf5, 0xed, 0xb1}
@@ -154,6 +254,43 @@ func DecodeGetInteractionReturn(b []byte) (x GetInteractionReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// GetKeySelector selects getKey(address,address).
+var GetKeySelector = [4]byte{0xbc, 0x29, 0x85, 0x53}
+
+// GetKeyCall holds the arguments of getKey(address,address).
+// Encode returns selector and arguments.
+func (x *GetKeyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetKeySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetKeyCall(b []byte) (x GetKeyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getKey.
+func (x *GetKeyReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetKeyReturn reads the return data of getKey.
+func DecodeGetKeyReturn(b []byte) (x GetKeyReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // GetReputationSelector selects getReputation(address).
 var GetReputationSelector = [4]byte{0x9c, 0x89, 0xa0, 0xe2}
 
@@ -187,6 +324,43 @@ func DecodeGetReputationReturn(b []byte) (x GetReputationReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getReputation: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetSessionSelector selects getSession(bytes32).
+var GetSessionSelector = [4]byte{0x39, 0xb2, 0x40, 0xbd}
+
+// GetSessionCall holds the arguments of getSession(bytes32).
+// Encode returns selector and arguments.
+func (x *GetSessionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetSessionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetSessionCall(b []byte) (x GetSessionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getSession.
+func (x *GetSessionReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetSessionReturn reads the return data of getSession.
+func DecodeGetSessionReturn(b []byte) (x GetSessionReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getSession: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -286,6 +460,64 @@ func DecodeInvokeReturn(b []byte) (x InvokeReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// OpenSessionSelector selects openSession(bytes32,address,bytes32,uint64).
+var OpenSessionSelector = [4]byte{0x9b, 0xdc, 0x8c, 0x97}
+
+// OpenSessionCall holds the arguments of openSession(bytes32,address,bytes32,uint64).
+// Encode returns selector and arguments.
+func (x *OpenSessionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, OpenSessionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeOpenSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeOpenSessionCall(b []byte) (x OpenSessionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of openSession.
+func (x *OpenSessionReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeOpenSessionReturn reads the return data of openSession.
+func DecodeOpenSessionReturn(b []byte) (x OpenSessionReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// PaySelector selects pay(address).
+var PaySelector = [4]byte{0x0c, 0x11, 0xde, 0xdd}
+
+// PayCall holds the arguments of pay(address).
+// Encode returns selector and arguments.
+func (x *PayCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, PaySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodePayCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodePayCall(b []byte) (x PayCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("pay: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
 var RegisterSelector = [4]byte{0x55, 0x49, 0x95, 0x8b}
 
@@ -303,6 +535,27 @@ func DecodeRegisterCall(b []byte) (x RegisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("register: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// RegisterForSelector selects registerFor(uint64,string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
+var RegisterForSelector = [4]byte{0x18, 0xdc, 0x70, 0x94}
+
+// RegisterForCall holds the arguments of registerFor(uint64,string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
+// Encode returns selector and arguments.
+func (x *RegisterForCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RegisterForSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeRegisterForCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRegisterForCall(b []byte) (x RegisterForCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("registerFor: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -328,6 +581,90 @@ func DecodeRespondCall(b []byte) (x RespondCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// RevokeKeySelector selects revokeKey(address).
+var RevokeKeySelector = [4]byte{0x5a, 0xe7, 0xab, 0x32}
+
+// RevokeKeyCall holds the arguments of revokeKey(address).
+// Encode returns selector and arguments.
+func (x *RevokeKeyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevokeKeySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeRevokeKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRevokeKeyCall(b []byte) (x RevokeKeyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("revokeKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetAgentURISelector selects setAgentURI(string).
+var SetAgentURISelector = [4]byte{0x3b, 0xc5, 0x86, 0xe3}
+
+// SetAgentURICall holds the arguments of setAgentURI(string).
+// Encode returns selector and arguments.
+func (x *SetAgentURICall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetAgentURISelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetAgentURICall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetAgentURICall(b []byte) (x SetAgentURICall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setAgentURI: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetAgentWalletSelector selects setAgentWallet(address,uint64,bytes).
+var SetAgentWalletSelector = [4]byte{0x76, 0x28, 0xdd, 0x07}
+
+// SetAgentWalletCall holds the arguments of setAgentWallet(address,uint64,bytes).
+// Encode returns selector and arguments.
+func (x *SetAgentWalletCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetAgentWalletSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetAgentWalletCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetAgentWalletCall(b []byte) (x SetAgentWalletCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setAgentWallet: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetMetadataSelector selects setMetadata(string,bytes).
+var SetMetadataSelector = [4]byte{0x38, 0xe5, 0x89, 0x99}
+
+// SetMetadataCall holds the arguments of setMetadata(string,bytes).
+// Encode returns selector and arguments.
+func (x *SetMetadataCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetMetadataSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetMetadataCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetMetadataCall(b []byte) (x SetMetadataCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setMetadata: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // TopUpStakeSelector selects topUpStake().
 var TopUpStakeSelector = [4]byte{0x5a, 0x19, 0x41, 0x08}
 
@@ -345,6 +682,27 @@ func DecodeTopUpStakeCall(b []byte) (x TopUpStakeCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("topUpStake: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// TransferOwnershipSelector selects transferOwnership(address).
+var TransferOwnershipSelector = [4]byte{0xf2, 0xfd, 0xe3, 0x8b}
+
+// TransferOwnershipCall holds the arguments of transferOwnership(address).
+// Encode returns selector and arguments.
+func (x *TransferOwnershipCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, TransferOwnershipSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeTransferOwnershipCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeTransferOwnershipCall(b []byte) (x TransferOwnershipCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("transferOwnership: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -410,6 +768,51 @@ func DecodeWithdrawStakeCall(b []byte) (x WithdrawStakeCall, err error) {
 		return x, fmt.Errorf("withdrawStake: %w", err)
 	}
 	return x, codec.Whole(b, n)
+}
+
+// ActedForTopic is topic 0 of ActedFor(address,address,bytes4,uint256).
+var ActedForTopic = common.HexToHash("0xa18c18bc69ad7e0cd2bb3a1c886aaec5bd97b7e011052a44b3bdd752332f5130")
+
+// ActedForEvent is the event ActedFor(address,address,bytes4,uint256).
+type ActedForEvent struct {
+	Agent     common.Address
+	Actor     common.Address
+	Operation [4]byte
+	ValueWei  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ActedForEvent) Log(address common.Address) *types.Log {
+	d := eventActedForData{
+		Operation: x.Operation,
+		ValueWei:  x.ValueWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{ActedForTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Actor[:]),
+	}, Data: b}
+}
+
+// DecodeActedForEvent reads a log of this event.
+func DecodeActedForEvent(l *types.Log) (x ActedForEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != ActedForTopic {
+		return x, fmt.Errorf("event ActedFor: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventActedForData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ActedFor: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Actor = common.BytesToAddress(l.Topics[2][:])
+	x.Operation = d.Operation
+	x.ValueWei = d.ValueWei
+	return x, nil
 }
 
 // AgentDeregisteredTopic is topic 0 of AgentDeregistered(address,uint64).
@@ -502,6 +905,45 @@ func DecodeAgentRegisteredEvent(l *types.Log) (x AgentRegisteredEvent, err error
 	return x, nil
 }
 
+// AgentURISetTopic is topic 0 of AgentURISet(address,string).
+var AgentURISetTopic = common.HexToHash("0x6eceafbab51f634bef6a84d930de1c9662eb7eef70e6bd78352278ccca9767c7")
+
+// AgentURISetEvent is the event AgentURISet(address,string).
+type AgentURISetEvent struct {
+	Agent    common.Address
+	AgentURI string
+}
+
+// Log returns the event as emitted by address.
+func (x *AgentURISetEvent) Log(address common.Address) *types.Log {
+	d := eventAgentURISetData{
+		AgentURI: x.AgentURI,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{AgentURISetTopic,
+		common.BytesToHash(x.Agent[:]),
+	}, Data: b}
+}
+
+// DecodeAgentURISetEvent reads a log of this event.
+func DecodeAgentURISetEvent(l *types.Log) (x AgentURISetEvent, err error) {
+	if len(l.Topics) != 2 || l.Topics[0] != AgentURISetTopic {
+		return x, fmt.Errorf("event AgentURISet: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventAgentURISetData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event AgentURISet: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.AgentURI = d.AgentURI
+	return x, nil
+}
+
 // AgentUpdatedTopic is topic 0 of AgentUpdated(address,bytes32,string,string).
 var AgentUpdatedTopic = common.HexToHash("0x10885ee8a0bc1c038a7200a14c5fd4c25732a8f4a31d2f21af706dcab7f951b8")
 
@@ -544,6 +986,44 @@ func DecodeAgentUpdatedEvent(l *types.Log) (x AgentUpdatedEvent, err error) {
 	x.ImageDigest = d.ImageDigest
 	x.Name = d.Name
 	x.Version = d.Version
+	return x, nil
+}
+
+// AgentWalletSetTopic is topic 0 of AgentWalletSet(address,address).
+var AgentWalletSetTopic = common.HexToHash("0xa6521281eca0d10c357872742171561a1301ead39a09fde4b3d5430644584bf8")
+
+// AgentWalletSetEvent is the event AgentWalletSet(address,address).
+type AgentWalletSetEvent struct {
+	Agent  common.Address
+	Wallet common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *AgentWalletSetEvent) Log(address common.Address) *types.Log {
+	d := eventAgentWalletSetData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{AgentWalletSetTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Wallet[:]),
+	}, Data: b}
+}
+
+// DecodeAgentWalletSetEvent reads a log of this event.
+func DecodeAgentWalletSetEvent(l *types.Log) (x AgentWalletSetEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != AgentWalletSetTopic {
+		return x, fmt.Errorf("event AgentWalletSet: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventAgentWalletSetData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event AgentWalletSet: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Wallet = common.BytesToAddress(l.Topics[2][:])
 	return x, nil
 }
 
@@ -738,6 +1218,95 @@ func DecodeInvokedEvent(l *types.Log) (x InvokedEvent, err error) {
 	return x, nil
 }
 
+// KeyAuthorizedTopic is topic 0 of KeyAuthorized(address,address,uint64,uint256,bytes4[],bytes32[]).
+var KeyAuthorizedTopic = common.HexToHash("0x3ad446b0a7568fc833594145f7f8756d1733505bd6a7f217e7901b439fce22ab")
+
+// KeyAuthorizedEvent is the event KeyAuthorized(address,address,uint64,uint256,bytes4[],bytes32[]).
+type KeyAuthorizedEvent struct {
+	Agent         common.Address
+	Key           common.Address
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+// Log returns the event as emitted by address.
+func (x *KeyAuthorizedEvent) Log(address common.Address) *types.Log {
+	d := eventKeyAuthorizedData{
+		Expiry:        x.Expiry,
+		SpendLimitWei: x.SpendLimitWei,
+		Operations:    x.Operations,
+		Capabilities:  x.Capabilities,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{KeyAuthorizedTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Key[:]),
+	}, Data: b}
+}
+
+// DecodeKeyAuthorizedEvent reads a log of this event.
+func DecodeKeyAuthorizedEvent(l *types.Log) (x KeyAuthorizedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != KeyAuthorizedTopic {
+		return x, fmt.Errorf("event KeyAuthorized: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventKeyAuthorizedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event KeyAuthorized: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Key = common.BytesToAddress(l.Topics[2][:])
+	x.Expiry = d.Expiry
+	x.SpendLimitWei = d.SpendLimitWei
+	x.Operations = d.Operations
+	x.Capabilities = d.Capabilities
+	return x, nil
+}
+
+// KeyRevokedTopic is topic 0 of KeyRevoked(address,address).
+var KeyRevokedTopic = common.HexToHash("0x14ce4f0c8c12936436b733974fb13d10fc13e8c41c06dc8e19d82001c93d7989")
+
+// KeyRevokedEvent is the event KeyRevoked(address,address).
+type KeyRevokedEvent struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *KeyRevokedEvent) Log(address common.Address) *types.Log {
+	d := eventKeyRevokedData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{KeyRevokedTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Key[:]),
+	}, Data: b}
+}
+
+// DecodeKeyRevokedEvent reads a log of this event.
+func DecodeKeyRevokedEvent(l *types.Log) (x KeyRevokedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != KeyRevokedTopic {
+		return x, fmt.Errorf("event KeyRevoked: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventKeyRevokedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event KeyRevoked: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Key = common.BytesToAddress(l.Topics[2][:])
+	return x, nil
+}
+
 // MetadataSetTopic is topic 0 of MetadataSet(address,string,string,bytes).
 var MetadataSetTopic = common.HexToHash("0x15f5ce519653d3c6f348a3f9cc6f6ecf5a90ad2a7774ea30e3ac8cd48e959b74")
 
@@ -779,6 +1348,89 @@ func DecodeMetadataSetEvent(l *types.Log) (x MetadataSetEvent, err error) {
 	x.Agent = common.BytesToAddress(l.Topics[1][:])
 	x.MetadataKey = d.MetadataKey
 	x.MetadataValue = d.MetadataValue
+	return x, nil
+}
+
+// OwnershipTransferredTopic is topic 0 of OwnershipTransferred(address,address,address).
+var OwnershipTransferredTopic = common.HexToHash("0xc8894f26f396ce8c004245c8b7cd1b92103a6e4302fcbab883987149ac01b7ec")
+
+// OwnershipTransferredEvent is the event OwnershipTransferred(address,address,address).
+type OwnershipTransferredEvent struct {
+	Agent         common.Address
+	PreviousOwner common.Address
+	NewOwner      common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *OwnershipTransferredEvent) Log(address common.Address) *types.Log {
+	d := eventOwnershipTransferredData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{OwnershipTransferredTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.PreviousOwner[:]),
+		common.BytesToHash(x.NewOwner[:]),
+	}, Data: b}
+}
+
+// DecodeOwnershipTransferredEvent reads a log of this event.
+func DecodeOwnershipTransferredEvent(l *types.Log) (x OwnershipTransferredEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != OwnershipTransferredTopic {
+		return x, fmt.Errorf("event OwnershipTransferred: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventOwnershipTransferredData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event OwnershipTransferred: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.PreviousOwner = common.BytesToAddress(l.Topics[2][:])
+	x.NewOwner = common.BytesToAddress(l.Topics[3][:])
+	return x, nil
+}
+
+// PaidTopic is topic 0 of Paid(address,address,uint256).
+var PaidTopic = common.HexToHash("0x9def4e2802183d68ce90a6a226a2962b59298616c27165f12c4fbc5c84cdd778")
+
+// PaidEvent is the event Paid(address,address,uint256).
+type PaidEvent struct {
+	From      common.Address
+	To        common.Address
+	AmountWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *PaidEvent) Log(address common.Address) *types.Log {
+	d := eventPaidData{
+		AmountWei: x.AmountWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{PaidTopic,
+		common.BytesToHash(x.From[:]),
+		common.BytesToHash(x.To[:]),
+	}, Data: b}
+}
+
+// DecodePaidEvent reads a log of this event.
+func DecodePaidEvent(l *types.Log) (x PaidEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != PaidTopic {
+		return x, fmt.Errorf("event Paid: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventPaidData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Paid: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.From = common.BytesToAddress(l.Topics[1][:])
+	x.To = common.BytesToAddress(l.Topics[2][:])
+	x.AmountWei = d.AmountWei
 	return x, nil
 }
 
@@ -845,6 +1497,99 @@ func DecodeRespondedEvent(l *types.Log) (x RespondedEvent, err error) {
 	x.PaidWei = d.PaidWei
 	x.RefundedWei = d.RefundedWei
 	x.Da = d.Da
+	return x, nil
+}
+
+// SessionClosedTopic is topic 0 of SessionClosed(bytes32,address,address,bytes32).
+var SessionClosedTopic = common.HexToHash("0x946bac42c3eaa28005e16d0831902d64967bca398a2ad3a22eb54023e13172c8")
+
+// SessionClosedEvent is the event SessionClosed(bytes32,address,address,bytes32).
+type SessionClosedEvent struct {
+	Id          common.Hash
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+}
+
+// Log returns the event as emitted by address.
+func (x *SessionClosedEvent) Log(address common.Address) *types.Log {
+	d := eventSessionClosedData{
+		ContextHash: x.ContextHash,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{SessionClosedTopic,
+		x.Id,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Peer[:]),
+	}, Data: b}
+}
+
+// DecodeSessionClosedEvent reads a log of this event.
+func DecodeSessionClosedEvent(l *types.Log) (x SessionClosedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != SessionClosedTopic {
+		return x, fmt.Errorf("event SessionClosed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSessionClosedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event SessionClosed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Agent = common.BytesToAddress(l.Topics[2][:])
+	x.Peer = common.BytesToAddress(l.Topics[3][:])
+	x.ContextHash = d.ContextHash
+	return x, nil
+}
+
+// SessionOpenedTopic is topic 0 of SessionOpened(bytes32,address,address,bytes32,uint64).
+var SessionOpenedTopic = common.HexToHash("0xf4935c026007449d37dfab0a6e6ff6e991a62a8767e5c4e4f1e36d02999f4d23")
+
+// SessionOpenedEvent is the event SessionOpened(bytes32,address,address,bytes32,uint64).
+type SessionOpenedEvent struct {
+	Id          common.Hash
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	Expiry      uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *SessionOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventSessionOpenedData{
+		ContextHash: x.ContextHash,
+		Expiry:      x.Expiry,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{SessionOpenedTopic,
+		x.Id,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Peer[:]),
+	}, Data: b}
+}
+
+// DecodeSessionOpenedEvent reads a log of this event.
+func DecodeSessionOpenedEvent(l *types.Log) (x SessionOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != SessionOpenedTopic {
+		return x, fmt.Errorf("event SessionOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSessionOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event SessionOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Agent = common.BytesToAddress(l.Topics[2][:])
+	x.Peer = common.BytesToAddress(l.Topics[3][:])
+	x.ContextHash = d.ContextHash
+	x.Expiry = d.Expiry
 	return x, nil
 }
 
@@ -981,6 +1726,21 @@ type Revert interface {
 	Encode() []byte
 }
 
+// AccountDelegatedErrorSelector selects the error AccountDelegated(address).
+var AccountDelegatedErrorSelector = [4]byte{0x60, 0xbe, 0xe3, 0xfc}
+
+// Encode returns selector and arguments.
+func (x *AccountDelegated) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AccountDelegatedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *AccountDelegated) Error() string {
+	return fmt.Sprintf("AccountDelegated(account %v)", x.Account)
+}
+
 // AlreadyRegisteredErrorSelector selects the error AlreadyRegistered(address).
 var AlreadyRegisteredErrorSelector = [4]byte{0x45, 0xed, 0x80, 0xe9}
 
@@ -1011,6 +1771,21 @@ func (x *BadAttestation) Error() string {
 	return fmt.Sprintf("BadAttestation(recovered %v, callee %v)", x.Recovered, x.Callee)
 }
 
+// BadWalletSignatureErrorSelector selects the error BadWalletSignature(address,address).
+var BadWalletSignatureErrorSelector = [4]byte{0x1f, 0xe1, 0x61, 0xc9}
+
+// Encode returns selector and arguments.
+func (x *BadWalletSignature) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BadWalletSignatureErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BadWalletSignature) Error() string {
+	return fmt.Sprintf("BadWalletSignature(recovered %v, wallet %v)", x.Recovered, x.Wallet)
+}
+
 // CalleeInactiveErrorSelector selects the error CalleeInactive(address).
 var CalleeInactiveErrorSelector = [4]byte{0x00, 0xcc, 0xcd, 0xbf}
 
@@ -1036,6 +1811,21 @@ func (x *CalleeUnknown) Encode() []byte {
 }
 
 func (x *CalleeUnknown) Error() string { return fmt.Sprintf("CalleeUnknown(callee %v)", x.Callee) }
+
+// CapabilityNotAllowedErrorSelector selects the error CapabilityNotAllowed(address,bytes32).
+var CapabilityNotAllowedErrorSelector = [4]byte{0x8f, 0x68, 0xc9, 0xfb}
+
+// Encode returns selector and arguments.
+func (x *CapabilityNotAllowed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CapabilityNotAllowedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CapabilityNotAllowed) Error() string {
+	return fmt.Sprintf("CapabilityNotAllowed(key %v, capability %v)", x.Key, x.Capability)
+}
 
 // CapabilityUnknownErrorSelector selects the error CapabilityUnknown(address,bytes32).
 var CapabilityUnknownErrorSelector = [4]byte{0x1a, 0xb8, 0x27, 0x91}
@@ -1110,6 +1900,19 @@ func (x *DuplicateInteraction) Error() string {
 	return fmt.Sprintf("DuplicateInteraction(id %v)", x.Id)
 }
 
+// DuplicateSessionErrorSelector selects the error DuplicateSession(bytes32).
+var DuplicateSessionErrorSelector = [4]byte{0x00, 0xe5, 0x78, 0x39}
+
+// Encode returns selector and arguments.
+func (x *DuplicateSession) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DuplicateSessionErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DuplicateSession) Error() string { return fmt.Sprintf("DuplicateSession(id %v)", x.Id) }
+
 // FieldOutOfRangeErrorSelector selects the error FieldOutOfRange(string).
 var FieldOutOfRangeErrorSelector = [4]byte{0x6a, 0x0b, 0x23, 0x7d}
 
@@ -1181,6 +1984,36 @@ func (x *InteractionUnknown) Encode() []byte {
 
 func (x *InteractionUnknown) Error() string { return fmt.Sprintf("InteractionUnknown(id %v)", x.Id) }
 
+// KeyExpiredErrorSelector selects the error KeyExpired(address,uint64).
+var KeyExpiredErrorSelector = [4]byte{0x33, 0xe3, 0xc2, 0xd0}
+
+// Encode returns selector and arguments.
+func (x *KeyExpired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, KeyExpiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *KeyExpired) Error() string {
+	return fmt.Sprintf("KeyExpired(key %v, expiry %v)", x.Key, x.Expiry)
+}
+
+// KeyUnknownErrorSelector selects the error KeyUnknown(address,address).
+var KeyUnknownErrorSelector = [4]byte{0x16, 0x12, 0x46, 0x90}
+
+// Encode returns selector and arguments.
+func (x *KeyUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, KeyUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *KeyUnknown) Error() string {
+	return fmt.Sprintf("KeyUnknown(agent %v, key %v)", x.Agent, x.Key)
+}
+
 // MalformedCalldataErrorSelector selects the error MalformedCalldata().
 var MalformedCalldataErrorSelector = [4]byte{0x59, 0x17, 0x0b, 0xf0}
 
@@ -1207,6 +2040,21 @@ func (x *NoCodeAtTarget) Encode() []byte {
 
 func (x *NoCodeAtTarget) Error() string { return fmt.Sprintf("NoCodeAtTarget(target %v)", x.Target) }
 
+// NotAuthorizedErrorSelector selects the error NotAuthorized(address,address).
+var NotAuthorizedErrorSelector = [4]byte{0xc5, 0x5d, 0xdc, 0x97}
+
+// Encode returns selector and arguments.
+func (x *NotAuthorized) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotAuthorizedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotAuthorized) Error() string {
+	return fmt.Sprintf("NotAuthorized(agent %v, sender %v)", x.Agent, x.Sender)
+}
+
 // NotCalleeErrorSelector selects the error NotCallee(address,address).
 var NotCalleeErrorSelector = [4]byte{0x8f, 0xd9, 0xda, 0xc8}
 
@@ -1221,6 +2069,19 @@ func (x *NotCallee) Encode() []byte {
 func (x *NotCallee) Error() string {
 	return fmt.Sprintf("NotCallee(sender %v, callee %v)", x.Sender, x.Callee)
 }
+
+// NotPartyErrorSelector selects the error NotParty(bytes32,address).
+var NotPartyErrorSelector = [4]byte{0x72, 0x3b, 0xbd, 0x35}
+
+// Encode returns selector and arguments.
+func (x *NotParty) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotPartyErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotParty) Error() string { return fmt.Sprintf("NotParty(id %v, sender %v)", x.Id, x.Sender) }
 
 // NotRegisteredErrorSelector selects the error NotRegistered(address).
 var NotRegisteredErrorSelector = [4]byte{0xbf, 0xc6, 0xc3, 0x37}
@@ -1248,6 +2109,21 @@ func (x *NothingToWithdraw) Encode() []byte {
 
 func (x *NothingToWithdraw) Error() string {
 	return fmt.Sprintf("NothingToWithdraw(agent %v)", x.Agent)
+}
+
+// OperationNotAllowedErrorSelector selects the error OperationNotAllowed(address,bytes4).
+var OperationNotAllowedErrorSelector = [4]byte{0xe5, 0x23, 0xbd, 0x31}
+
+// Encode returns selector and arguments.
+func (x *OperationNotAllowed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, OperationNotAllowedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *OperationNotAllowed) Error() string {
+	return fmt.Sprintf("OperationNotAllowed(key %v, operation 0x%x)", x.Key, x.Operation)
 }
 
 // OutOfGasErrorSelector selects the error OutOfGas(uint64,uint64).
@@ -1322,6 +2198,49 @@ func (x *SelfInvocation) Encode() []byte {
 }
 
 func (x *SelfInvocation) Error() string { return fmt.Sprintf("SelfInvocation(agent %v)", x.Agent) }
+
+// SessionIsClosedErrorSelector selects the error SessionIsClosed(bytes32,uint64).
+var SessionIsClosedErrorSelector = [4]byte{0x41, 0xc2, 0xbb, 0x9b}
+
+// Encode returns selector and arguments.
+func (x *SessionIsClosed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SessionIsClosedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SessionIsClosed) Error() string {
+	return fmt.Sprintf("SessionIsClosed(id %v, closedAt %v)", x.Id, x.ClosedAt)
+}
+
+// SessionUnknownErrorSelector selects the error SessionUnknown(bytes32).
+var SessionUnknownErrorSelector = [4]byte{0x22, 0x62, 0xa8, 0x32}
+
+// Encode returns selector and arguments.
+func (x *SessionUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SessionUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SessionUnknown) Error() string { return fmt.Sprintf("SessionUnknown(id %v)", x.Id) }
+
+// SpendLimitExceededErrorSelector selects the error SpendLimitExceeded(address,uint256,uint256,uint256).
+var SpendLimitExceededErrorSelector = [4]byte{0x3b, 0x1e, 0xf2, 0xdc}
+
+// Encode returns selector and arguments.
+func (x *SpendLimitExceeded) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SpendLimitExceededErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SpendLimitExceeded) Error() string {
+	return fmt.Sprintf("SpendLimitExceeded(key %v, spentWei %v, valueWei %v, spendLimitWei %v)", x.Key, x.SpentWei.Dec(), x.ValueWei.Dec(), x.SpendLimitWei.Dec())
+}
 
 // StakeBelowMinimumErrorSelector selects the error StakeBelowMinimum(uint256,uint256).
 var StakeBelowMinimumErrorSelector = [4]byte{0x78, 0xe0, 0x30, 0xdb}
@@ -1417,6 +2336,11 @@ func DecodeRevert(data []byte) Revert {
 		return nil
 	}
 	switch [4]byte(data[:4]) {
+	case AccountDelegatedErrorSelector:
+		var x AccountDelegated
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case AlreadyRegisteredErrorSelector:
 		var x AlreadyRegistered
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1427,6 +2351,11 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case BadWalletSignatureErrorSelector:
+		var x BadWalletSignature
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case CalleeInactiveErrorSelector:
 		var x CalleeInactive
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1434,6 +2363,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case CalleeUnknownErrorSelector:
 		var x CalleeUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CapabilityNotAllowedErrorSelector:
+		var x CapabilityNotAllowed
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1462,6 +2396,11 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case DuplicateSessionErrorSelector:
+		var x DuplicateSession
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case FieldOutOfRangeErrorSelector:
 		var x FieldOutOfRange
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1487,6 +2426,16 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case KeyExpiredErrorSelector:
+		var x KeyExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case KeyUnknownErrorSelector:
+		var x KeyUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case MalformedCalldataErrorSelector:
 		var x MalformedCalldata
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1497,8 +2446,18 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case NotAuthorizedErrorSelector:
+		var x NotAuthorized
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case NotCalleeErrorSelector:
 		var x NotCallee
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotPartyErrorSelector:
+		var x NotParty
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1509,6 +2468,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case NothingToWithdrawErrorSelector:
 		var x NothingToWithdraw
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case OperationNotAllowedErrorSelector:
+		var x OperationNotAllowed
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1534,6 +2498,21 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case SelfInvocationErrorSelector:
 		var x SelfInvocation
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SessionIsClosedErrorSelector:
+		var x SessionIsClosed
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SessionUnknownErrorSelector:
+		var x SessionUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SpendLimitExceededErrorSelector:
+		var x SpendLimitExceeded
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1569,6 +2548,232 @@ func DecodeRevert(data []byte) Revert {
 		}
 	}
 	return nil
+}
+
+// ActForCall has the ABI layout of the Solidity type or argument list of that name.
+type ActForCall struct {
+	Agent     common.Address
+	ValueWei  uint256.Int
+	Operation []byte
+}
+
+func (x *ActForCall) size() int {
+	n := 96
+	n += 32 + codec.Padded(len(x.Operation))
+	return n
+}
+
+func (x *ActForCall) put(b []byte) {
+	tail := 96
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint256(b[32:], &x.ValueWei)
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Operation)
+	_ = tail
+}
+
+func (x *ActForCall) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Operation = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// AgentOfCall has the ABI layout of the Solidity type or argument list of that name.
+type AgentOfCall struct {
+	Owner common.Address
+	Index uint64
+}
+
+func (x *AgentOfCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *AgentOfCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Owner)
+	codec.PutUint64(b[32:], uint64(x.Index))
+}
+
+func (x *AgentOfCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Owner, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Index, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// AgentOfReturn has the ABI layout of the Solidity type or argument list of that name.
+type AgentOfReturn struct {
+	Ret0 common.Address
+}
+
+func (x *AgentOfReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *AgentOfReturn) put(b []byte) {
+	codec.PutAddress(b[0:], x.Ret0)
+}
+
+func (x *AgentOfReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Ret0, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// AuthorizeKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type AuthorizeKeyCall struct {
+	Key           common.Address
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *AuthorizeKeyCall) size() int {
+	n := 160
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *AuthorizeKeyCall) put(b []byte) {
+	tail := 160
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		copy(b[tail:], x.Operations[i][:])
+		tail += 32
+	}
+	codec.PutUint64(b[128:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		copy(b[tail:], x.Capabilities[i][:])
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *AuthorizeKeyCall) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
+// CloseSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type CloseSessionCall struct {
+	Id          common.Hash
+	ContextHash common.Hash
+}
+
+func (x *CloseSessionCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *CloseSessionCall) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	copy(b[32:], x.ContextHash[:])
+}
+
+func (x *CloseSessionCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
 }
 
 // DeregisterCall has the ABI layout of the Solidity type or argument list of that name.
@@ -1770,6 +2975,73 @@ func (x *GetInteractionReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type GetKeyCall struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+func (x *GetKeyCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *GetKeyCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Key)
+}
+
+func (x *GetKeyCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Key, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetKeyReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetKeyReturn struct {
+	Ret0 KeyView
+}
+
+func (x *GetKeyReturn) size() int {
+	n := 32
+	n += x.Ret0.size()
+	return n
+}
+
+func (x *GetKeyReturn) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	x.Ret0.put(b[tail:])
+	tail += x.Ret0.size()
+	_ = tail
+}
+
+func (x *GetKeyReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		n, err := x.Ret0.get(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		tail += n
+	}
+	return tail, nil
+}
+
 // GetReputationCall has the ABI layout of the Solidity type or argument list of that name.
 type GetReputationCall struct {
 	Agent common.Address
@@ -1815,6 +3087,56 @@ func (x *GetReputationReturn) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if _, err = x.Ret0.get(b[0 : 0+448]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type GetSessionCall struct {
+	Id common.Hash
+}
+
+func (x *GetSessionCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetSessionCall) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *GetSessionCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetSessionReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetSessionReturn struct {
+	Ret0 SessionView
+}
+
+func (x *GetSessionReturn) size() int {
+	n := 192
+	return n
+}
+
+func (x *GetSessionReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetSessionReturn) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+192]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1989,6 +3311,96 @@ func (x *InvokeReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// OpenSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type OpenSessionCall struct {
+	Salt        common.Hash
+	Peer        common.Address
+	ContextHash common.Hash
+	Expiry      uint64
+}
+
+func (x *OpenSessionCall) size() int {
+	n := 128
+	return n
+}
+
+func (x *OpenSessionCall) put(b []byte) {
+	copy(b[0:], x.Salt[:])
+	codec.PutAddress(b[32:], x.Peer)
+	copy(b[64:], x.ContextHash[:])
+	codec.PutUint64(b[96:], uint64(x.Expiry))
+}
+
+func (x *OpenSessionCall) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Salt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// OpenSessionReturn has the ABI layout of the Solidity type or argument list of that name.
+type OpenSessionReturn struct {
+	Id common.Hash
+}
+
+func (x *OpenSessionReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *OpenSessionReturn) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *OpenSessionReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// PayCall has the ABI layout of the Solidity type or argument list of that name.
+type PayCall struct {
+	To common.Address
+}
+
+func (x *PayCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *PayCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.To)
+}
+
+func (x *PayCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.To, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // RegisterCall has the ABI layout of the Solidity type or argument list of that name.
 type RegisterCall struct {
 	Name         string
@@ -2145,6 +3557,167 @@ func (x *RegisterCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RegisterForCall has the ABI layout of the Solidity type or argument list of that name.
+type RegisterForCall struct {
+	Index        uint64
+	Name         string
+	Version      string
+	AgentURI     string
+	ImageDigest  common.Hash
+	Capabilities []Capability
+	Metadata     []MetadataEntry
+}
+
+func (x *RegisterForCall) size() int {
+	n := 224
+	n += 32 + codec.Padded(len(x.Name))
+	n += 32 + codec.Padded(len(x.Version))
+	n += 32 + codec.Padded(len(x.AgentURI))
+	n += 32
+	for i := range x.Capabilities {
+		n += 32 + x.Capabilities[i].size()
+	}
+	n += 32
+	for i := range x.Metadata {
+		n += 32 + x.Metadata[i].size()
+	}
+	return n
+}
+
+func (x *RegisterForCall) put(b []byte) {
+	tail := 224
+	codec.PutUint64(b[0:], uint64(x.Index))
+	codec.PutUint64(b[32:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[96:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	copy(b[128:], x.ImageDigest[:])
+	codec.PutUint64(b[160:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Capabilities)
+		for i := range x.Capabilities {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Capabilities[i].put(b[base+next:])
+			next += x.Capabilities[i].size()
+		}
+		tail = base + next
+	}
+	codec.PutUint64(b[192:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Metadata)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Metadata)
+		for i := range x.Metadata {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Metadata[i].put(b[base+next:])
+			next += x.Metadata[i].size()
+		}
+		tail = base + next
+	}
+	_ = tail
+}
+
+func (x *RegisterForCall) get(b []byte) (used int, err error) {
+	tail := 224
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Index, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Name = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Version = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.AgentURI = string(v)
+		tail += n
+	}
+	if x.ImageDigest, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 160, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]Capability, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Capabilities {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Capabilities[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
+	}
+	if err = codec.GetOffset(b, 192, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Metadata = make([]MetadataEntry, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Metadata {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Metadata[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
+	}
+	return tail, nil
+}
+
 // RespondCall has the ABI layout of the Solidity type or argument list of that name.
 type RespondCall struct {
 	Id          common.Hash
@@ -2225,6 +3798,167 @@ func (x *RespondCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RevokeKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type RevokeKeyCall struct {
+	Key common.Address
+}
+
+func (x *RevokeKeyCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevokeKeyCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+}
+
+func (x *RevokeKeyCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SetAgentURICall has the ABI layout of the Solidity type or argument list of that name.
+type SetAgentURICall struct {
+	AgentURI string
+}
+
+func (x *SetAgentURICall) size() int {
+	n := 32
+	n += 32 + codec.Padded(len(x.AgentURI))
+	return n
+}
+
+func (x *SetAgentURICall) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	_ = tail
+}
+
+func (x *SetAgentURICall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.AgentURI = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
+// SetAgentWalletCall has the ABI layout of the Solidity type or argument list of that name.
+type SetAgentWalletCall struct {
+	Wallet    common.Address
+	Deadline  uint64
+	Signature []byte
+}
+
+func (x *SetAgentWalletCall) size() int {
+	n := 96
+	n += 32 + codec.Padded(len(x.Signature))
+	return n
+}
+
+func (x *SetAgentWalletCall) put(b []byte) {
+	tail := 96
+	codec.PutAddress(b[0:], x.Wallet)
+	codec.PutUint64(b[32:], uint64(x.Deadline))
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Signature)
+	_ = tail
+}
+
+func (x *SetAgentWalletCall) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Wallet, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Signature = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// SetMetadataCall has the ABI layout of the Solidity type or argument list of that name.
+type SetMetadataCall struct {
+	Key   string
+	Value []byte
+}
+
+func (x *SetMetadataCall) size() int {
+	n := 64
+	n += 32 + codec.Padded(len(x.Key))
+	n += 32 + codec.Padded(len(x.Value))
+	return n
+}
+
+func (x *SetMetadataCall) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Key)
+	codec.PutUint64(b[32:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Value)
+	_ = tail
+}
+
+func (x *SetMetadataCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Key = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Value = v
+		tail += n
+	}
+	return tail, nil
+}
+
 // TopUpStakeCall has the ABI layout of the Solidity type or argument list of that name.
 type TopUpStakeCall struct {
 }
@@ -2241,6 +3975,31 @@ func (x *TopUpStakeCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// TransferOwnershipCall has the ABI layout of the Solidity type or argument list of that name.
+type TransferOwnershipCall struct {
+	NewOwner common.Address
+}
+
+func (x *TransferOwnershipCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *TransferOwnershipCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.NewOwner)
+}
+
+func (x *TransferOwnershipCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.NewOwner, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -2414,6 +4173,37 @@ func (x *WithdrawStakeCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventActedForData has the ABI layout of the Solidity type or argument list of that name.
+type eventActedForData struct {
+	Operation [4]byte
+	ValueWei  uint256.Int
+}
+
+func (x *eventActedForData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventActedForData) put(b []byte) {
+	clear(b[0 : 0+32])
+	copy(b[0:], x.Operation[:])
+	codec.PutUint256(b[32:], &x.ValueWei)
+}
+
+func (x *eventActedForData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Operation, err = codec.GetBytes4(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // eventAgentDeregisteredData has the ABI layout of the Solidity type or argument list of that name.
 type eventAgentDeregisteredData struct {
 	WithdrawableAt uint64
@@ -2516,6 +4306,43 @@ func (x *eventAgentRegisteredData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventAgentURISetData has the ABI layout of the Solidity type or argument list of that name.
+type eventAgentURISetData struct {
+	AgentURI string
+}
+
+func (x *eventAgentURISetData) size() int {
+	n := 32
+	n += 32 + codec.Padded(len(x.AgentURI))
+	return n
+}
+
+func (x *eventAgentURISetData) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	_ = tail
+}
+
+func (x *eventAgentURISetData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.AgentURI = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
 // eventAgentUpdatedData has the ABI layout of the Solidity type or argument list of that name.
 type eventAgentUpdatedData struct {
 	ImageDigest common.Hash
@@ -2569,6 +4396,26 @@ func (x *eventAgentUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Version = string(v)
 		tail += n
+	}
+	return tail, nil
+}
+
+// eventAgentWalletSetData has the ABI layout of the Solidity type or argument list of that name.
+type eventAgentWalletSetData struct {
+}
+
+func (x *eventAgentWalletSetData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventAgentWalletSetData) put(b []byte) {
+}
+
+func (x *eventAgentWalletSetData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	return tail, nil
 }
@@ -2781,6 +4628,115 @@ func (x *eventInvokedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventKeyAuthorizedData has the ABI layout of the Solidity type or argument list of that name.
+type eventKeyAuthorizedData struct {
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *eventKeyAuthorizedData) size() int {
+	n := 128
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *eventKeyAuthorizedData) put(b []byte) {
+	tail := 128
+	codec.PutUint64(b[0:], uint64(x.Expiry))
+	codec.PutUint256(b[32:], &x.SpendLimitWei)
+	codec.PutUint64(b[64:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		copy(b[tail:], x.Operations[i][:])
+		tail += 32
+	}
+	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		copy(b[tail:], x.Capabilities[i][:])
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *eventKeyAuthorizedData) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Expiry, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
+// eventKeyRevokedData has the ABI layout of the Solidity type or argument list of that name.
+type eventKeyRevokedData struct {
+}
+
+func (x *eventKeyRevokedData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventKeyRevokedData) put(b []byte) {
+}
+
+func (x *eventKeyRevokedData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
 // eventMetadataSetData has the ABI layout of the Solidity type or argument list of that name.
 type eventMetadataSetData struct {
 	MetadataKey   string
@@ -2829,6 +4785,51 @@ func (x *eventMetadataSetData) get(b []byte) (used int, err error) {
 		}
 		x.MetadataValue = v
 		tail += n
+	}
+	return tail, nil
+}
+
+// eventOwnershipTransferredData has the ABI layout of the Solidity type or argument list of that name.
+type eventOwnershipTransferredData struct {
+}
+
+func (x *eventOwnershipTransferredData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventOwnershipTransferredData) put(b []byte) {
+}
+
+func (x *eventOwnershipTransferredData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// eventPaidData has the ABI layout of the Solidity type or argument list of that name.
+type eventPaidData struct {
+	AmountWei uint256.Int
+}
+
+func (x *eventPaidData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventPaidData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.AmountWei)
+}
+
+func (x *eventPaidData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AmountWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -2896,6 +4897,61 @@ func (x *eventRespondedData) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if _, err = x.Da.get(b[224 : 224+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSessionClosedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSessionClosedData struct {
+	ContextHash common.Hash
+}
+
+func (x *eventSessionClosedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventSessionClosedData) put(b []byte) {
+	copy(b[0:], x.ContextHash[:])
+}
+
+func (x *eventSessionClosedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ContextHash, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSessionOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSessionOpenedData struct {
+	ContextHash common.Hash
+	Expiry      uint64
+}
+
+func (x *eventSessionOpenedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventSessionOpenedData) put(b []byte) {
+	copy(b[0:], x.ContextHash[:])
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+}
+
+func (x *eventSessionOpenedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ContextHash, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2981,6 +5037,31 @@ func (x *eventTimedOutData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// AccountDelegated has the ABI layout of the Solidity type or argument list of that name.
+type AccountDelegated struct {
+	Account common.Address
+}
+
+func (x *AccountDelegated) size() int {
+	n := 32
+	return n
+}
+
+func (x *AccountDelegated) put(b []byte) {
+	codec.PutAddress(b[0:], x.Account)
+}
+
+func (x *AccountDelegated) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Account, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // AlreadyRegistered has the ABI layout of the Solidity type or argument list of that name.
 type AlreadyRegistered struct {
 	Agent common.Address
@@ -3036,6 +5117,36 @@ func (x *BadAttestation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// BadWalletSignature has the ABI layout of the Solidity type or argument list of that name.
+type BadWalletSignature struct {
+	Recovered common.Address
+	Wallet    common.Address
+}
+
+func (x *BadWalletSignature) size() int {
+	n := 64
+	return n
+}
+
+func (x *BadWalletSignature) put(b []byte) {
+	codec.PutAddress(b[0:], x.Recovered)
+	codec.PutAddress(b[32:], x.Wallet)
+}
+
+func (x *BadWalletSignature) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Recovered, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Wallet, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // CalleeInactive has the ABI layout of the Solidity type or argument list of that name.
 type CalleeInactive struct {
 	Callee common.Address
@@ -3081,6 +5192,36 @@ func (x *CalleeUnknown) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CapabilityNotAllowed has the ABI layout of the Solidity type or argument list of that name.
+type CapabilityNotAllowed struct {
+	Key        common.Address
+	Capability common.Hash
+}
+
+func (x *CapabilityNotAllowed) size() int {
+	n := 64
+	return n
+}
+
+func (x *CapabilityNotAllowed) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	copy(b[32:], x.Capability[:])
+}
+
+func (x *CapabilityNotAllowed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3206,6 +5347,31 @@ func (x *DuplicateInteraction) put(b []byte) {
 }
 
 func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DuplicateSession has the ABI layout of the Solidity type or argument list of that name.
+type DuplicateSession struct {
+	Id common.Hash
+}
+
+func (x *DuplicateSession) size() int {
+	n := 32
+	return n
+}
+
+func (x *DuplicateSession) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *DuplicateSession) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -3372,6 +5538,66 @@ func (x *InteractionUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// KeyExpired has the ABI layout of the Solidity type or argument list of that name.
+type KeyExpired struct {
+	Key    common.Address
+	Expiry uint64
+}
+
+func (x *KeyExpired) size() int {
+	n := 64
+	return n
+}
+
+func (x *KeyExpired) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+}
+
+func (x *KeyExpired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// KeyUnknown has the ABI layout of the Solidity type or argument list of that name.
+type KeyUnknown struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+func (x *KeyUnknown) size() int {
+	n := 64
+	return n
+}
+
+func (x *KeyUnknown) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Key)
+}
+
+func (x *KeyUnknown) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Key, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // MalformedCalldata has the ABI layout of the Solidity type or argument list of that name.
 type MalformedCalldata struct {
 }
@@ -3417,6 +5643,36 @@ func (x *NoCodeAtTarget) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// NotAuthorized has the ABI layout of the Solidity type or argument list of that name.
+type NotAuthorized struct {
+	Agent  common.Address
+	Sender common.Address
+}
+
+func (x *NotAuthorized) size() int {
+	n := 64
+	return n
+}
+
+func (x *NotAuthorized) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Sender)
+}
+
+func (x *NotAuthorized) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // NotCallee has the ABI layout of the Solidity type or argument list of that name.
 type NotCallee struct {
 	Sender common.Address
@@ -3442,6 +5698,36 @@ func (x *NotCallee) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Callee, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotParty has the ABI layout of the Solidity type or argument list of that name.
+type NotParty struct {
+	Id     common.Hash
+	Sender common.Address
+}
+
+func (x *NotParty) size() int {
+	n := 64
+	return n
+}
+
+func (x *NotParty) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	codec.PutAddress(b[32:], x.Sender)
+}
+
+func (x *NotParty) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3492,6 +5778,37 @@ func (x *NothingToWithdraw) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// OperationNotAllowed has the ABI layout of the Solidity type or argument list of that name.
+type OperationNotAllowed struct {
+	Key       common.Address
+	Operation [4]byte
+}
+
+func (x *OperationNotAllowed) size() int {
+	n := 64
+	return n
+}
+
+func (x *OperationNotAllowed) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	clear(b[32 : 32+32])
+	copy(b[32:], x.Operation[:])
+}
+
+func (x *OperationNotAllowed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Operation, err = codec.GetBytes4(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3641,6 +5958,101 @@ func (x *SelfInvocation) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SessionIsClosed has the ABI layout of the Solidity type or argument list of that name.
+type SessionIsClosed struct {
+	Id       common.Hash
+	ClosedAt uint64
+}
+
+func (x *SessionIsClosed) size() int {
+	n := 64
+	return n
+}
+
+func (x *SessionIsClosed) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	codec.PutUint64(b[32:], uint64(x.ClosedAt))
+}
+
+func (x *SessionIsClosed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ClosedAt, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SessionUnknown has the ABI layout of the Solidity type or argument list of that name.
+type SessionUnknown struct {
+	Id common.Hash
+}
+
+func (x *SessionUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *SessionUnknown) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *SessionUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SpendLimitExceeded has the ABI layout of the Solidity type or argument list of that name.
+type SpendLimitExceeded struct {
+	Key           common.Address
+	SpentWei      uint256.Int
+	ValueWei      uint256.Int
+	SpendLimitWei uint256.Int
+}
+
+func (x *SpendLimitExceeded) size() int {
+	n := 128
+	return n
+}
+
+func (x *SpendLimitExceeded) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint256(b[32:], &x.SpentWei)
+	codec.PutUint256(b[64:], &x.ValueWei)
+	codec.PutUint256(b[96:], &x.SpendLimitWei)
+}
+
+func (x *SpendLimitExceeded) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 96, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3841,6 +6253,7 @@ func (x *ValueNotAccepted) get(b []byte) (used int, err error) {
 type AgentView struct {
 	Status          uint8
 	Owner           common.Address
+	Wallet          common.Address
 	RegisteredAt    uint64
 	DeregisteredAt  uint64
 	LastHeartbeat   uint64
@@ -3855,7 +6268,7 @@ type AgentView struct {
 }
 
 func (x *AgentView) size() int {
-	n := 416
+	n := 448
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Version))
 	n += 32 + codec.Padded(len(x.AgentURI))
@@ -3863,28 +6276,29 @@ func (x *AgentView) size() int {
 }
 
 func (x *AgentView) put(b []byte) {
-	tail := 416
+	tail := 448
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Owner)
-	codec.PutUint64(b[64:], uint64(x.RegisteredAt))
-	codec.PutUint64(b[96:], uint64(x.DeregisteredAt))
-	codec.PutUint64(b[128:], uint64(x.LastHeartbeat))
-	codec.PutUint64(b[160:], uint64(x.CapabilityCount))
-	codec.PutUint256(b[192:], &x.StakeWei)
-	codec.PutUint256(b[224:], &x.EscrowedWei)
-	codec.PutUint64(b[256:], uint64(x.PendingInvokes))
-	copy(b[288:], x.ImageDigest[:])
-	codec.PutUint64(b[320:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutAddress(b[64:], x.Wallet)
+	codec.PutUint64(b[96:], uint64(x.RegisteredAt))
+	codec.PutUint64(b[128:], uint64(x.DeregisteredAt))
+	codec.PutUint64(b[160:], uint64(x.LastHeartbeat))
+	codec.PutUint64(b[192:], uint64(x.CapabilityCount))
+	codec.PutUint256(b[224:], &x.StakeWei)
+	codec.PutUint256(b[256:], &x.EscrowedWei)
+	codec.PutUint64(b[288:], uint64(x.PendingInvokes))
+	copy(b[320:], x.ImageDigest[:])
 	codec.PutUint64(b[352:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Version)
+	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[384:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[416:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
 	_ = tail
 }
 
 func (x *AgentView) get(b []byte) (used int, err error) {
-	tail := 416
+	tail := 448
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -3898,39 +6312,42 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 	if x.Owner, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	if x.RegisteredAt, err = codec.GetUint(b, 64, 64); err != nil {
+	if x.Wallet, err = codec.GetAddress(b, 64); err != nil {
 		return 0, err
 	}
-	if x.DeregisteredAt, err = codec.GetUint(b, 96, 64); err != nil {
+	if x.RegisteredAt, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
-	if x.LastHeartbeat, err = codec.GetUint(b, 128, 64); err != nil {
+	if x.DeregisteredAt, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.LastHeartbeat, err = codec.GetUint(b, 160, 64); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 160, 32)
+		v, err := codec.GetUint(b, 192, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.CapabilityCount = uint32(v)
 	}
-	if x.StakeWei, err = codec.GetUint256(b, 192, 256); err != nil {
+	if x.StakeWei, err = codec.GetUint256(b, 224, 256); err != nil {
 		return 0, err
 	}
-	if x.EscrowedWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.EscrowedWei, err = codec.GetUint256(b, 256, 256); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 256, 32)
+		v, err := codec.GetUint(b, 288, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.PendingInvokes = uint32(v)
 	}
-	if x.ImageDigest, err = codec.GetHash(b, 288); err != nil {
+	if x.ImageDigest, err = codec.GetHash(b, 320); err != nil {
 		return 0, err
 	}
-	if err = codec.GetOffset(b, 320, tail); err != nil {
+	if err = codec.GetOffset(b, 352, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -3941,7 +6358,7 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 		x.Name = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 352, tail); err != nil {
+	if err = codec.GetOffset(b, 384, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -3952,7 +6369,7 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 		x.Version = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 384, tail); err != nil {
+	if err = codec.GetOffset(b, 416, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -4139,6 +6556,105 @@ func (x *InteractionView) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// KeyView has the ABI layout of the Solidity type or argument list of that name.
+type KeyView struct {
+	Active        bool
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	SpentWei      uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *KeyView) size() int {
+	n := 192
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *KeyView) put(b []byte) {
+	tail := 192
+	codec.PutBool(b[0:], x.Active)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint256(b[96:], &x.SpentWei)
+	codec.PutUint64(b[128:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		copy(b[tail:], x.Operations[i][:])
+		tail += 32
+	}
+	codec.PutUint64(b[160:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		copy(b[tail:], x.Capabilities[i][:])
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *KeyView) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Active, err = codec.GetBool(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	if err = codec.GetOffset(b, 160, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
 // ReputationView has the ABI layout of the Solidity type or argument list of that name.
 type ReputationView struct {
 	Score            uint256.Int
@@ -4224,6 +6740,56 @@ func (x *ReputationView) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SessionView has the ABI layout of the Solidity type or argument list of that name.
+type SessionView struct {
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	OpenedAt    uint64
+	Expiry      uint64
+	ClosedAt    uint64
+}
+
+func (x *SessionView) size() int {
+	n := 192
+	return n
+}
+
+func (x *SessionView) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Peer)
+	copy(b[64:], x.ContextHash[:])
+	codec.PutUint64(b[96:], uint64(x.OpenedAt))
+	codec.PutUint64(b[128:], uint64(x.Expiry))
+	codec.PutUint64(b[160:], uint64(x.ClosedAt))
+}
+
+func (x *SessionView) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

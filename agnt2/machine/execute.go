@@ -323,6 +323,9 @@ var (
 		record.NSCapabilityDetail: codecOf(record.DecodeCapabilityDetail, record.UnpackCapabilityDetail),
 		record.NSReputation:       codecOf(record.DecodeReputation, record.UnpackReputation),
 		record.NSPair:             codecOf(record.DecodePair, record.UnpackPair),
+		record.NSDelegation:       codecOf(record.DecodeDelegation, record.UnpackDelegation),
+		record.NSSession:          codecOf(record.DecodeSession, record.UnpackSession),
+		record.NSWallet:           codecOf(record.DecodeWallet, record.UnpackWallet),
 		record.NSInteraction:      codecOf(record.DecodeInteraction, record.UnpackInteraction),
 		record.NSDeadline:         codecOf(record.DecodeDeadline, record.UnpackDeadline),
 	}

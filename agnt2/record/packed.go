@@ -148,6 +148,7 @@ func (x *Agent) AppendPacked(b []byte) []byte {
 	b = append(b, x.ImageDigest[:]...)
 	b = codec.AppendPackedBytes(b, x.Name)
 	b = codec.AppendPackedBytes(b, x.Version)
+	b = binary.BigEndian.AppendUint32(b, x.Ownership)
 	return b
 }
 
@@ -186,6 +187,11 @@ func (x *Agent) getPacked(b []byte) ([]byte, error) {
 		}
 		x.Version, b = string(v), rest
 	}
+	if err := codec.NeedPacked(b, 4); err != nil {
+		return nil, err
+	}
+	x.Ownership = binary.BigEndian.Uint32(b[0:])
+	b = b[4:]
 	return b, nil
 }
 
@@ -378,6 +384,45 @@ func (x *Deadline) getPacked(b []byte) ([]byte, error) {
 		if !(x.Id != ([32]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Delegation) AppendPacked(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, x.Ownership)
+	b = binary.BigEndian.AppendUint64(b, x.Expiry)
+	b = codec.AppendPackedNumber(b, &x.SpendLimitWei, 32)
+	b = codec.AppendPackedNumber(b, &x.SpentWei, 32)
+	b = codec.AppendPackedBytes(b, x.Operations)
+	b = codec.AppendPackedBytes(b, x.Capabilities)
+	return b
+}
+
+// UnpackDelegation reads a packed Delegation and returns what follows it; ErrPacked if that is no packed form.
+func UnpackDelegation(b []byte) (x Delegation, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Delegation{}, nil, fmt.Errorf("Delegation: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Delegation) getPacked(b []byte) ([]byte, error) {
+	var err error
+	if err := codec.NeedPacked(b, 76); err != nil {
+		return nil, err
+	}
+	x.Ownership = binary.BigEndian.Uint32(b[0:])
+	x.Expiry = binary.BigEndian.Uint64(b[4:])
+	x.SpendLimitWei.SetBytes(b[12:44])
+	x.SpentWei.SetBytes(b[44:76])
+	b = b[76:]
+	if x.Operations, b, err = codec.GetPackedBytes(b); err != nil {
+		return nil, err
+	}
+	if x.Capabilities, b, err = codec.GetPackedBytes(b); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
@@ -1554,6 +1599,110 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Session) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Agent != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Agent[:]...)
+	}
+	if x.Peer != ([20]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Peer[:]...)
+	}
+	if x.ContextHash != ([32]byte{}) {
+		b[at+0] |= 0x20
+		b = append(b, x.ContextHash[:]...)
+	}
+	if x.OpenedAt != 0 {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedLong(b, x.OpenedAt)
+	}
+	if x.Expiry != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Expiry)
+	}
+	if x.ClosedAt != 0 {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedLong(b, x.ClosedAt)
+	}
+	return b
+}
+
+// UnpackSession reads a packed Session and returns what follows it; ErrPacked if that is no packed form.
+func UnpackSession(b []byte) (x Session, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Session{}, nil, fmt.Errorf("Session: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Session) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x03 != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Agent[:], b[0:])
+		b = b[20:]
+		if !(x.Agent != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Peer[:], b[0:])
+		b = b[20:]
+		if !(x.Peer != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ContextHash[:], b[0:])
+		b = b[32:]
+		if !(x.ContextHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.OpenedAt, b = v, rest
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Expiry, b = v, rest
+	}
+	if bits[0]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ClosedAt, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Totals) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
@@ -1621,6 +1770,63 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.MessageNonce, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Wallet) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Ownership != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Ownership)
+	}
+	if x.Wallet != ([20]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Wallet[:]...)
+	}
+	return b
+}
+
+// UnpackWallet reads a packed Wallet and returns what follows it; ErrPacked if that is no packed form.
+func UnpackWallet(b []byte) (x Wallet, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Wallet{}, nil, fmt.Errorf("Wallet: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Wallet) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x3f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Ownership = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Ownership != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Wallet[:], b[0:])
+		b = b[20:]
+		if !(x.Wallet != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }

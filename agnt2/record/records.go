@@ -128,6 +128,26 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Delegation) Encode() []byte {
+	b := make([]byte, 32+x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeDelegation reads abi.encode of the record.
+func DecodeDelegation(b []byte) (x Delegation, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("Delegation: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("Delegation: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Interaction) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
@@ -244,6 +264,22 @@ func DecodeReputation(b []byte) (x Reputation, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Session) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeSession reads abi.encode of the record.
+func DecodeSession(b []byte) (x Session, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Session: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Totals) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
@@ -255,6 +291,22 @@ func DecodeTotals(b []byte) (x Totals, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("Totals: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Wallet) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeWallet reads abi.encode of the record.
+func DecodeWallet(b []byte) (x Wallet, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Wallet: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -343,17 +395,18 @@ type Agent struct {
 	ImageDigest     common.Hash
 	Name            string
 	Version         string
+	Ownership       uint32
 }
 
 func (x *Agent) size() int {
-	n := 320
+	n := 352
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Version))
 	return n
 }
 
 func (x *Agent) put(b []byte) {
-	tail := 320
+	tail := 352
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Owner)
 	codec.PutUint64(b[64:], uint64(x.Epoch))
@@ -366,11 +419,12 @@ func (x *Agent) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[288:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[320:], uint64(x.Ownership))
 	_ = tail
 }
 
 func (x *Agent) get(b []byte) (used int, err error) {
-	tail := 320
+	tail := 352
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -431,6 +485,13 @@ func (x *Agent) get(b []byte) (used int, err error) {
 		}
 		x.Version = string(v)
 		tail += n
+	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
 	}
 	return tail, nil
 }
@@ -607,6 +668,82 @@ func (x *Deadline) get(b []byte) (used int, err error) {
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// Delegation has the ABI layout of the Solidity type or argument list of that name.
+type Delegation struct {
+	Ownership     uint32
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	SpentWei      uint256.Int
+	Operations    []byte
+	Capabilities  []byte
+}
+
+func (x *Delegation) size() int {
+	n := 192
+	n += 32 + codec.Padded(len(x.Operations))
+	n += 32 + codec.Padded(len(x.Capabilities))
+	return n
+}
+
+func (x *Delegation) put(b []byte) {
+	tail := 192
+	codec.PutUint64(b[0:], uint64(x.Ownership))
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint256(b[96:], &x.SpentWei)
+	codec.PutUint64(b[128:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Operations)
+	codec.PutUint64(b[160:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Capabilities)
+	_ = tail
+}
+
+func (x *Delegation) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Operations = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 160, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Capabilities = v
+		tail += n
 	}
 	return tail, nil
 }
@@ -1255,6 +1392,56 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// Session has the ABI layout of the Solidity type or argument list of that name.
+type Session struct {
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	OpenedAt    uint64
+	Expiry      uint64
+	ClosedAt    uint64
+}
+
+func (x *Session) size() int {
+	n := 192
+	return n
+}
+
+func (x *Session) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Peer)
+	copy(b[64:], x.ContextHash[:])
+	codec.PutUint64(b[96:], uint64(x.OpenedAt))
+	codec.PutUint64(b[128:], uint64(x.Expiry))
+	codec.PutUint64(b[160:], uint64(x.ClosedAt))
+}
+
+func (x *Session) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Totals has the ABI layout of the Solidity type or argument list of that name.
 type Totals struct {
 	Agents       uint64
@@ -1290,6 +1477,40 @@ func (x *Totals) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.MessageNonce, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Wallet has the ABI layout of the Solidity type or argument list of that name.
+type Wallet struct {
+	Ownership uint32
+	Wallet    common.Address
+}
+
+func (x *Wallet) size() int {
+	n := 64
+	return n
+}
+
+func (x *Wallet) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Ownership))
+	codec.PutAddress(b[32:], x.Wallet)
+}
+
+func (x *Wallet) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
+	}
+	if x.Wallet, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -41,7 +41,12 @@ func (a *Attestation) Digest(chainID uint64) common.Hash {
 }
 
 // Signer recovers who signed; the zero address if sig is not a valid low-s signature r ‖ s ‖ v with v of 27 or 28.
-func (a *Attestation) Signer(chainID uint64, sig []byte) (signer common.Address) {
+func (a *Attestation) Signer(chainID uint64, sig []byte) common.Address {
+	return recoverSigner(a.Digest(chainID), sig)
+}
+
+// recoverSigner is who signed a digest; the zero address if sig is not a valid low-s signature r ‖ s ‖ v with v of 27 or 28.
+func recoverSigner(digest common.Hash, sig []byte) (signer common.Address) {
 	if len(sig) != attestationLength || (sig[64] != 27 && sig[64] != 28) {
 		return signer
 	}
@@ -49,7 +54,6 @@ func (a *Attestation) Signer(chainID uint64, sig []byte) (signer common.Address)
 	if !crypto.ValidateSignatureValues(sig[64]-27, r, s, true) {
 		return signer
 	}
-	digest := a.Digest(chainID)
 	pub, err := crypto.Ecrecover(digest[:], append(append([]byte{}, sig[:64]...), sig[64]-27))
 	if err != nil {
 		return signer

@@ -80,7 +80,7 @@ func (s *script) address(name string) common.Address {
 	if !slices.Contains(s.names, name) {
 		s.names = append(s.names, name)
 	}
-	return addressOf(name)
+	return named(name)
 }
 
 func (s *script) hash(text string) common.Hash {
@@ -115,7 +115,7 @@ func (s *script) showAddress(a common.Address) string {
 		}
 	}
 	for _, n := range s.names {
-		if addressOf(n) == a {
+		if named(n) == a {
 			return n
 		}
 	}
@@ -188,6 +188,12 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeReputation(b))
 	case record.NSPair:
 		return must(record.DecodePair(b))
+	case record.NSDelegation:
+		return must(record.DecodeDelegation(b))
+	case record.NSSession:
+		return must(record.DecodeSession(b))
+	case record.NSWallet:
+		return must(record.DecodeWallet(b))
 	case record.NSInteraction:
 		return must(record.DecodeInteraction(b))
 	case record.NSDeadline:
@@ -211,13 +217,13 @@ func (s *script) label(c change) string {
 	}
 	for _, n := range everyone {
 		a := s.address(n)
-		for _, k := range []record.Key{record.AccountKey(a), record.AgentKey(a), record.AgentURIKey(a), record.ReputationKey(a)} {
+		for _, k := range []record.Key{record.AccountKey(a), record.AgentKey(a), record.AgentURIKey(a), record.ReputationKey(a), record.WalletKey(a)} {
 			if k == c.key {
 				return fmt.Sprintf("%s/%s", ns, n)
 			}
 		}
 		for _, other := range everyone {
-			if record.PairKey(a, s.address(other)) == c.key {
+			if record.PairKey(a, s.address(other)) == c.key || record.DelegationKey(a, s.address(other)) == c.key {
 				return fmt.Sprintf("%s/%s/%s", ns, n, other)
 			}
 		}
@@ -233,7 +239,7 @@ func (s *script) label(c change) string {
 		}
 	}
 	for id, n := range s.ids {
-		if record.InteractionKey(id) == c.key {
+		if record.InteractionKey(id) == c.key || record.SessionKey(id) == c.key {
 			return fmt.Sprintf("%s/%s", ns, n)
 		}
 	}
@@ -275,18 +281,27 @@ func typeName(v any) string { return reflect.TypeOf(v).Elem().Name() }
 
 // eventDecoders by topic.
 var eventDecoders = map[common.Hash]func(*types.Log) any{
-	abi.AgentRegisteredTopic:   func(l *types.Log) any { v := must(abi.DecodeAgentRegisteredEvent(l)); return &v },
-	abi.AgentUpdatedTopic:      func(l *types.Log) any { v := must(abi.DecodeAgentUpdatedEvent(l)); return &v },
-	abi.CapabilityUpdatedTopic: func(l *types.Log) any { v := must(abi.DecodeCapabilityUpdatedEvent(l)); return &v },
-	abi.CapabilityRemovedTopic: func(l *types.Log) any { v := must(abi.DecodeCapabilityRemovedEvent(l)); return &v },
-	abi.MetadataSetTopic:       func(l *types.Log) any { v := must(abi.DecodeMetadataSetEvent(l)); return &v },
-	abi.StakeAddedTopic:        func(l *types.Log) any { v := must(abi.DecodeStakeAddedEvent(l)); return &v },
-	abi.AgentDeregisteredTopic: func(l *types.Log) any { v := must(abi.DecodeAgentDeregisteredEvent(l)); return &v },
-	abi.StakeWithdrawnTopic:    func(l *types.Log) any { v := must(abi.DecodeStakeWithdrawnEvent(l)); return &v },
-	abi.HeartbeatTopic:         func(l *types.Log) any { v := must(abi.DecodeHeartbeatEvent(l)); return &v },
-	abi.InvokedTopic:           func(l *types.Log) any { v := must(abi.DecodeInvokedEvent(l)); return &v },
-	abi.RespondedTopic:         func(l *types.Log) any { v := must(abi.DecodeRespondedEvent(l)); return &v },
-	abi.TimedOutTopic:          func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
+	abi.AgentRegisteredTopic:      func(l *types.Log) any { v := must(abi.DecodeAgentRegisteredEvent(l)); return &v },
+	abi.AgentUpdatedTopic:         func(l *types.Log) any { v := must(abi.DecodeAgentUpdatedEvent(l)); return &v },
+	abi.CapabilityUpdatedTopic:    func(l *types.Log) any { v := must(abi.DecodeCapabilityUpdatedEvent(l)); return &v },
+	abi.CapabilityRemovedTopic:    func(l *types.Log) any { v := must(abi.DecodeCapabilityRemovedEvent(l)); return &v },
+	abi.MetadataSetTopic:          func(l *types.Log) any { v := must(abi.DecodeMetadataSetEvent(l)); return &v },
+	abi.StakeAddedTopic:           func(l *types.Log) any { v := must(abi.DecodeStakeAddedEvent(l)); return &v },
+	abi.AgentDeregisteredTopic:    func(l *types.Log) any { v := must(abi.DecodeAgentDeregisteredEvent(l)); return &v },
+	abi.StakeWithdrawnTopic:       func(l *types.Log) any { v := must(abi.DecodeStakeWithdrawnEvent(l)); return &v },
+	abi.HeartbeatTopic:            func(l *types.Log) any { v := must(abi.DecodeHeartbeatEvent(l)); return &v },
+	abi.InvokedTopic:              func(l *types.Log) any { v := must(abi.DecodeInvokedEvent(l)); return &v },
+	abi.RespondedTopic:            func(l *types.Log) any { v := must(abi.DecodeRespondedEvent(l)); return &v },
+	abi.ActedForTopic:             func(l *types.Log) any { v := must(abi.DecodeActedForEvent(l)); return &v },
+	abi.KeyAuthorizedTopic:        func(l *types.Log) any { v := must(abi.DecodeKeyAuthorizedEvent(l)); return &v },
+	abi.KeyRevokedTopic:           func(l *types.Log) any { v := must(abi.DecodeKeyRevokedEvent(l)); return &v },
+	abi.OwnershipTransferredTopic: func(l *types.Log) any { v := must(abi.DecodeOwnershipTransferredEvent(l)); return &v },
+	abi.AgentURISetTopic:          func(l *types.Log) any { v := must(abi.DecodeAgentURISetEvent(l)); return &v },
+	abi.AgentWalletSetTopic:       func(l *types.Log) any { v := must(abi.DecodeAgentWalletSetEvent(l)); return &v },
+	abi.PaidTopic:                 func(l *types.Log) any { v := must(abi.DecodePaidEvent(l)); return &v },
+	abi.SessionOpenedTopic:        func(l *types.Log) any { v := must(abi.DecodeSessionOpenedEvent(l)); return &v },
+	abi.SessionClosedTopic:        func(l *types.Log) any { v := must(abi.DecodeSessionClosedEvent(l)); return &v },
+	abi.TimedOutTopic:             func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
 }
 
 func (s *script) showLog(l *types.Log) string {
@@ -506,7 +521,7 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 	case "attributes":
 		return &abi.L1BlockAddress, must(hex.DecodeString(a.text("data", "")))
 	}
-	panic("unknown operation " + op)
+	return s.identityCall(from, op, a)
 }
 
 // attestation signs an answer: by a name; "short" and "highs" are malformed ones.
@@ -520,8 +535,7 @@ func (s *script) attestation(c *abi.RespondCall, by string, image common.Hash) [
 		TimestampMs: c.TimestampMs, ImageDigest: image,
 	}
 	digest := att.Digest(testChainID)
-	sig := must(crypto.Sign(digest[:], keyOf(name)))
-	sig[64] += 27
+	sig := signed(digest, name)
 	switch twist {
 	case "short":
 		return sig[:64]

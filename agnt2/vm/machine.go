@@ -112,6 +112,12 @@ const (
 	effectMessage                // a withdrawal was sent
 )
 
+// Those of identity and delegation.
+const (
+	effectDelegate   = 1 << (12 + iota) // the sender's own key acts for it no more
+	effectUndelegate                    // and again
+)
+
 type undo struct {
 	key   record.Key
 	value []byte

@@ -51,7 +51,7 @@ func checkMetadata(ms []abi.MetadataEntry) abi.Revert {
 	}
 	for i := range ms {
 		switch {
-		case len(ms[i].Key) == 0 || len(ms[i].Key) > maxMetadataKey:
+		case len(ms[i].Key) == 0 || len(ms[i].Key) > maxMetadataKey || ms[i].Key == walletMetadataKey:
 			return outOfRange("metadata.key")
 		case len(ms[i].Value) > maxMetadataValue:
 			return outOfRange("metadata.value")
@@ -99,11 +99,18 @@ func stepRegisterAgent(m *Machine, s State) Step {
 	if old != nil {
 		a = decoded(record.DecodeAgent(old))
 	}
-	if a.Status == uint8(Active) {
+	owner, byOwner := m.Op.Actor, m.Op.Actor != common.Address{} // registerFor: an agent's first registration
+	if a.Status == uint8(Active) || byOwner && old != nil {
 		return m.fail(&abi.AlreadyRegistered{Agent: m.Op.From})
 	}
+	switch {
+	case old != nil:
+		owner = a.Owner
+	case !byOwner:
+		owner = m.Op.From
+	}
 	a = record.Agent{
-		Status: uint8(Active), Owner: m.Op.From, Epoch: a.Epoch + 1, CapabilityCount: uint32(len(c.Capabilities)),
+		Status: uint8(Active), Owner: owner, Ownership: a.Ownership, Epoch: a.Epoch + 1, CapabilityCount: uint32(len(c.Capabilities)),
 		RegisteredAt: m.Block.Time, LastHeartbeat: m.Block.Time, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version,
 	}
 	m.set(s, k, old, a.Encode())

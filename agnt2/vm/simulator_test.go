@@ -137,14 +137,20 @@ func (s *simulator) check(swept uint32) {
 			require.Equal(t, uint8(vm.Pending), i.Status)
 			require.Equal(t, k, record.DeadlineKey(i.Deadline, record.DueInteraction, id))
 		case record.NSAgent:
-			if must(record.DecodeAgent(v)).Status == uint8(vm.Active) {
+			a := must(record.DecodeAgent(v))
+			if a.Status == uint8(vm.Active) {
 				registered++
 			}
+			checkOwner(t, k, a, s.state)
+		case record.NSDelegation:
+			d := must(record.DecodeDelegation(v))
+			require.False(t, d.SpendLimitWei.Lt(&d.SpentWei), "a key has spent more than it may")
 		}
 	}
 	require.Equal(t, open, queued, "pending interactions and deadlines")
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
+	everyone = append(everyone, s.Owned()...)
 	accounts := 0
 	for _, a := range everyone {
 		acc := s.account(a)
@@ -171,6 +177,15 @@ func (s *simulator) check(swept uint32) {
 	totals := must(record.DecodeTotals(s.state[record.TotalsKey]))
 	require.Equal(t, uint64(registered), totals.Agents)
 	require.Equal(t, 1, s.most, "a micro-step touched more than one record")
+}
+
+// checkOwner: an account's own key acts for it exactly if it is its own owner.
+func checkOwner(t *testing.T, k record.Key, a record.Agent, state memory) {
+	account := k
+	account[0] = byte(record.NSAccount)
+	acc := must(record.DecodeAccount(state[account]))
+	require.Equal(t, record.AgentKey(a.Owner) != k, acc.Roles&vm.RoleDelegated != 0, "owner and roles")
+	require.Equal(t, a.Status == uint8(vm.Active), acc.Roles&vm.RoleAgent != 0, "status and roles")
 }
 
 // holdings is the value, in wei, that a record holds beside accounts' balances and stakes. Every record that a payment can

@@ -196,6 +196,15 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSPair:
 		x, err := record.DecodePair(v)
 		return pack(&x, err)
+	case record.NSDelegation:
+		x, err := record.DecodeDelegation(v)
+		return pack(&x, err)
+	case record.NSSession:
+		x, err := record.DecodeSession(v)
+		return pack(&x, err)
+	case record.NSWallet:
+		x, err := record.DecodeWallet(v)
+		return pack(&x, err)
 	case record.NSInteraction:
 		x, err := record.DecodeInteraction(v)
 		return pack(&x, err)
@@ -266,6 +275,9 @@ func (s *steps) step() {
 	}
 	o := &oneRecord{s: s}
 	next := m.Micro(o, k)
+	if opens&vm.OpensData != 0 {
+		s.data = m.Data() // acting for an agent goes on with the operation inside
+	}
 	if k == vm.TxUndo {
 		o = &oneRecord{s: s}
 		for _, c := range slices.Backward(s.journal) {
@@ -679,9 +691,9 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, deregisterAgent, heartbeat, invokeArgs, l1Attributes, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
+dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, actOperation, authorizeKey, closeSession, deregisterAgent, heartbeat, invokeArgs, l1Attributes, openSession, pay, readOwnAgent, registerAgent, registerFor, respondArgs, revokeKey, sendMessage, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawStake
 txUndo: txEnd
-txEnd: txBook
+txEnd: txBook, txEnd
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
 sweepNext: sweepInteraction, txEnd, txEnd empty, txEnd enough
@@ -712,12 +724,29 @@ invokeDeadline: txEnd
 respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange da.backend, FieldOutOfRange status, OutOfGas, ResultHashInvalid, respondInteraction
 respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondDeadline
 respondAgent: respondAttestation
-respondAttestation: BadAttestation, respondDeadline
+respondAttestation: BadAttestation, respondDeadline, respondKey
 respondDeadline: respondCaller
 respondCaller: respondPair, respondReputation
 respondPair: respondReputation
 respondReputation: respondEvent
 respondEvent: txEnd
+actOperation: FieldOutOfRange agent, MalformedCalldata, OutOfGas, UnknownOperation, ValueNotAccepted, actAgent
+actAgent: NotRegistered, actAccount, actKey
+actKey: CapabilityNotAllowed, KeyExpired, NotAuthorized, OperationNotAllowed, SpendLimitExceeded, actAccount
+actAccount: InsufficientBalance, authorizeKey, deregisterAgent, heartbeat, invokeArgs, pay, registerAgent, respondArgs, setAgentURI, topUpStake, transferOwnership, withdrawStake
+registerFor: OutOfGas, actAccount
+authorizeKey: FieldOutOfRange capabilities, FieldOutOfRange expiry, FieldOutOfRange key, FieldOutOfRange operations, NotRegistered, OutOfGas, writeKey
+writeKey: txEnd
+revokeKey: KeyUnknown, OutOfGas, txEnd
+transferOwnership: FieldOutOfRange newOwner, NotRegistered, OutOfGas, txEnd
+setAgentURI: FieldOutOfRange agentURI, NotRegistered, OutOfGas, txEnd
+setMetadata: FieldOutOfRange key, FieldOutOfRange value, NotRegistered, OutOfGas, txEnd
+setAgentWallet: BadWalletSignature, FieldOutOfRange deadline, FieldOutOfRange signature, NotRegistered, OutOfGas, writeAgentWallet
+writeAgentWallet: txEnd
+pay: FieldOutOfRange to, OutOfGas, txEnd
+respondKey: BadAttestation, respondDeadline
+openSession: DuplicateSession, FieldOutOfRange expiry, FieldOutOfRange peer, NotRegistered, OutOfGas, txEnd
+closeSession: NotParty, OutOfGas, SessionIsClosed, SessionUnknown, txEnd
 sealBaseFees: sealPriorityFees
 sealPriorityFees: sealL1Fees
 sealL1Fees: sealTotals
@@ -1042,7 +1071,14 @@ func TestStepsScenario(t *testing.T) {
 	} {
 		c := sign(respond(0, 0))
 		change(c)
-		s.fails("respondAttestation BadAttestation", "agent", 0, c)
+		way := "respondAttestation BadAttestation"
+		att := vm.Attestation{
+			ID: c.Id, ParamsHash: common.Hash{3}, ResultHash: c.ResultHash, ExecutionMs: c.ExecutionMs, TimestampMs: c.TimestampMs, ImageDigest: common.Hash{6},
+		}
+		if (att.Signer(stepsChainID, c.Attestation) != common.Address{}) {
+			way = "respondKey BadAttestation" // somebody, but no key of the callee's
+		}
+		s.fails(way, "agent", 0, c)
 	}
 	s.do("agent", 0, sign(respond(0, 0)))
 	s.fails("respondInteraction InteractionSettled", "agent", 0, respond(0, 0))
@@ -1121,6 +1157,7 @@ func TestStepsScenario(t *testing.T) {
 	s.do("agent", 0, &abi.DeregisterCall{})
 	s.seal()
 
+	s.identity()
 	s.report()
 	want := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {

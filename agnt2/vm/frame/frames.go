@@ -178,10 +178,12 @@ type Op struct {
 	Message    common.Hash
 	Logs       common.Hash
 	Failed     bool
+	Actor      common.Address
+	Settled    bool
 }
 
 func (x *Op) size() int {
-	n := 704
+	n := 768
 	return n
 }
 
@@ -208,10 +210,12 @@ func (x *Op) put(b []byte) {
 	copy(b[608:], x.Message[:])
 	copy(b[640:], x.Logs[:])
 	codec.PutBool(b[672:], x.Failed)
+	codec.PutAddress(b[704:], x.Actor)
+	codec.PutBool(b[736:], x.Settled)
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
-	tail := 704
+	tail := 768
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -307,6 +311,12 @@ func (x *Op) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Failed, err = codec.GetBool(b, 672); err != nil {
+		return 0, err
+	}
+	if x.Actor, err = codec.GetAddress(b, 704); err != nil {
+		return 0, err
+	}
+	if x.Settled, err = codec.GetBool(b, 736); err != nil {
 		return 0, err
 	}
 	return tail, nil

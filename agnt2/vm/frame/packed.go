@@ -212,6 +212,13 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	if x.Failed {
 		b[at+2] |= 0x04
 	}
+	if x.Actor != ([20]byte{}) {
+		b[at+2] |= 0x02
+		b = append(b, x.Actor[:]...)
+	}
+	if x.Settled {
+		b[at+2] |= 0x01
+	}
 	return b
 }
 
@@ -229,9 +236,6 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x03 != 0 {
-		return nil, codec.ErrPackedZero()
-	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
@@ -412,6 +416,19 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 	}
 	if bits[2]&0x04 != 0 {
 		x.Failed = true
+	}
+	if bits[2]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Actor[:], b[0:])
+		b = b[20:]
+		if !(x.Actor != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x01 != 0 {
+		x.Settled = true
 	}
 	return b, nil
 }

@@ -80,6 +80,7 @@ var families = []struct {
 	draft  func(g *Generator, from common.Address) Draft
 }{
 	{16, (*Generator).basic},
+	{6, (*Generator).identity},
 }
 
 func (g *Generator) draft(from common.Address) Draft {
@@ -190,6 +191,9 @@ func (g *Generator) operation(from common.Address) (to *common.Address, value ui
 	c.Da.ContentHash = c.ResultHash
 	if g.chance(20) {
 		c.Attestation = make([]byte, 65)
+		if g.chance(2) {
+			c.Attestation = someSignature
+		}
 	}
 	return to, value, c.Encode()
 }

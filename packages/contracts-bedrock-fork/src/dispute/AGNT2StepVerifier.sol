@@ -3,7 +3,9 @@ pragma solidity ^0.8.24;
 
 import { IAGNT2StepVerifier, IClaimedBlock, IPreimageReader } from "./IAGNT2StepVerifier.sol";
 import { IOriginLeaves } from "./IOrigin.sol";
+import { ActSteps } from "./steps/ActSteps.sol";
 import { AgentSteps } from "./steps/AgentSteps.sol";
+import { IdentitySteps } from "./steps/IdentitySteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
 import { SweepSteps } from "./steps/SweepSteps.sol";
 import { TransactionSteps } from "./steps/TransactionSteps.sol";
@@ -137,6 +139,15 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
     /// @dev The state after a micro-step of execution.
     function _execute(uint8 kind, bytes calldata stateData, bytes calldata proof) private view returns (bytes memory) {
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, CHAIN_ID);
+        if (kind >= Steps.ACT_OPERATION && kind <= Steps.REGISTER_FOR) {
+            return ActSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (
+            (kind >= Steps.AUTHORIZE_KEY && kind <= Steps.RESPOND_KEY)
+                || (kind >= Steps.OPEN_SESSION && kind <= Steps.CLOSE_SESSION)
+        ) {
+            return IdentitySteps.step(kind, stateData, proof, CHAIN_ID);
+        }
         if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
         if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {
             return SweepSteps.step(kind, stateData, proof, CHAIN_ID);

@@ -2,7 +2,9 @@
 pragma solidity ^0.8.24;
 
 import { Steps } from "../../src/dispute/lib/Steps.sol";
+import { ActSteps } from "../../src/dispute/steps/ActSteps.sol";
 import { AgentSteps } from "../../src/dispute/steps/AgentSteps.sol";
+import { IdentitySteps } from "../../src/dispute/steps/IdentitySteps.sol";
 import { InteractionSteps } from "../../src/dispute/steps/InteractionSteps.sol";
 import { SweepSteps } from "../../src/dispute/steps/SweepSteps.sol";
 import { TransactionSteps } from "../../src/dispute/steps/TransactionSteps.sol";
@@ -14,6 +16,15 @@ contract StepsHarness {
     function step(bytes calldata stateData, bytes calldata proof, uint64 chainId) external view returns (bytes memory) {
         uint8 kind = uint8(stateData[1]);
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, chainId);
+        if (kind >= Steps.ACT_OPERATION && kind <= Steps.REGISTER_FOR) {
+            return ActSteps.step(kind, stateData, proof, chainId);
+        }
+        if (
+            (kind >= Steps.AUTHORIZE_KEY && kind <= Steps.RESPOND_KEY)
+                || (kind >= Steps.OPEN_SESSION && kind <= Steps.CLOSE_SESSION)
+        ) {
+            return IdentitySteps.step(kind, stateData, proof, chainId);
+        }
         if (kind >= Steps.INVOKE_ARGS && kind <= Steps.RESPOND_EVENT) {
             return InteractionSteps.step(kind, stateData, proof, chainId);
         }

@@ -47,6 +47,11 @@ library UnpackRecords {
         }
         (x.name, next) = _string(w, next);
         (x.version, next) = _string(w, next);
+        next = _need(w, next, 4);
+        assembly ("memory-safe") {
+            let c := add(w.offset, sub(next, 4))
+            mstore(add(x, 0x140), shr(224, calldataload(c)))
+        }
     }
 
     /// @notice Reads a packed AgentURI at w[p:] and returns the position after it.
@@ -112,6 +117,27 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Delegation at w[p:] and returns the position after it.
+    function unpackDelegation(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Delegation memory x, uint256 next)
+    {
+        next = _need(w, p, 76);
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, shr(224, calldataload(c)))
+            mstore(add(x, 0x20), shr(192, calldataload(add(c, 4))))
+            mstore(add(x, 0x40), calldataload(add(c, 12)))
+            mstore(add(x, 0x60), calldataload(add(c, 44)))
+        }
+        (x.operations, next) = _bytes(w, next);
+        (x.capabilities, next) = _bytes(w, next);
     }
 
     /// @notice Reads a packed Interaction at w[p:] and returns the position after it.
@@ -208,6 +234,20 @@ library UnpackRecords {
         next = _sparse(w, next, m, 14, 0x8888888888888888888888889088000000000000000000000000000000000000);
     }
 
+    /// @notice Reads a packed Session at w[p:] and returns the position after it.
+    function unpackSession(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Session memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 6, 0x1414208888880000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.
     function unpackTotals(bytes calldata w, uint256 p) internal pure returns (IRecords.Totals memory x, uint256 next) {
         uint256 m;
@@ -216,6 +256,16 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 4, 0x8888a08800000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Wallet at w[p:] and returns the position after it.
+    function unpackWallet(bytes calldata w, uint256 p) internal pure returns (IRecords.Wallet memory x, uint256 next) {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 2, 0x0414000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @dev A string behind its length.

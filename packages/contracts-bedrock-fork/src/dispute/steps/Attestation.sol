@@ -18,6 +18,10 @@ library Attestation {
         "Attestation(bytes32 id,bytes32 paramsHash,bytes32 resultHash,uint8 status,uint64 executionMs,uint64 timestampMs,bytes32 imageDigest)"
     );
 
+    bytes32 private constant REGISTRY_NAME = keccak256("ERC8004IdentityRegistry");
+    bytes32 private constant WALLET_TYPE =
+        keccak256("AgentWalletSet(uint256 agentId,address newWallet,address owner,uint256 deadline)");
+
     /// @dev Half of secp256k1's order, rounded down: the largest s.
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
@@ -38,6 +42,24 @@ library Attestation {
                 ATTESTATION_TYPE, c.id, paramsHash, c.resultHash, c.status, c.executionMs, c.timestampMs, imageDigest
             )
         );
+        return keccak256(abi.encodePacked(hex"1901", domain, message));
+    }
+
+    /// @notice What an ERC-8004 wallet signs to become an agent's, in the domain of the Identity registry.
+    function walletDigest(
+        address agent,
+        address wallet,
+        address owner,
+        uint64 deadline,
+        uint64 chainId
+    )
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 domain =
+            keccak256(abi.encode(DOMAIN_TYPE, REGISTRY_NAME, DOMAIN_VERSION, chainId, Protocol.IDENTITY_REGISTRY));
+        bytes32 message = keccak256(abi.encode(WALLET_TYPE, agent, wallet, owner, deadline));
         return keccak256(abi.encodePacked(hex"1901", domain, message));
     }
 

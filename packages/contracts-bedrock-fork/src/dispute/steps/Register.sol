@@ -19,6 +19,8 @@ library Register {
     /// @notice Records that a capability takes: what an INVOKE needs, and the rest.
     uint256 internal constant RECORDS_PER_CAPABILITY = 2;
 
+    bytes32 private constant WALLET_KEY = keccak256("agentWallet");
+
     /// @notice Whether name and version are in their ranges.
     function checkAgentFields(string memory name, string memory version) internal pure returns (bool) {
         return inRange(bytes(name).length, Protocol.MAX_NAME) && bytes(version).length <= Protocol.MAX_VERSION;
@@ -43,13 +45,18 @@ library Register {
         return true;
     }
 
+    /// @notice Whether an entry of metadata is in order. ERC-8004's wallet is none: whoever sets it shows its signature.
+    function checkMetadataEntry(string memory key, bytes memory value) internal pure returns (bool) {
+        return inRange(bytes(key).length, Protocol.MAX_METADATA_KEY) && keccak256(bytes(key)) != WALLET_KEY
+            && value.length <= Protocol.MAX_METADATA_VALUE;
+    }
+
     /// @notice Whether a list of metadata is in order.
     function checkMetadata(Calls.MetadataEntry[] memory ms) internal pure returns (bool) {
         if (ms.length > Protocol.MAX_LISTED_ELEMENTS) return false;
         bytes32[] memory keys = new bytes32[](ms.length);
         for (uint256 i = 0; i < ms.length; ++i) {
-            if (!inRange(bytes(ms[i].key).length, Protocol.MAX_METADATA_KEY)) return false;
-            if (ms[i].value.length > Protocol.MAX_METADATA_VALUE) return false;
+            if (!checkMetadataEntry(ms[i].key, ms[i].value)) return false;
             if (!isNew(keys, i, keccak256(bytes(ms[i].key)))) return false;
         }
         return true;
@@ -80,8 +87,10 @@ library Register {
             stake = ctx.op.stake + ctx.op.value;
         }
         if (stake < ctx.params.minStakeWei) return Machine.fail(ctx);
-        (, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
-        if (a.status == Protocol.ACTIVE) return Machine.fail(ctx);
+        (bool present, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
+        address owner = ctx.op.actor; // registerFor: an agent's first registration
+        if (a.status == Protocol.ACTIVE || (present && owner != address(0))) return Machine.fail(ctx);
+        if (!present) a.owner = owner == address(0) ? ctx.op.from : owner;
         writeAgent(ctx, a, c);
         ctx.op.epoch = a.epoch;
         ctx.op.effect |= Protocol.STAKE_VALUE | Protocol.REGISTER;
@@ -97,7 +106,6 @@ library Register {
     /// @dev Makes the caller's agent, absent or deregistered, an active one.
     function writeAgent(Context memory ctx, IRecords.Agent memory a, Calls.Register memory c) private pure {
         a.status = Protocol.ACTIVE;
-        a.owner = ctx.op.from;
         unchecked {
             a.epoch++;
         }
