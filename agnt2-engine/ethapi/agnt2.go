@@ -200,6 +200,7 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSDelegation:       decoderOf(record.DecodeDelegation),
 	record.NSSession:          decoderOf(record.DecodeSession),
 	record.NSWallet:           decoderOf(record.DecodeWallet),
+	record.NSHolding:          decoderOf(record.DecodeHolding),
 	record.NSInteraction:      decoderOf(record.DecodeInteraction),
 	record.NSDeadline:         decoderOf(record.DecodeDeadline),
 }

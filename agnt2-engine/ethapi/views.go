@@ -30,9 +30,10 @@ var views = map[common.Address]*viewTable{
 		abi.AgentOfSelector:        viewOf(abi.DecodeAgentOfCall, agentOf),
 		abi.InteractionIdSelector:  viewOf(abi.DecodeInteractionIdCall, interactionID),
 	}},
-	abi.L1BlockAddress:        {views: l1BlockViews, only: true},
-	abi.GasPriceOracleAddress: {views: gasPriceOracleViews, only: true},
-	abi.MessagePasserAddress:  {views: messagePasserViews},
+	abi.L1BlockAddress:          {views: l1BlockViews, only: true},
+	abi.GasPriceOracleAddress:   {views: gasPriceOracleViews, only: true},
+	abi.MessagePasserAddress:    {views: messagePasserViews},
+	abi.IdentityRegistryAddress: {views: identityRegistryViews},
 }
 
 // viewOf decodes the arguments strictly, as operations are.

@@ -12,7 +12,7 @@ var (
 	// Address answers every typed operation.
 	Address = common.HexToAddress("0x42000000000000000000000000000000000A6E72")
 
-	// IdentityRegistryAddress is where ERC-8004's Identity registry has its place: wallets sign for its EIP-712 domain.
+	// IdentityRegistryAddress answers as ERC-8004's Identity registry.
 	IdentityRegistryAddress = common.HexToAddress("0x4200000000000000000000000000000000008004")
 
 	// Predeploys of the OP Stack that the engine answers natively (OP specs, "Predeploys").

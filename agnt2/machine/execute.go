@@ -326,6 +326,7 @@ var (
 		record.NSDelegation:       codecOf(record.DecodeDelegation, record.UnpackDelegation),
 		record.NSSession:          codecOf(record.DecodeSession, record.UnpackSession),
 		record.NSWallet:           codecOf(record.DecodeWallet, record.UnpackWallet),
+		record.NSHolding:          codecOf(record.DecodeHolding, record.UnpackHolding),
 		record.NSInteraction:      codecOf(record.DecodeInteraction, record.UnpackInteraction),
 		record.NSDeadline:         codecOf(record.DecodeDeadline, record.UnpackDeadline),
 	}

@@ -36,6 +36,7 @@ const (
 	NSSession          Namespace = 0x0a
 	NSWallet           Namespace = 0x0b
 	NSInteraction      Namespace = 0x10
+	NSHolding          Namespace = 0x60
 	NSDeadline         Namespace = 0x11
 	NSGlobal           Namespace = 0xff
 )
@@ -43,7 +44,7 @@ const (
 var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
-	NSDelegation: "delegations", NSSession: "sessions", NSWallet: "wallets", NSDeadline: "deadlines", NSGlobal: "global",
+	NSDelegation: "delegations", NSSession: "sessions", NSWallet: "wallets", NSHolding: "holdings", NSDeadline: "deadlines", NSGlobal: "global",
 }
 
 func (n Namespace) String() string {
@@ -71,6 +72,9 @@ func ReputationKey(a common.Address) Key { return addressKey(NSReputation, a) }
 
 // WalletKey keys an agent's ERC-8004 wallet.
 func WalletKey(a common.Address) Key { return addressKey(NSWallet, a) }
+
+// HoldingKey keys how many agents an owner has.
+func HoldingKey(owner common.Address) Key { return addressKey(NSHolding, owner) }
 
 // DelegationKey keys what a session key may do for an agent.
 func DelegationKey(agent, key common.Address) Key { return hashed2(NSDelegation, agent[:], key[:]) }

@@ -429,6 +429,46 @@ func (x *Delegation) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Holding) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Agents != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Agents)
+	}
+	return b
+}
+
+// UnpackHolding reads a packed Holding and returns what follows it; ErrPacked if that is no packed form.
+func UnpackHolding(b []byte) (x Holding, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Holding{}, nil, fmt.Errorf("Holding: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Holding) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Agents, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Interaction) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)

@@ -148,6 +148,22 @@ func DecodeDelegation(b []byte) (x Delegation, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Holding) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeHolding reads abi.encode of the record.
+func DecodeHolding(b []byte) (x Holding, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Holding: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Interaction) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
@@ -744,6 +760,31 @@ func (x *Delegation) get(b []byte) (used int, err error) {
 		}
 		x.Capabilities = v
 		tail += n
+	}
+	return tail, nil
+}
+
+// Holding has the ABI layout of the Solidity type or argument list of that name.
+type Holding struct {
+	Agents uint64
+}
+
+func (x *Holding) size() int {
+	n := 32
+	return n
+}
+
+func (x *Holding) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Agents))
+}
+
+func (x *Holding) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agents, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }

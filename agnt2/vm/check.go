@@ -36,6 +36,16 @@ func CheckCall(tx *abi.Transaction) error {
 				return why
 			}
 		}
+	case *tx.To == abi.IdentityRegistryAddress:
+		w, payable, why := registryCall(tx.From, tx.Data)
+		switch {
+		case why != nil:
+			return why
+		case !payable && !tx.Value.IsZero():
+			return &abi.ValueNotAccepted{}
+		case w.from != nil && *w.from != tx.From:
+			return &abi.NotAuthorized{Agent: w.agent, Sender: tx.From}
+		}
 	case len(tx.Data) > 0:
 		return &abi.NoCodeAtTarget{Target: *tx.To}
 	}

@@ -69,7 +69,7 @@ func (s *script) begin() {
 }
 
 var fixed = map[string]common.Address{
-	"agnt2": abi.Address, "passer": abi.MessagePasserAddress, "baseVault": abi.BaseFeeVault, "sequencerVault": abi.SequencerFeeVault,
+	"agnt2": abi.Address, "registry": abi.IdentityRegistryAddress, "passer": abi.MessagePasserAddress, "baseVault": abi.BaseFeeVault, "sequencerVault": abi.SequencerFeeVault,
 	"l1Vault": abi.L1FeeVault, "l1Depositor": abi.L1AttributesDepositor, "l1Block": abi.L1BlockAddress,
 }
 
@@ -148,6 +148,9 @@ func (s *script) show(v reflect.Value) string {
 		}
 		return x.Hex()
 	case uint256.Int:
+		if n, ok := s.showAgentID(&x); ok {
+			return n
+		}
 		return x.Dec()
 	case string:
 		return strconv.Quote(short(x))
@@ -194,6 +197,8 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeSession(b))
 	case record.NSWallet:
 		return must(record.DecodeWallet(b))
+	case record.NSHolding:
+		return must(record.DecodeHolding(b))
 	case record.NSInteraction:
 		return must(record.DecodeInteraction(b))
 	case record.NSDeadline:
@@ -217,7 +222,7 @@ func (s *script) label(c change) string {
 	}
 	for _, n := range everyone {
 		a := s.address(n)
-		for _, k := range []record.Key{record.AccountKey(a), record.AgentKey(a), record.AgentURIKey(a), record.ReputationKey(a), record.WalletKey(a)} {
+		for _, k := range []record.Key{record.AccountKey(a), record.AgentKey(a), record.AgentURIKey(a), record.ReputationKey(a), record.WalletKey(a), record.HoldingKey(a)} {
 			if k == c.key {
 				return fmt.Sprintf("%s/%s", ns, n)
 			}
@@ -308,6 +313,10 @@ func (s *script) showLog(l *types.Log) string {
 	if d, ok := eventDecoders[l.Topics[0]]; ok && l.Address == abi.Address {
 		v := d(l)
 		return "event " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
+	}
+	if d, ok := registryEvents[l.Topics[0]]; ok && l.Address == abi.IdentityRegistryAddress {
+		v := d(l)
+		return "event ERC8004 " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
 	}
 	if l.Address == abi.MessagePasserAddress && l.Topics[0] == hashOf("MessagePassed(uint256,address,address,uint256,uint256,bytes,bytes32)") {
 		out, err := messagePassedArgs.Unpack(l.Data)

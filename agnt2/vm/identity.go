@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/erc8004"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
 )
@@ -73,9 +74,6 @@ var identityOperations = map[[4]byte]operation{
 	abi.CloseSessionSelector:      op(abi.DecodeCloseSessionCall, false, CloseSession),
 }
 
-// walletMetadataKey is ERC-8004's: whoever sets it has to show the wallet's signature.
-const walletMetadataKey = "agentWallet"
-
 // stepAuthorizeKey learns under which ownership the key is to live.
 func stepAuthorizeKey(m *Machine, s State) Step {
 	c := m.args.(*abi.AuthorizeKeyCall)
@@ -136,7 +134,7 @@ func stepRevokeKey(m *Machine, s State) Step {
 // stepTransferOwnership ends all keys and the wallet with one number.
 func stepTransferOwnership(m *Machine, s State) Step {
 	c := m.args.(*abi.TransferOwnershipCall)
-	if !m.use(gas.AgentOperation(&m.Params, 1)) {
+	if !m.use(gas.AgentOperation(&m.Params, 2)) {
 		return m.outOfGas()
 	}
 	k, old, a := m.activeAgent(s)
@@ -156,7 +154,9 @@ func stepTransferOwnership(m *Machine, s State) Step {
 		m.Op.Effect |= effectDelegate
 	}
 	m.emit((&abi.OwnershipTransferredEvent{Agent: m.Op.From, PreviousOwner: previous, NewOwner: c.NewOwner}).Log(abi.Address))
-	return TxEnd
+	m.emitTransfer(previous, c.NewOwner)
+	m.Op.Actor, m.Op.Word, m.Op.Flag = previous, common.BytesToHash(c.NewOwner[:]), false
+	return CountHolding
 }
 
 func stepSetAgentURI(m *Machine, s State) Step {
@@ -178,6 +178,7 @@ func stepSetAgentURI(m *Machine, s State) Step {
 	}
 	m.set(s, k, old, v)
 	m.emit((&abi.AgentURISetEvent{Agent: m.Op.From, AgentURI: c.AgentURI}).Log(abi.Address))
+	m.emitURI(c.AgentURI)
 	return TxEnd
 }
 
@@ -187,7 +188,7 @@ func stepSetMetadata(m *Machine, s State) Step {
 		return m.outOfGas()
 	}
 	switch {
-	case len(c.Key) == 0 || len(c.Key) > maxMetadataKey || c.Key == walletMetadataKey:
+	case len(c.Key) == 0 || len(c.Key) > maxMetadataKey || c.Key == erc8004.WalletKey:
 		return m.fail(outOfRange("key"))
 	case len(c.Value) > maxMetadataValue:
 		return m.fail(outOfRange("value"))
@@ -204,6 +205,7 @@ func stepSetMetadata(m *Machine, s State) Step {
 	m.emit((&abi.MetadataSetEvent{
 		Agent: m.Op.From, IndexedMetadataKey: c.Key, MetadataKey: c.Key, MetadataValue: c.Value,
 	}).Log(abi.Address))
+	m.emitMetadata(c.Key, c.Value)
 	return TxEnd
 }
 
@@ -265,6 +267,11 @@ func stepWriteAgentWallet(m *Machine, s State) Step {
 	k := record.WalletKey(m.Op.From)
 	m.set(s, k, m.get(s, k), (&record.Wallet{Ownership: m.Op.Epoch, Wallet: m.Op.Actor}).Encode())
 	m.emit((&abi.AgentWalletSetEvent{Agent: m.Op.From, Wallet: m.Op.Actor}).Log(abi.Address))
+	var wallet []byte
+	if m.Op.Actor != (common.Address{}) {
+		wallet = m.Op.Actor[:]
+	}
+	m.emitMetadata(erc8004.WalletKey, wallet)
 	return TxEnd
 }
 

@@ -6,9 +6,12 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/erc8004"
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
@@ -96,6 +99,8 @@ func (s *script) identityCall(from, op string, a args) (to *common.Address, data
 			c.Signature = signed(w.Digest(testChainID), a.text("by", n))
 		}
 		return to, c.Encode()
+	case "erc8004":
+		return &abi.IdentityRegistryAddress, s.registryCall(from, a)
 	case "pay":
 		return to, (&abi.PayCall{To: s.address(a.text("to", ""))}).Encode()
 	case "openSession":
@@ -110,4 +115,56 @@ func (s *script) identityCall(from, op string, a args) (to *common.Address, data
 		return to, (&abi.CloseSessionCall{Id: s.id(a.text("id", "")), ContextHash: s.hash(a.text("context", "end"))}).Encode()
 	}
 	panic("unknown operation " + op)
+}
+
+// registryCall builds a write to the Identity registry: "erc8004 is=WRITE …".
+func (s *script) registryCall(from string, a args) []byte {
+	write := a.text("is", "")
+	id := erc8004.AgentID(s.address(a.text("agent", from)))
+	switch write {
+	case "register":
+		return new(erc8004.RegisterCall).Encode()
+	case "registerURI":
+		return (&erc8004.Register1Call{AgentURI: a.text("uri", "")}).Encode()
+	case "registerMetadata":
+		c := &erc8004.Register0Call{AgentURI: a.text("uri", "")}
+		for _, m := range s.metadata(a.list("meta")) {
+			c.Metadata = append(c.Metadata, erc8004.MetadataEntry{MetadataKey: m.Key, MetadataValue: m.Value})
+		}
+		return c.Encode()
+	case "setAgentURI":
+		return (&erc8004.SetAgentURICall{AgentId: id, NewURI: a.text("uri", "")}).Encode()
+	case "setMetadata":
+		key := a.text("key", "k")
+		s.metas = append(s.metas, key)
+		return (&erc8004.SetMetadataCall{AgentId: id, MetadataKey: key, MetadataValue: []byte(a.text("set", ""))}).Encode()
+	case "setAgentWallet":
+		w := vm.WalletConsent{Agent: common.Address(id.Bytes20()), Wallet: s.address(a.text("wallet", "")), Owner: s.address(from), Deadline: a.number("deadline", 0)}
+		return (&erc8004.SetAgentWalletCall{
+			AgentId: id, NewWallet: w.Wallet, Deadline: *uint256.NewInt(w.Deadline), Signature: signed(w.Digest(testChainID), a.text("by", "")),
+		}).Encode()
+	case "unsetAgentWallet":
+		return (&erc8004.UnsetAgentWalletCall{AgentId: id}).Encode()
+	case "transferFrom":
+		return (&erc8004.TransferFromCall{From: s.address(a.text("owner", from)), To: s.address(a.text("to", "")), TokenId: id}).Encode()
+	}
+	panic("unknown write " + write)
+}
+
+// registryEvents by topic.
+var registryEvents = map[common.Hash]func(*types.Log) any{
+	erc8004.RegisteredTopic:  func(l *types.Log) any { v := must(erc8004.DecodeRegisteredEvent(l)); return &v },
+	erc8004.MetadataSetTopic: func(l *types.Log) any { v := must(erc8004.DecodeMetadataSetEvent(l)); return &v },
+	erc8004.URIUpdatedTopic:  func(l *types.Log) any { v := must(erc8004.DecodeURIUpdatedEvent(l)); return &v },
+	erc8004.TransferTopic:    func(l *types.Log) any { v := must(erc8004.DecodeTransferEvent(l)); return &v },
+}
+
+// showAgentID names an agent's number.
+func (s *script) showAgentID(id *uint256.Int) (string, bool) {
+	for _, n := range s.names {
+		if want := erc8004.AgentID(named(n)); want.Eq(id) {
+			return n, true
+		}
+	}
+	return "", false
 }

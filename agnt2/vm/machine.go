@@ -177,7 +177,7 @@ func (m *Machine) set(s State, k record.Key, old, value []byte) {
 
 // fail ends the operation: what it wrote is undone, and the transaction's end charges the fee.
 func (m *Machine) fail(why abi.Revert) Step {
-	m.failure = why
+	m.failure, m.ret = why, nil
 	m.logs = m.logs[:0]
 	m.Op.Logs = common.Hash{}
 	m.Op.Failed = true
@@ -292,7 +292,7 @@ func (m *Machine) Micro(s State, k Step) Step { return m.step(s, k) }
 func (m *Machine) SetData(k Step, data []byte) error {
 	m.data = data
 	switch k {
-	case Dispatch, L1Attributes:
+	case Dispatch, L1Attributes, Registry:
 		return nil
 	case SendMessage:
 		msg, why := messageOf(m.Op.From, data)

@@ -6,6 +6,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/erc8004"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
 )
@@ -51,7 +52,7 @@ func checkMetadata(ms []abi.MetadataEntry) abi.Revert {
 	}
 	for i := range ms {
 		switch {
-		case len(ms[i].Key) == 0 || len(ms[i].Key) > maxMetadataKey || ms[i].Key == walletMetadataKey:
+		case len(ms[i].Key) == 0 || len(ms[i].Key) > maxMetadataKey || ms[i].Key == erc8004.WalletKey:
 			return outOfRange("metadata.key")
 		case len(ms[i].Value) > maxMetadataValue:
 			return outOfRange("metadata.value")
@@ -99,15 +100,13 @@ func stepRegisterAgent(m *Machine, s State) Step {
 	if old != nil {
 		a = decoded(record.DecodeAgent(old))
 	}
-	owner, byOwner := m.Op.Actor, m.Op.Actor != common.Address{} // registerFor: an agent's first registration
-	if a.Status == uint8(Active) || byOwner && old != nil {
+	registerFor := m.Op.Actor != common.Address{} // which is for agents that never were
+	if a.Status == uint8(Active) || registerFor && old != nil {
 		return m.fail(&abi.AlreadyRegistered{Agent: m.Op.From})
 	}
-	switch {
-	case old != nil:
-		owner = a.Owner
-	case !byOwner:
-		owner = m.Op.From
+	owner := a.Owner
+	if m.Op.Flag = old == nil; m.Op.Flag { // the first registration
+		owner = m.newOwner()
 	}
 	a = record.Agent{
 		Status: uint8(Active), Owner: owner, Ownership: a.Ownership, Epoch: a.Epoch + 1, CapabilityCount: uint32(len(c.Capabilities)),
@@ -126,10 +125,14 @@ func stepRegisterURI(m *Machine, s State) Step {
 	k := record.AgentURIKey(m.Op.From)
 	old := m.get(s, k)
 	var v []byte
-	if uri := m.args.(*abi.RegisterCall).AgentURI; uri != "" {
+	uri := m.args.(*abi.RegisterCall).AgentURI
+	if uri != "" {
 		v = (&record.AgentURI{Uri: uri}).Encode()
 	}
 	m.set(s, k, old, v)
+	if m.Op.Flag {
+		m.mint(uri)
+	}
 	return m.nextCapability(0)
 }
 
@@ -195,6 +198,9 @@ func (m *Machine) nextMetadata(i uint32) Step {
 	if int(i) < len(m.args.(*abi.RegisterCall).Metadata) {
 		return WriteMetadata
 	}
+	if m.Op.Flag {
+		return CountHolding
+	}
 	return TxEnd
 }
 
@@ -205,5 +211,6 @@ func stepWriteMetadata(m *Machine, s State) Step {
 	m.emit((&abi.MetadataSetEvent{
 		Agent: m.Op.From, IndexedMetadataKey: e.Key, MetadataKey: e.Key, MetadataValue: e.Value,
 	}).Log(abi.Address))
+	m.emitMetadata(e.Key, e.Value)
 	return m.nextMetadata(m.Op.Index + 1)
 }

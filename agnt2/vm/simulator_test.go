@@ -113,6 +113,7 @@ func (s *simulator) check(swept uint32) {
 	pending := map[common.Address]uint32{}
 	queued, open, registered := 0, 0, 0
 	overdue := false
+	agents, owned := uint64(0), map[record.Key]uint64{}
 	for k, v := range s.state {
 		held := holdings(k, v)
 		total.Add(&total, &held)
@@ -142,11 +143,22 @@ func (s *simulator) check(swept uint32) {
 				registered++
 			}
 			checkOwner(t, k, a, s.state)
+			owned[record.HoldingKey(a.Owner)]++
+			agents++
+		case record.NSHolding:
+			if n := must(record.DecodeHolding(v)).Agents; n > 0 {
+				owned[k] += 0
+			}
 		case record.NSDelegation:
 			d := must(record.DecodeDelegation(v))
 			require.False(t, d.SpendLimitWei.Lt(&d.SpentWei), "a key has spent more than it may")
 		}
 	}
+	for k, n := range owned {
+		require.Equal(t, n, must(record.DecodeHolding(s.state[k])).Agents, "agents of an owner")
+		agents -= n
+	}
+	require.Zero(t, agents)
 	require.Equal(t, open, queued, "pending interactions and deadlines")
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)

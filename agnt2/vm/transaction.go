@@ -212,6 +212,8 @@ func stepDispatch(m *Machine, s State) Step {
 		return m.dispatchMessage()
 	case t.To == abi.Address:
 		return m.dispatchOperation()
+	case t.To == abi.IdentityRegistryAddress:
+		return Registry
 	case len(m.data) > 0:
 		return m.reject(&abi.NoCodeAtTarget{Target: t.To})
 	}

@@ -205,6 +205,9 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSWallet:
 		x, err := record.DecodeWallet(v)
 		return pack(&x, err)
+	case record.NSHolding:
+		x, err := record.DecodeHolding(v)
+		return pack(&x, err)
 	case record.NSInteraction:
 		x, err := record.DecodeInteraction(v)
 		return pack(&x, err)
@@ -691,7 +694,7 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, actOperation, authorizeKey, closeSession, deregisterAgent, heartbeat, invokeArgs, l1Attributes, openSession, pay, readOwnAgent, registerAgent, registerFor, respondArgs, revokeKey, sendMessage, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawStake
+dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, actOperation, authorizeKey, closeSession, deregisterAgent, heartbeat, invokeArgs, l1Attributes, openSession, pay, readOwnAgent, registerAgent, registerFor, registry, respondArgs, revokeKey, sendMessage, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawStake
 txUndo: txEnd
 txEnd: txBook, txEnd
 txBook: receipt
@@ -703,13 +706,13 @@ sweepReputation: sweepNext
 transferCredit: txEnd
 sendMessage: FieldOutOfRange data, txEnd
 registerAgent: AlreadyRegistered, FieldOutOfRange agentURI, FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange metadata, FieldOutOfRange metadata.key, FieldOutOfRange metadata.value, FieldOutOfRange name, FieldOutOfRange version, OutOfGas, StakeBelowMinimum, TooManyCapabilities, registerURI
-registerURI: txEnd, writeCapability, writeMetadata
+registerURI: countHolding, txEnd, writeCapability, writeMetadata
 writeCapability: writeCapabilityDetail
-writeCapabilityDetail: removeCapability, txEnd, writeCapability, writeCapabilityCount, writeMetadata
+writeCapabilityDetail: countHolding, removeCapability, txEnd, writeCapability, writeCapabilityCount, writeMetadata
 removeCapability: CapabilityUnknown, removeCapabilityDetail
 removeCapabilityDetail: removeCapability, writeCapabilityCount
 writeCapabilityCount: TooManyCapabilities, txEnd
-writeMetadata: txEnd, writeMetadata
+writeMetadata: countHolding, txEnd, writeMetadata
 updateAgent: FieldOutOfRange name, FieldOutOfRange version, NotRegistered, OutOfGas, txEnd
 readOwnAgent: FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange removals, NotRegistered, OutOfGas, removeCapability, writeCapability, writeCapabilityCount
 deregisterAgent: NotRegistered, OutOfGas, txEnd
@@ -733,12 +736,12 @@ respondEvent: txEnd
 actOperation: FieldOutOfRange agent, MalformedCalldata, OutOfGas, UnknownOperation, ValueNotAccepted, actAgent
 actAgent: NotRegistered, actAccount, actKey
 actKey: CapabilityNotAllowed, KeyExpired, NotAuthorized, OperationNotAllowed, SpendLimitExceeded, actAccount
-actAccount: InsufficientBalance, authorizeKey, deregisterAgent, heartbeat, invokeArgs, pay, registerAgent, respondArgs, setAgentURI, topUpStake, transferOwnership, withdrawStake
+actAccount: InsufficientBalance, authorizeKey, deregisterAgent, heartbeat, invokeArgs, pay, registerAgent, respondArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferOwnership, withdrawStake
 registerFor: OutOfGas, actAccount
 authorizeKey: FieldOutOfRange capabilities, FieldOutOfRange expiry, FieldOutOfRange key, FieldOutOfRange operations, NotRegistered, OutOfGas, writeKey
 writeKey: txEnd
 revokeKey: KeyUnknown, OutOfGas, txEnd
-transferOwnership: FieldOutOfRange newOwner, NotRegistered, OutOfGas, txEnd
+transferOwnership: FieldOutOfRange newOwner, NotRegistered, OutOfGas, countHolding
 setAgentURI: FieldOutOfRange agentURI, NotRegistered, OutOfGas, txEnd
 setMetadata: FieldOutOfRange key, FieldOutOfRange value, NotRegistered, OutOfGas, txEnd
 setAgentWallet: BadWalletSignature, FieldOutOfRange deadline, FieldOutOfRange signature, NotRegistered, OutOfGas, writeAgentWallet
@@ -746,6 +749,8 @@ writeAgentWallet: txEnd
 pay: FieldOutOfRange to, OutOfGas, txEnd
 respondKey: BadAttestation, respondDeadline
 openSession: DuplicateSession, FieldOutOfRange expiry, FieldOutOfRange peer, NotRegistered, OutOfGas, txEnd
+registry: FieldOutOfRange agentId, MalformedCalldata, NotAuthorized, OutOfGas, UnknownOperation, ValueNotAccepted, actAgent, registerAgent, setAgentURI, setAgentWallet, setMetadata, transferOwnership
+countHolding: countHolding, txEnd
 closeSession: NotParty, OutOfGas, SessionIsClosed, SessionUnknown, txEnd
 sealBaseFees: sealPriorityFees
 sealPriorityFees: sealL1Fees
@@ -1158,6 +1163,7 @@ func TestStepsScenario(t *testing.T) {
 	s.seal()
 
 	s.identity()
+	s.registry()
 	s.report()
 	want := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {

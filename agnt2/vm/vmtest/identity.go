@@ -9,6 +9,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/erc8004"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
@@ -38,8 +39,11 @@ func (g *Generator) neighbour(n int) (a, next common.Address) {
 
 // identity is the family of those who act for agents, of keys, owners and what an agent says of itself.
 func (g *Generator) identity(from common.Address) Draft {
-	if g.chance(3) {
+	switch {
+	case g.chance(3):
 		return g.acting()
+	case g.chance(8):
+		return g.registry()
 	}
 	to := &abi.Address
 	var none uint256.Int
@@ -102,6 +106,35 @@ func (g *Generator) payee() common.Address {
 		return owned[g.Rnd.IntN(len(owned))]
 	}
 	return g.anyone()
+}
+
+// registry is a write to the Identity registry, mostly by one who may.
+func (g *Generator) registry() Draft {
+	agent, other := g.neighbour(1)
+	sender := agent
+	if b := g.Get(record.AgentKey(agent)); b != nil {
+		sender = must(record.DecodeAgent(b)).Owner
+	}
+	if g.chance(6) || !slices.Contains(g.Accounts, sender) {
+		sender = other
+	}
+	id := erc8004.AgentID(agent)
+	d := Draft{From: sender, To: &abi.IdentityRegistryAddress}
+	switch g.Rnd.IntN(6) {
+	case 0:
+		d.Data = (&erc8004.SetAgentURICall{AgentId: id, NewURI: "w"}).Encode()
+	case 1:
+		d.Data = (&erc8004.SetMetadataCall{AgentId: id, MetadataKey: "k", MetadataValue: []byte{1}}).Encode()
+	case 2:
+		d.Data = (&erc8004.UnsetAgentWalletCall{AgentId: id}).Encode()
+	case 3:
+		d.Data = (&erc8004.TransferFromCall{From: sender, To: agent, TokenId: id}).Encode()
+	case 4:
+		d.Data = (&erc8004.SafeTransferFromCall{From: sender, To: other, TokenId: id}).Encode()
+	default:
+		d.Data, d.Value = (&erc8004.Register1Call{AgentURI: "u"}).Encode(), g.number(400)
+	}
+	return d
 }
 
 // acting wraps an operation, mostly from one who may execute it.

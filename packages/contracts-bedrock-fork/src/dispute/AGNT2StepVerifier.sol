@@ -7,6 +7,7 @@ import { ActSteps } from "./steps/ActSteps.sol";
 import { AgentSteps } from "./steps/AgentSteps.sol";
 import { IdentitySteps } from "./steps/IdentitySteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
+import { RegistrySteps } from "./steps/RegistrySteps.sol";
 import { SweepSteps } from "./steps/SweepSteps.sol";
 import { TransactionSteps } from "./steps/TransactionSteps.sol";
 import { Steps } from "./lib/Steps.sol";
@@ -139,6 +140,9 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
     /// @dev The state after a micro-step of execution.
     function _execute(uint8 kind, bytes calldata stateData, bytes calldata proof) private view returns (bytes memory) {
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, CHAIN_ID);
+        if (kind == Steps.REGISTRY || kind == Steps.COUNT_HOLDING) {
+            return RegistrySteps.step(kind, stateData, proof, CHAIN_ID);
+        }
         if (kind >= Steps.ACT_OPERATION && kind <= Steps.REGISTER_FOR) {
             return ActSteps.step(kind, stateData, proof, CHAIN_ID);
         }

@@ -97,6 +97,11 @@ interface IRecords {
         address wallet;
     }
 
+    /// @notice Agents that an owner has: ERC-721's balance in the ERC-8004 Identity registry.
+    struct Holding {
+        uint64 agents;
+    }
+
     /// @notice A context that INVOKEs of two parties refer to.
     struct Session {
         address agent;
@@ -214,6 +219,7 @@ interface IRecords {
     function pair() external view returns (Pair memory);
     function delegation() external view returns (Delegation memory);
     function wallet() external view returns (Wallet memory);
+    function holding() external view returns (Holding memory);
     function session() external view returns (Session memory);
     function interaction() external view returns (Interaction memory);
     function deadline() external view returns (Deadline memory);

@@ -6,6 +6,7 @@ import { ActSteps } from "../../src/dispute/steps/ActSteps.sol";
 import { AgentSteps } from "../../src/dispute/steps/AgentSteps.sol";
 import { IdentitySteps } from "../../src/dispute/steps/IdentitySteps.sol";
 import { InteractionSteps } from "../../src/dispute/steps/InteractionSteps.sol";
+import { RegistrySteps } from "../../src/dispute/steps/RegistrySteps.sol";
 import { SweepSteps } from "../../src/dispute/steps/SweepSteps.sol";
 import { TransactionSteps } from "../../src/dispute/steps/TransactionSteps.sol";
 
@@ -16,6 +17,9 @@ contract StepsHarness {
     function step(bytes calldata stateData, bytes calldata proof, uint64 chainId) external view returns (bytes memory) {
         uint8 kind = uint8(stateData[1]);
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, chainId);
+        if (kind == Steps.REGISTRY || kind == Steps.COUNT_HOLDING) {
+            return RegistrySteps.step(kind, stateData, proof, chainId);
+        }
         if (kind >= Steps.ACT_OPERATION && kind <= Steps.REGISTER_FOR) {
             return ActSteps.step(kind, stateData, proof, chainId);
         }

@@ -533,6 +533,30 @@ library ContextLib {
         ctx.newHash = hash(x);
     }
 
+    /// @dev Reads the Holding of a key.
+    function readHolding(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Holding memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackHolding(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Holding memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     /// @dev Reads the Interaction of a key.
     function readInteraction(
         Context memory ctx,
@@ -719,6 +743,13 @@ library ContextLib {
     function hash(IRecords.Wallet memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
             h := keccak256(x, 64) // 2 fields
+        }
+    }
+
+    /// @notice What commits to a Holding.
+    function hash(IRecords.Holding memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
         }
     }
 

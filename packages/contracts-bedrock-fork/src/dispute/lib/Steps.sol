@@ -77,6 +77,10 @@ library Steps {
     uint8 internal constant OPEN_SESSION = 104;
     uint8 internal constant CLOSE_SESSION = 105;
 
+    // Registries of ERC-8004.
+    uint8 internal constant REGISTRY = 106;
+    uint8 internal constant COUNT_HOLDING = 107;
+
     // The machine around execution.
     uint8 internal constant BEGIN = 128;
     uint8 internal constant PARENT = 129;

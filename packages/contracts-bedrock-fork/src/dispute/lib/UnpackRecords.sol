@@ -140,6 +140,20 @@ library UnpackRecords {
         (x.capabilities, next) = _bytes(w, next);
     }
 
+    /// @notice Reads a packed Holding at w[p:] and returns the position after it.
+    function unpackHolding(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Holding memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Interaction at w[p:] and returns the position after it.
     function unpackInteraction(
         bytes calldata w,

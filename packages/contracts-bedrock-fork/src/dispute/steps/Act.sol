@@ -47,6 +47,7 @@ library Act {
     }
 
     function stepActOperation(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.actFor.selector);
         bytes calldata args = ctx.args();
         (address agent, uint256 value) = abi.decode(args, (address, uint256));
         uint256 size = uint256(bytes32(args[3 * 32:]));
@@ -120,6 +121,7 @@ library Act {
     }
 
     function stepRegisterFor(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.registerFor.selector);
         bytes calldata args = ctx.args();
         if (!Machine.use(ctx, Gas.agentOperation(ctx.params, 1))) return Machine.outOfGas(ctx);
         IFrames.Op memory o = ctx.op;

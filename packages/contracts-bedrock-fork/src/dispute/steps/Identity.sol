@@ -14,6 +14,7 @@ import { Logs } from "./Logs.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
 import { Register } from "./Register.sol";
+import { RegistryEvents } from "./RegistryEvents.sol";
 
 /// @title Identity
 /// @notice Keys, owner, URI, metadata, wallet and sessions of an agent: agnt2/vm/identity.go.
@@ -55,6 +56,7 @@ library Identity {
     }
 
     function stepAuthorizeKey(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.authorizeKey.selector);
         AuthorizeKey memory c = authorizeKeyArgs(ctx);
         if (!use(ctx, 0)) return Machine.outOfGas(ctx);
         if (c.key == address(0) || c.key == ctx.op.from) return Machine.fail(ctx);
@@ -68,6 +70,7 @@ library Identity {
     }
 
     function stepWriteKey(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.authorizeKey.selector);
         AuthorizeKey memory c = authorizeKeyArgs(ctx);
         (, IRecords.Delegation memory k) = ctx.readDelegation(Keys.delegation(ctx.op.from, c.key));
         k.ownership = ctx.op.epoch;
@@ -91,6 +94,7 @@ library Identity {
     }
 
     function stepRevokeKey(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.revokeKey.selector);
         address key = abi.decode(ctx.args(), (address));
         if (!use(ctx, 0)) return Machine.outOfGas(ctx);
         (bool present,) = ctx.readDelegation(Keys.delegation(ctx.op.from, key));
@@ -101,8 +105,9 @@ library Identity {
     }
 
     function stepTransferOwnership(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.transferOwnership.selector);
         address newOwner = abi.decode(ctx.args(), (address));
-        if (!use(ctx, 1)) return Machine.outOfGas(ctx);
+        if (!use(ctx, 2)) return Machine.outOfGas(ctx);
         address agent = ctx.op.from;
         (, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(agent));
         if (a.status != Protocol.ACTIVE) return Machine.fail(ctx);
@@ -122,10 +127,15 @@ library Identity {
             Machine.word(newOwner),
             ""
         );
-        return Steps.TX_END;
+        RegistryEvents.transfer(ctx, previous, newOwner);
+        ctx.op.actor = previous;
+        ctx.op.word = Machine.word(newOwner);
+        ctx.op.flag = false;
+        return Steps.COUNT_HOLDING;
     }
 
     function stepSetAgentURI(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.setAgentURI.selector);
         string memory uri = abi.decode(ctx.args(), (string));
         if (!use(ctx, 0)) return Machine.outOfGas(ctx);
         if (bytes(uri).length > Protocol.MAX_URI || !ctx.op.registered) return Machine.fail(ctx);
@@ -134,10 +144,12 @@ library Identity {
         if (bytes(uri).length == 0) ctx.remove();
         else ctx.write(u);
         Machine.emit1(ctx, IAGNT2.AgentURISet.selector, ctx.op.from, abi.encode(uri));
+        RegistryEvents.uri(ctx, uri);
         return Steps.TX_END;
     }
 
     function stepSetMetadata(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.setMetadata.selector);
         (string memory key, bytes memory value) = abi.decode(ctx.args(), (string, bytes));
         if (!use(ctx, 0)) return Machine.outOfGas(ctx);
         if (!Register.checkMetadataEntry(key, value) || !ctx.op.registered) return Machine.fail(ctx);
@@ -147,10 +159,12 @@ library Identity {
         if (value.length == 0) ctx.remove();
         else ctx.write(x);
         Machine.emit2(ctx, IAGNT2.MetadataSet.selector, ctx.op.from, keccak256(bytes(key)), abi.encode(key, value));
+        RegistryEvents.metadata(ctx, key, value);
         return Steps.TX_END;
     }
 
     function stepSetAgentWallet(Context memory ctx, uint64 chainId) internal view returns (uint8) {
+        Machine.expect(ctx, IAGNT2.setAgentWallet.selector);
         bytes calldata args = ctx.args();
         (address wallet, uint64 deadline) = abi.decode(args, (address, uint64));
         bytes calldata signature = args[4 * 32:4 * 32 + uint256(bytes32(args[3 * 32:]))];
@@ -182,10 +196,12 @@ library Identity {
         w.wallet = o.actor;
         ctx.write(w);
         Machine.emit2(ctx, IAGNT2.AgentWalletSet.selector, o.from, Machine.word(o.actor), "");
+        RegistryEvents.metadata(ctx, "agentWallet", o.actor == address(0) ? bytes("") : abi.encodePacked(o.actor));
         return Steps.TX_END;
     }
 
     function stepPay(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.pay.selector);
         address to = abi.decode(ctx.args(), (address));
         if (!Machine.use(ctx, ctx.params.gasTransfer)) return Machine.outOfGas(ctx);
         if (to == Protocol.AGNT2 || to == Protocol.MESSAGE_PASSER) return Machine.fail(ctx);
@@ -199,6 +215,7 @@ library Identity {
     }
 
     function stepOpenSession(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.openSession.selector);
         (bytes32 salt, address peer, bytes32 contextHash, uint64 expiry) =
             abi.decode(ctx.args(), (bytes32, address, bytes32, uint64));
         if (!use(ctx, 0)) return Machine.outOfGas(ctx);
@@ -226,6 +243,7 @@ library Identity {
     }
 
     function stepCloseSession(Context memory ctx) internal pure returns (uint8) {
+        Machine.expect(ctx, IAGNT2.closeSession.selector);
         (bytes32 id, bytes32 contextHash) = abi.decode(ctx.args(), (bytes32, bytes32));
         if (!use(ctx, 0)) return Machine.outOfGas(ctx);
         (bool present, IRecords.Session memory x) = ctx.readSession(Keys.session(id));

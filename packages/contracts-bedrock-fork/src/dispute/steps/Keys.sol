@@ -61,6 +61,11 @@ library Keys {
         return _key(0x09, keccak256(abi.encodePacked(agentAddress, sessionKey)));
     }
 
+    /// @notice Key of an owner's Holding.
+    function holding(address owner) internal pure returns (bytes32) {
+        return _key(0x60, keccak256(abi.encodePacked(owner)));
+    }
+
     /// @notice Key of a Session.
     function session(bytes32 id) internal pure returns (bytes32) {
         return _key(0x0a, id);

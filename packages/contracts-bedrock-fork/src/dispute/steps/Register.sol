@@ -10,6 +10,7 @@ import { Gas } from "./Gas.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
+import { RegistryEvents } from "./RegistryEvents.sol";
 
 /// @title Register
 /// @notice REGISTER, and what it shares with updateCapabilities: agnt2/vm/register.go.
@@ -88,9 +89,10 @@ library Register {
         }
         if (stake < ctx.params.minStakeWei) return Machine.fail(ctx);
         (bool present, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
-        address owner = ctx.op.actor; // registerFor: an agent's first registration
-        if (a.status == Protocol.ACTIVE || (present && owner != address(0))) return Machine.fail(ctx);
-        if (!present) a.owner = owner == address(0) ? ctx.op.from : owner;
+        // registerFor, which has an actor, is for agents that never were.
+        if (a.status == Protocol.ACTIVE || (present && ctx.op.actor != address(0))) return Machine.fail(ctx);
+        ctx.op.flag = !present; // the first registration
+        if (!present) a.owner = RegistryEvents.newOwner(ctx);
         writeAgent(ctx, a, c);
         ctx.op.epoch = a.epoch;
         ctx.op.effect |= Protocol.STAKE_VALUE | Protocol.REGISTER;
@@ -124,6 +126,7 @@ library Register {
         u.uri = Calls.register(ctx.args()).agentURI;
         if (bytes(u.uri).length == 0) ctx.remove();
         else ctx.write(u);
+        if (ctx.op.flag) RegistryEvents.mint(ctx, u.uri);
         return nextCapability(ctx, 0);
     }
 
@@ -186,7 +189,8 @@ library Register {
     /// @dev Goes to metadata entry i, or past the last one.
     function nextMetadata(Context memory ctx, uint32 i) private pure returns (uint8) {
         ctx.op.index = i;
-        return i < Calls.register(ctx.args()).metadata.length ? Steps.WRITE_METADATA : Steps.TX_END;
+        if (i < Calls.register(ctx.args()).metadata.length) return Steps.WRITE_METADATA;
+        return ctx.op.flag ? Steps.COUNT_HOLDING : Steps.TX_END;
     }
 
     function stepWriteMetadata(Context memory ctx) internal pure returns (uint8) {
@@ -198,6 +202,7 @@ library Register {
         Machine.emit2(
             ctx, IAGNT2.MetadataSet.selector, ctx.op.from, keccak256(bytes(e.key)), abi.encode(e.key, e.value)
         );
+        RegistryEvents.metadata(ctx, e.key, e.value);
         unchecked {
             return nextMetadata(ctx, ctx.op.index + 1);
         }

@@ -114,6 +114,7 @@ library Transaction {
         if (t.creation) return reject(ctx);
         if (t.to == Protocol.MESSAGE_PASSER) return dispatchMessage(ctx);
         if (t.to == Protocol.AGNT2) return dispatchOperation(ctx);
+        if (t.to == Protocol.IDENTITY_REGISTRY) return Steps.REGISTRY;
         if (ctx.dataSize > 0) return reject(ctx);
         if (!Machine.use(ctx, ctx.params.gasTransfer)) return Machine.outOfGas(ctx);
         return Steps.TRANSFER_CREDIT;
