@@ -5,7 +5,7 @@
 //
 // Without --agent it lists the registrations of the last --blocks blocks. Exits with 1 if anything is not as it should be.
 import { parseArgs } from 'node:util'
-import { createPublicClient, getAddress, hexToString, http, isAddress, pad, parseAbi, zeroAddress, type Address } from 'viem'
+import { createPublicClient, getAddress, http, isAddress, pad, parseAbi, zeroAddress, type Address } from 'viem'
 
 const { values: flags } = parseArgs({
   options: {
@@ -44,7 +44,7 @@ async function show(agent: Address): Promise<void> {
   console.log(`  URI     ${uri || 'none'}`)
   for (const key of flags.key) {
     const value = await client.readContract({ ...contract, functionName: 'getMetadata', args: [id, key] })
-    console.log(`  ${key}: ${hexToString(value)}`)
+    console.log(`  ${key}: ${value}`)
   }
   if (agents === 0n) throw new Error('an owner without agents')
 }
