@@ -789,10 +789,15 @@ func (x *ActedForEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{ActedForTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{ActedForTopic,
 		common.BytesToHash(x.Agent[:]),
 		common.BytesToHash(x.Actor[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeActedForEvent reads a log of this event.
@@ -831,9 +836,14 @@ func (x *AgentDeregisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentDeregisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentDeregisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentDeregisteredEvent reads a log of this event.
@@ -878,9 +888,14 @@ func (x *AgentRegisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentRegisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentRegisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentRegisteredEvent reads a log of this event.
@@ -921,9 +936,14 @@ func (x *AgentURISetEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentURISetTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentURISetTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentURISetEvent reads a log of this event.
@@ -964,9 +984,14 @@ func (x *AgentUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentUpdatedEvent reads a log of this event.
@@ -1003,10 +1028,15 @@ func (x *AgentWalletSetEvent) Log(address common.Address) *types.Log {
 	d := eventAgentWalletSetData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentWalletSetTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{AgentWalletSetTopic,
 		common.BytesToHash(x.Agent[:]),
 		common.BytesToHash(x.Wallet[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentWalletSetEvent reads a log of this event.
@@ -1041,10 +1071,15 @@ func (x *CapabilityRemovedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityRemovedData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityRemovedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityRemovedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityRemovedEvent reads a log of this event.
@@ -1088,10 +1123,15 @@ func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityUpdatedEvent reads a log of this event.
@@ -1132,9 +1172,14 @@ func (x *HeartbeatEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{HeartbeatTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{HeartbeatTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeHeartbeatEvent reads a log of this event.
@@ -1185,11 +1230,16 @@ func (x *InvokedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{InvokedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{InvokedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeInvokedEvent reads a log of this event.
@@ -1241,10 +1291,15 @@ func (x *KeyAuthorizedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{KeyAuthorizedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{KeyAuthorizedTopic,
 		common.BytesToHash(x.Agent[:]),
 		common.BytesToHash(x.Key[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeKeyAuthorizedEvent reads a log of this event.
@@ -1283,10 +1338,15 @@ func (x *KeyRevokedEvent) Log(address common.Address) *types.Log {
 	d := eventKeyRevokedData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{KeyRevokedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{KeyRevokedTopic,
 		common.BytesToHash(x.Agent[:]),
 		common.BytesToHash(x.Key[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeKeyRevokedEvent reads a log of this event.
@@ -1326,10 +1386,15 @@ func (x *MetadataSetEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{MetadataSetTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{MetadataSetTopic,
 		common.BytesToHash(x.Agent[:]),
 		crypto.Keccak256Hash([]byte(x.IndexedMetadataKey)),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeMetadataSetEvent reads a log of this event.
@@ -1366,11 +1431,16 @@ func (x *OwnershipTransferredEvent) Log(address common.Address) *types.Log {
 	d := eventOwnershipTransferredData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{OwnershipTransferredTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{OwnershipTransferredTopic,
 		common.BytesToHash(x.Agent[:]),
 		common.BytesToHash(x.PreviousOwner[:]),
 		common.BytesToHash(x.NewOwner[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeOwnershipTransferredEvent reads a log of this event.
@@ -1409,10 +1479,15 @@ func (x *PaidEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{PaidTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{PaidTopic,
 		common.BytesToHash(x.From[:]),
 		common.BytesToHash(x.To[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodePaidEvent reads a log of this event.
@@ -1466,11 +1541,16 @@ func (x *RespondedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{RespondedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RespondedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeRespondedEvent reads a log of this event.
@@ -1518,11 +1598,16 @@ func (x *SessionClosedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{SessionClosedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{SessionClosedTopic,
 		x.Id,
 		common.BytesToHash(x.Agent[:]),
 		common.BytesToHash(x.Peer[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeSessionClosedEvent reads a log of this event.
@@ -1565,11 +1650,16 @@ func (x *SessionOpenedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{SessionOpenedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{SessionOpenedTopic,
 		x.Id,
 		common.BytesToHash(x.Agent[:]),
 		common.BytesToHash(x.Peer[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeSessionOpenedEvent reads a log of this event.
@@ -1611,9 +1701,14 @@ func (x *StakeAddedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeAddedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeAddedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeAddedEvent reads a log of this event.
@@ -1651,9 +1746,14 @@ func (x *StakeWithdrawnEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeWithdrawnTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeWithdrawnTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeWithdrawnEvent reads a log of this event.
@@ -1692,11 +1792,16 @@ func (x *TimedOutEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{TimedOutTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{TimedOutTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeTimedOutEvent reads a log of this event.
@@ -2678,14 +2783,14 @@ func (x *AuthorizeKeyCall) put(b []byte) {
 	tail += 32
 	for i := range x.Operations {
 		clear(b[tail : tail+32])
-		copy(b[tail:], x.Operations[i][:])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
 		tail += 32
 	}
 	codec.PutUint64(b[128:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
 	for i := range x.Capabilities {
-		copy(b[tail:], x.Capabilities[i][:])
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
 		tail += 32
 	}
 	_ = tail
@@ -2758,8 +2863,8 @@ func (x *CloseSessionCall) size() int {
 }
 
 func (x *CloseSessionCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
-	copy(b[32:], x.ContextHash[:])
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ContextHash
 }
 
 func (x *CloseSessionCall) get(b []byte) (used int, err error) {
@@ -2871,7 +2976,7 @@ func (x *GetCapabilityCall) size() int {
 
 func (x *GetCapabilityCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Agent)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *GetCapabilityCall) get(b []byte) (used int, err error) {
@@ -2936,7 +3041,7 @@ func (x *GetInteractionCall) size() int {
 }
 
 func (x *GetInteractionCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *GetInteractionCall) get(b []byte) (used int, err error) {
@@ -3103,7 +3208,7 @@ func (x *GetSessionCall) size() int {
 }
 
 func (x *GetSessionCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *GetSessionCall) get(b []byte) (used int, err error) {
@@ -3175,7 +3280,7 @@ func (x *InteractionIdCall) size() int {
 
 func (x *InteractionIdCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Caller)
-	copy(b[32:], x.Salt[:])
+	*(*[32]byte)(b[32:]) = x.Salt
 }
 
 func (x *InteractionIdCall) get(b []byte) (used int, err error) {
@@ -3203,7 +3308,7 @@ func (x *InteractionIdReturn) size() int {
 }
 
 func (x *InteractionIdReturn) put(b []byte) {
-	copy(b[0:], x.Ret0[:])
+	*(*[32]byte)(b[0:]) = x.Ret0
 }
 
 func (x *InteractionIdReturn) get(b []byte) (used int, err error) {
@@ -3236,14 +3341,14 @@ func (x *InvokeCall) size() int {
 }
 
 func (x *InvokeCall) put(b []byte) {
-	copy(b[0:], x.Salt[:])
+	*(*[32]byte)(b[0:]) = x.Salt
 	codec.PutAddress(b[32:], x.Callee)
-	copy(b[64:], x.Capability[:])
-	copy(b[96:], x.ParamsHash[:])
+	*(*[32]byte)(b[64:]) = x.Capability
+	*(*[32]byte)(b[96:]) = x.ParamsHash
 	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
 	codec.PutUint256(b[160:], &x.MaxPriceWei)
-	copy(b[192:], x.SessionId[:])
-	copy(b[224:], x.CompositionId[:])
+	*(*[32]byte)(b[192:]) = x.SessionId
+	*(*[32]byte)(b[224:]) = x.CompositionId
 	x.Da.put(b[256:])
 }
 
@@ -3297,7 +3402,7 @@ func (x *InvokeReturn) size() int {
 }
 
 func (x *InvokeReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InvokeReturn) get(b []byte) (used int, err error) {
@@ -3325,9 +3430,9 @@ func (x *OpenSessionCall) size() int {
 }
 
 func (x *OpenSessionCall) put(b []byte) {
-	copy(b[0:], x.Salt[:])
+	*(*[32]byte)(b[0:]) = x.Salt
 	codec.PutAddress(b[32:], x.Peer)
-	copy(b[64:], x.ContextHash[:])
+	*(*[32]byte)(b[64:]) = x.ContextHash
 	codec.PutUint64(b[96:], uint64(x.Expiry))
 }
 
@@ -3362,7 +3467,7 @@ func (x *OpenSessionReturn) size() int {
 }
 
 func (x *OpenSessionReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *OpenSessionReturn) get(b []byte) (used int, err error) {
@@ -3435,7 +3540,7 @@ func (x *RegisterCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Version)
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	copy(b[96:], x.ImageDigest[:])
+	*(*[32]byte)(b[96:]) = x.ImageDigest
 	codec.PutUint64(b[128:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
@@ -3593,7 +3698,7 @@ func (x *RegisterForCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Version)
 	codec.PutUint64(b[96:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	copy(b[128:], x.ImageDigest[:])
+	*(*[32]byte)(b[128:]) = x.ImageDigest
 	codec.PutUint64(b[160:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
@@ -3738,8 +3843,8 @@ func (x *RespondCall) size() int {
 
 func (x *RespondCall) put(b []byte) {
 	tail := 352
-	copy(b[0:], x.Id[:])
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Status))
 	codec.PutUint64(b[96:], uint64(x.Branch))
 	codec.PutUint64(b[128:], uint64(x.ExecutionMs))
@@ -4024,7 +4129,7 @@ func (x *UpdateAgentCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
-	copy(b[64:], x.ImageDigest[:])
+	*(*[32]byte)(b[64:]) = x.ImageDigest
 	_ = tail
 }
 
@@ -4095,7 +4200,7 @@ func (x *UpdateCapabilitiesCall) put(b []byte) {
 	codec.PutUint64(b[tail:], uint64(len(x.Removals)))
 	tail += 32
 	for i := range x.Removals {
-		copy(b[tail:], x.Removals[i][:])
+		*(*[32]byte)(b[tail:]) = x.Removals[i]
 		tail += 32
 	}
 	_ = tail
@@ -4186,7 +4291,7 @@ func (x *eventActedForData) size() int {
 
 func (x *eventActedForData) put(b []byte) {
 	clear(b[0 : 0+32])
-	copy(b[0:], x.Operation[:])
+	*(*[4]byte)(b[0:]) = x.Operation
 	codec.PutUint256(b[32:], &x.ValueWei)
 }
 
@@ -4249,7 +4354,7 @@ func (x *eventAgentRegisteredData) size() int {
 func (x *eventAgentRegisteredData) put(b []byte) {
 	tail := 160
 	codec.PutUint256(b[0:], &x.StakeWei)
-	copy(b[32:], x.ImageDigest[:])
+	*(*[32]byte)(b[32:]) = x.ImageDigest
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[96:], uint64(tail))
@@ -4359,7 +4464,7 @@ func (x *eventAgentUpdatedData) size() int {
 
 func (x *eventAgentUpdatedData) put(b []byte) {
 	tail := 96
-	copy(b[0:], x.ImageDigest[:])
+	*(*[32]byte)(b[0:]) = x.ImageDigest
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[64:], uint64(tail))
@@ -4539,10 +4644,10 @@ func (x *DAPointer) size() int {
 }
 
 func (x *DAPointer) put(b []byte) {
-	copy(b[0:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.ContentHash
 	codec.PutUint64(b[32:], uint64(x.LengthBytes))
 	codec.PutUint64(b[64:], uint64(x.Backend))
-	copy(b[96:], x.Locator[:])
+	*(*[32]byte)(b[96:]) = x.Locator
 }
 
 func (x *DAPointer) get(b []byte) (used int, err error) {
@@ -4590,12 +4695,12 @@ func (x *eventInvokedData) size() int {
 }
 
 func (x *eventInvokedData) put(b []byte) {
-	copy(b[0:], x.Capability[:])
-	copy(b[32:], x.ParamsHash[:])
+	*(*[32]byte)(b[0:]) = x.Capability
+	*(*[32]byte)(b[32:]) = x.ParamsHash
 	codec.PutUint256(b[64:], &x.PaymentWei)
 	codec.PutUint64(b[96:], uint64(x.Deadline))
-	copy(b[128:], x.SessionId[:])
-	copy(b[160:], x.CompositionId[:])
+	*(*[32]byte)(b[128:]) = x.SessionId
+	*(*[32]byte)(b[160:]) = x.CompositionId
 	x.Da.put(b[192:])
 }
 
@@ -4652,14 +4757,14 @@ func (x *eventKeyAuthorizedData) put(b []byte) {
 	tail += 32
 	for i := range x.Operations {
 		clear(b[tail : tail+32])
-		copy(b[tail:], x.Operations[i][:])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
 		tail += 32
 	}
 	codec.PutUint64(b[96:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
 	for i := range x.Capabilities {
-		copy(b[tail:], x.Capabilities[i][:])
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
 		tail += 32
 	}
 	_ = tail
@@ -4853,7 +4958,7 @@ func (x *eventRespondedData) size() int {
 
 func (x *eventRespondedData) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Branch))
 	codec.PutUint64(b[96:], uint64(x.ExecutionMs))
 	codec.PutUint64(b[128:], uint64(x.TimestampMs))
@@ -4913,7 +5018,7 @@ func (x *eventSessionClosedData) size() int {
 }
 
 func (x *eventSessionClosedData) put(b []byte) {
-	copy(b[0:], x.ContextHash[:])
+	*(*[32]byte)(b[0:]) = x.ContextHash
 }
 
 func (x *eventSessionClosedData) get(b []byte) (used int, err error) {
@@ -4939,7 +5044,7 @@ func (x *eventSessionOpenedData) size() int {
 }
 
 func (x *eventSessionOpenedData) put(b []byte) {
-	copy(b[0:], x.ContextHash[:])
+	*(*[32]byte)(b[0:]) = x.ContextHash
 	codec.PutUint64(b[32:], uint64(x.Expiry))
 }
 
@@ -5210,7 +5315,7 @@ func (x *CapabilityNotAllowed) size() int {
 
 func (x *CapabilityNotAllowed) put(b []byte) {
 	codec.PutAddress(b[0:], x.Key)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *CapabilityNotAllowed) get(b []byte) (used int, err error) {
@@ -5240,7 +5345,7 @@ func (x *CapabilityUnknown) size() int {
 
 func (x *CapabilityUnknown) put(b []byte) {
 	codec.PutAddress(b[0:], x.Callee)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
@@ -5314,8 +5419,8 @@ func (x *DACommitmentMismatch) size() int {
 }
 
 func (x *DACommitmentMismatch) put(b []byte) {
-	copy(b[0:], x.Expected[:])
-	copy(b[32:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.Expected
+	*(*[32]byte)(b[32:]) = x.ContentHash
 }
 
 func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
@@ -5343,7 +5448,7 @@ func (x *DuplicateInteraction) size() int {
 }
 
 func (x *DuplicateInteraction) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
@@ -5368,7 +5473,7 @@ func (x *DuplicateSession) size() int {
 }
 
 func (x *DuplicateSession) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *DuplicateSession) get(b []byte) (used int, err error) {
@@ -5461,7 +5566,7 @@ func (x *InteractionExpired) size() int {
 }
 
 func (x *InteractionExpired) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Deadline))
 }
 
@@ -5491,7 +5596,7 @@ func (x *InteractionSettled) size() int {
 }
 
 func (x *InteractionSettled) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -5524,7 +5629,7 @@ func (x *InteractionUnknown) size() int {
 }
 
 func (x *InteractionUnknown) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InteractionUnknown) get(b []byte) (used int, err error) {
@@ -5715,7 +5820,7 @@ func (x *NotParty) size() int {
 }
 
 func (x *NotParty) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutAddress(b[32:], x.Sender)
 }
 
@@ -5797,7 +5902,7 @@ func (x *OperationNotAllowed) size() int {
 func (x *OperationNotAllowed) put(b []byte) {
 	codec.PutAddress(b[0:], x.Key)
 	clear(b[32 : 32+32])
-	copy(b[32:], x.Operation[:])
+	*(*[4]byte)(b[32:]) = x.Operation
 }
 
 func (x *OperationNotAllowed) get(b []byte) (used int, err error) {
@@ -5916,7 +6021,7 @@ func (x *ResultHashInvalid) size() int {
 }
 
 func (x *ResultHashInvalid) put(b []byte) {
-	copy(b[0:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.ResultHash
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -5975,7 +6080,7 @@ func (x *SessionIsClosed) size() int {
 }
 
 func (x *SessionIsClosed) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.ClosedAt))
 }
 
@@ -6004,7 +6109,7 @@ func (x *SessionUnknown) size() int {
 }
 
 func (x *SessionUnknown) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *SessionUnknown) get(b []byte) (used int, err error) {
@@ -6215,7 +6320,7 @@ func (x *UnknownOperation) size() int {
 
 func (x *UnknownOperation) put(b []byte) {
 	clear(b[0 : 0+32])
-	copy(b[0:], x.Selector[:])
+	*(*[4]byte)(b[0:]) = x.Selector
 }
 
 func (x *UnknownOperation) get(b []byte) (used int, err error) {
@@ -6287,7 +6392,7 @@ func (x *AgentView) put(b []byte) {
 	codec.PutUint256(b[224:], &x.StakeWei)
 	codec.PutUint256(b[256:], &x.EscrowedWei)
 	codec.PutUint64(b[288:], uint64(x.PendingInvokes))
-	copy(b[320:], x.ImageDigest[:])
+	*(*[32]byte)(b[320:]) = x.ImageDigest
 	codec.PutUint64(b[352:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[384:], uint64(tail))
@@ -6407,8 +6512,8 @@ func (x *Capability) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Endpoint)
-	copy(b[64:], x.InputSchemaHash[:])
-	copy(b[96:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[64:]) = x.InputSchemaHash
+	*(*[32]byte)(b[96:]) = x.OutputSchemaHash
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
@@ -6493,15 +6598,15 @@ func (x *InteractionView) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Caller)
 	codec.PutAddress(b[64:], x.Callee)
-	copy(b[96:], x.Capability[:])
-	copy(b[128:], x.ParamsHash[:])
-	copy(b[160:], x.ResultHash[:])
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	*(*[32]byte)(b[160:]) = x.ResultHash
 	codec.PutUint256(b[192:], &x.PaymentWei)
 	codec.PutUint64(b[224:], uint64(x.InvokedAt))
 	codec.PutUint64(b[256:], uint64(x.Deadline))
 	codec.PutUint64(b[288:], uint64(x.SettledAt))
 	codec.PutUint64(b[320:], uint64(x.Branch))
-	copy(b[352:], x.CompositionId[:])
+	*(*[32]byte)(b[352:]) = x.CompositionId
 }
 
 func (x *InteractionView) get(b []byte) (used int, err error) {
@@ -6584,14 +6689,14 @@ func (x *KeyView) put(b []byte) {
 	tail += 32
 	for i := range x.Operations {
 		clear(b[tail : tail+32])
-		copy(b[tail:], x.Operations[i][:])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
 		tail += 32
 	}
 	codec.PutUint64(b[160:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
 	for i := range x.Capabilities {
-		copy(b[tail:], x.Capabilities[i][:])
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
 		tail += 32
 	}
 	_ = tail
@@ -6763,7 +6868,7 @@ func (x *SessionView) size() int {
 func (x *SessionView) put(b []byte) {
 	codec.PutAddress(b[0:], x.Agent)
 	codec.PutAddress(b[32:], x.Peer)
-	copy(b[64:], x.ContextHash[:])
+	*(*[32]byte)(b[64:]) = x.ContextHash
 	codec.PutUint64(b[96:], uint64(x.OpenedAt))
 	codec.PutUint64(b[128:], uint64(x.Expiry))
 	codec.PutUint64(b[160:], uint64(x.ClosedAt))

@@ -743,10 +743,15 @@ func (x *MetadataSetEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{MetadataSetTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{MetadataSetTopic,
 		x.AgentId.Bytes32(),
 		crypto.Keccak256Hash([]byte(x.IndexedMetadataKey)),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeMetadataSetEvent reads a log of this event.
@@ -785,10 +790,15 @@ func (x *RegisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{RegisteredTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{RegisteredTopic,
 		x.AgentId.Bytes32(),
 		common.BytesToHash(x.Owner[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeRegisteredEvent reads a log of this event.
@@ -825,11 +835,16 @@ func (x *TransferEvent) Log(address common.Address) *types.Log {
 	d := eventTransferData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{TransferTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{TransferTopic,
 		common.BytesToHash(x.From[:]),
 		common.BytesToHash(x.To[:]),
 		x.TokenId.Bytes32(),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeTransferEvent reads a log of this event.
@@ -868,10 +883,15 @@ func (x *URIUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{URIUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{URIUpdatedTopic,
 		x.AgentId.Bytes32(),
 		common.BytesToHash(x.UpdatedBy[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeURIUpdatedEvent reads a log of this event.
@@ -1874,7 +1894,7 @@ func (x *SupportsInterfaceCall) size() int {
 
 func (x *SupportsInterfaceCall) put(b []byte) {
 	clear(b[0 : 0+32])
-	copy(b[0:], x.InterfaceId[:])
+	*(*[4]byte)(b[0:]) = x.InterfaceId
 }
 
 func (x *SupportsInterfaceCall) get(b []byte) (used int, err error) {
