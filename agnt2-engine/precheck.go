@@ -30,10 +30,14 @@ func newPreCheck(daURL string) func(*abi.Transaction) error {
 		if err := vm.CheckCall(tx); err != nil {
 			return err
 		}
-		if daURL == "" || tx.To == nil || *tx.To != abi.Address || [4]byte(tx.Data) != abi.RespondSelector {
+		if daURL == "" || tx.To == nil || *tx.To != abi.Address {
 			return nil
 		}
-		c, err := abi.DecodeRespondCall(tx.Data[4:])
+		data := vm.Operation(tx.Data)
+		if [4]byte(data) != abi.RespondSelector {
+			return nil
+		}
+		c, err := abi.DecodeRespondCall(data[4:])
 		if err != nil || c.Status != uint8(vm.OK) || c.Da.Backend != localBackend {
 			return nil
 		}

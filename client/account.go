@@ -20,9 +20,10 @@ import (
 // Operations wait for their receipt. Their errors are *OperationError where the operation itself failed, either in the
 // dry run before sending, which costs nothing, or in a block.
 type Account struct {
-	c   *Client
-	s   *sender
-	key *ecdsa.PrivateKey
+	c     *Client
+	s     *sender
+	key   *ecdsa.PrivateKey
+	agent *common.Address // whom it acts for; nil: itself
 }
 
 // Account returns the handle of a key's agent, registered or not.
@@ -31,7 +32,12 @@ func (c *Client) Account(key *ecdsa.PrivateKey) *Account {
 }
 
 // Address of the agent; its agent id is this, left-padded to 32 bytes.
-func (a *Account) Address() common.Address { return a.s.from }
+func (a *Account) Address() common.Address {
+	if a.agent != nil {
+		return *a.agent
+	}
+	return a.s.from
+}
 
 // Registration is the content of REGISTER; limits are in IAGNT2.sol.
 type Registration struct {
@@ -88,6 +94,9 @@ func (a *Account) Heartbeat(ctx context.Context) (*types.Receipt, error) {
 
 // Transfer sends wei of AGNT.
 func (a *Account) Transfer(ctx context.Context, to common.Address, amountWei *big.Int) (*types.Receipt, error) {
+	if a.agent != nil {
+		return a.operate(ctx, "pay", amountWei, (&abi.PayCall{To: to}).Encode())
+	}
 	return a.s.transact(ctx, txRequest{op: "transfer", to: to, value: amountWei})
 }
 
@@ -122,6 +131,9 @@ func (a *Account) Respond(ctx context.Context, r Response) (*types.Receipt, erro
 }
 
 func (a *Account) operate(ctx context.Context, op string, value *big.Int, data []byte) (*types.Receipt, error) {
+	if a.agent != nil {
+		return a.ActFor(ctx, *a.agent, value, data)
+	}
 	return a.s.transact(ctx, txRequest{op: op, to: abi.Address, value: value, data: data})
 }
 

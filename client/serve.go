@@ -84,7 +84,7 @@ func (a *Account) Serve(ctx context.Context, capability string, handler Handler,
 	}
 	s := &server{a: a, id: CapabilityID(capability), handler: handler, opts: opts, slots: make(chan struct{}, opts.Concurrency), taken: map[common.Hash]uint64{}}
 	defer s.working.Wait()
-	topics := [][]common.Hash{{abi.InvokedTopic}, nil, nil, {common.BytesToHash(a.s.from[:])}}
+	topics := [][]common.Hash{{abi.InvokedTopic}, nil, nil, {common.BytesToHash(a.Address().Bytes())}}
 	if err := a.c.follow(ctx, topics, from, s.accept); err != nil {
 		return fmt.Errorf("serve %q: %w", capability, err)
 	}

@@ -51,6 +51,9 @@ func (a *Account) InitiateWithdrawal(ctx context.Context, target common.Address,
 	if err != nil {
 		return nil, fmt.Errorf("initiateWithdrawal: %w", err)
 	}
+	if a.agent != nil {
+		return nil, fmt.Errorf("initiateWithdrawal: %w: pay the amount to an account that withdraws it", ErrActing)
+	}
 	receipt, err := a.s.transact(ctx, txRequest{op: "initiateWithdrawal", to: abi.MessagePasserAddress, value: valueWei, data: call})
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
 // Names of the status numbers of IAGNT2.sol, by value.
@@ -39,6 +40,8 @@ type AgentInfo struct {
 	AgentID         common.Hash    `json:"agentId"`
 	Status          string         `json:"status"`
 	Owner           common.Address `json:"owner"`
+	Wallet          common.Address `json:"wallet"`
+	Delegated       bool           `json:"delegated"`
 	Name            string         `json:"name"`
 	Version         string         `json:"version"`
 	AgentURI        string         `json:"agentURI"`
@@ -81,6 +84,7 @@ func (x *agnt2API) GetAgent(who common.Address, at *rpc.BlockNumberOrHash) (*Age
 	}
 	return &AgentInfo{
 		Address: who, AgentID: common.BytesToHash(who[:]), Status: statusName(agentStatus, view.Status), Owner: view.Owner,
+		Wallet: view.Wallet, Delegated: acc.Roles&vm.RoleDelegated != 0,
 		Name: view.Name, Version: view.Version, AgentURI: view.AgentURI, ImageDigest: view.ImageDigest,
 		RegisteredAt: hexutil.Uint64(view.RegisteredAt), DeregisteredAt: hexutil.Uint64(view.DeregisteredAt),
 		LastHeartbeat: hexutil.Uint64(view.LastHeartbeat), CapabilityCount: hexutil.Uint64(view.CapabilityCount),
@@ -193,6 +197,10 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSCapabilityDetail: decoderOf(record.DecodeCapabilityDetail),
 	record.NSReputation:       decoderOf(record.DecodeReputation),
 	record.NSPair:             decoderOf(record.DecodePair),
+	record.NSDelegation:       decoderOf(record.DecodeDelegation),
+	record.NSSession:          decoderOf(record.DecodeSession),
+	record.NSWallet:           decoderOf(record.DecodeWallet),
+	record.NSHolding:          decoderOf(record.DecodeHolding),
 	record.NSInteraction:      decoderOf(record.DecodeInteraction),
 	record.NSDeadline:         decoderOf(record.DecodeDeadline),
 	record.NSChannel:          decoderOf(record.DecodeChannel),

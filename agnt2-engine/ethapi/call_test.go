@@ -95,7 +95,7 @@ func TestViews(t *testing.T) {
 	require.NoError(t, err, "go-ethereum's decoder agrees")
 	got, err := abi.DecodeGetAgentReturn(ret)
 	require.NoError(t, err)
-	require.Equal(t, abi.AgentView{Status: 1, Owner: alice, RegisteredAt: 11, LastHeartbeat: 12, CapabilityCount: 1, StakeWei: acc.Stake,
+	require.Equal(t, abi.AgentView{Status: 1, Owner: alice, Wallet: alice, RegisteredAt: 11, LastHeartbeat: 12, CapabilityCount: 1, StakeWei: acc.Stake,
 		EscrowedWei: acc.Escrowed, PendingInvokes: 2, ImageDigest: agent.ImageDigest, Name: "bob", Version: "1.2", AgentURI: "ipfs://bob"}, got.Ret0)
 	none, err := abi.DecodeGetAgentReturn(call(t, x, abi.Address, (&abi.GetAgentCall{Agent: nobody}).Encode()))
 	require.NoError(t, err)

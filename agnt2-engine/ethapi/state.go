@@ -27,7 +27,8 @@ var nativeCode = []byte{0xfe}
 // native reports whether the engine answers calls to an address.
 func native(who common.Address) bool {
 	switch who {
-	case abi.Address, abi.L1BlockAddress, abi.MessagePasserAddress, abi.GasPriceOracleAddress:
+	case abi.Address, abi.L1BlockAddress, abi.MessagePasserAddress, abi.GasPriceOracleAddress,
+		abi.IdentityRegistryAddress:
 		return true
 	}
 	return false

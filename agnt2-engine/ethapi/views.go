@@ -28,11 +28,15 @@ var views = map[common.Address]*viewTable{
 		abi.GetChannelSelector:     viewOf(abi.DecodeGetChannelCall, getChannel),
 		abi.GetChannelPairSelector: viewOf(abi.DecodeGetChannelPairCall, getChannelPair),
 		abi.GetDisputeSelector:     viewOf(abi.DecodeGetDisputeCall, getDispute),
+		abi.GetKeySelector:         viewOf(abi.DecodeGetKeyCall, getKey),
+		abi.GetSessionSelector:     viewOf(abi.DecodeGetSessionCall, getSession),
+		abi.AgentOfSelector:        viewOf(abi.DecodeAgentOfCall, agentOf),
 		abi.InteractionIdSelector:  viewOf(abi.DecodeInteractionIdCall, interactionID),
 	}},
-	abi.L1BlockAddress:        {views: l1BlockViews, only: true},
-	abi.GasPriceOracleAddress: {views: gasPriceOracleViews, only: true},
-	abi.MessagePasserAddress:  {views: messagePasserViews},
+	abi.L1BlockAddress:          {views: l1BlockViews, only: true},
+	abi.GasPriceOracleAddress:   {views: gasPriceOracleViews, only: true},
+	abi.MessagePasserAddress:    {views: messagePasserViews},
+	abi.IdentityRegistryAddress: {views: identityRegistryViews},
 }
 
 // viewOf decodes the arguments strictly, as operations are.
@@ -60,8 +64,12 @@ func agentView(r Records, who common.Address) (out abi.AgentView, err error) {
 	if err != nil {
 		return out, err
 	}
+	wallet, err := walletOf(r, who, agent)
+	if err != nil {
+		return out, err
+	}
 	return abi.AgentView{
-		Status: agent.Status, Owner: agent.Owner, RegisteredAt: agent.RegisteredAt, DeregisteredAt: agent.DeregisteredAt,
+		Status: agent.Status, Owner: agent.Owner, Wallet: wallet, RegisteredAt: agent.RegisteredAt, DeregisteredAt: agent.DeregisteredAt,
 		LastHeartbeat: agent.LastHeartbeat, CapabilityCount: agent.CapabilityCount, StakeWei: acc.Stake, EscrowedWei: acc.Escrowed,
 		PendingInvokes: acc.PendingInvokes, ImageDigest: agent.ImageDigest, Name: agent.Name, Version: agent.Version, AgentURI: uri.Uri,
 	}, nil

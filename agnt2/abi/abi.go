@@ -12,6 +12,9 @@ var (
 	// Address answers every typed operation.
 	Address = common.HexToAddress("0x42000000000000000000000000000000000A6E72")
 
+	// IdentityRegistryAddress answers as ERC-8004's Identity registry.
+	IdentityRegistryAddress = common.HexToAddress("0x4200000000000000000000000000000000008004")
+
 	// Predeploys of the OP Stack that the engine answers natively (OP specs, "Predeploys").
 	L1BlockAddress         = common.HexToAddress("0x4200000000000000000000000000000000000015")
 	MessagePasserAddress   = common.HexToAddress("0x4200000000000000000000000000000000000016")

@@ -20,46 +20,104 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"checkpoint","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"disputeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getChannel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"},{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiresAt","type":"uint64","internalType":"uint64"},{"name":"closesAt","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"}]}],"stateMutability":"view"},{"type":"function","name":"getChannelPair","inputs":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelPairView","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"opens","type":"uint64","internalType":"uint64"},{"name":"nonceA","type":"uint64","internalType":"uint64"},{"name":"nonceB","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openChannel","inputs":[{"name":"terms","type":"tuple","internalType":"struct IAGNT2.ChannelTerms","components":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"},{"name":"initiator","type":"address","internalType":"address"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reportDoubleSigning","inputs":[{"name":"first","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"firstSigA","type":"bytes","internalType":"bytes"},{"name":"firstSigB","type":"bytes","internalType":"bytes"},{"name":"second","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"secondSigA","type":"bytes","internalType":"bytes"},{"name":"secondSigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"ChannelCheckpointed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"interactionCount","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"paidA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"paidB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelClosing","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"closesAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelExists","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"expiresAt","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"maxInteractions","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"ChannelStateReplaced","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"DoubleSigned","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"reporter","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"Slashed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slashedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"rewardWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadChannelSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BalancesDoNotSum","inputs":[{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"expiresAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelNotClosing","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelNotOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelTermsExpired","inputs":[{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelTermsNonce","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"expected","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelWindowOver","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closesAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositNotCovered","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"depositWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositsAboveFunded","inputs":[{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionCountInvalid","inputs":[{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"minimum","type":"uint64","internalType":"uint64"},{"name":"maximum","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotChannelParty","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StaleState","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"recorded","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StatesDoNotConflict","inputs":[]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"actFor","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"operation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"agentOf","inputs":[{"name":"owner","type":"address","internalType":"address"},{"name":"index","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"authorizeKey","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getKey","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.KeyView","components":[{"name":"active","type":"bool","internalType":"bool"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.SessionView","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openSession","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"expiry","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"pay","inputs":[{"name":"to","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"registerFor","inputs":[{"name":"index","type":"uint64","internalType":"uint64"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"revokeKey","inputs":[{"name":"key","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentURI","inputs":[{"name":"agentURI","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentWallet","inputs":[{"name":"wallet","type":"address","internalType":"address"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"signature","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setMetadata","inputs":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ActedFor","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"actor","type":"address","indexed":true,"internalType":"address"},{"name":"operation","type":"bytes4","indexed":false,"internalType":"bytes4"},{"name":"valueWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentURISet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentWalletSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"wallet","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"KeyAuthorized","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"operations","type":"bytes4[]","indexed":false,"internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","indexed":false,"internalType":"bytes32[]"}],"anonymous":false},{"type":"event","name":"KeyRevoked","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"OwnershipTransferred","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"Paid","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"SessionClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"SessionOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AccountDelegated","inputs":[{"name":"account","type":"address","internalType":"address"}]},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadWalletSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"KeyExpired","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"KeyUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotAuthorized","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotParty","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OperationNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"operation","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SessionIsClosed","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SessionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SpendLimitExceeded","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
 
-// CheckpointSelector selects checkpoint((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
-var CheckpointSelector = [4]byte{0x79, 0xe5, 0xb7, 0x5b}
+// ActForSelector selects actFor(address,uint256,bytes).
+var ActForSelector = [4]byte{0xc0, 0x8c, 0x26, 0xbf}
 
-// CheckpointCall holds the arguments of checkpoint((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// ActForCall holds the arguments of actFor(address,uint256,bytes).
 // Encode returns selector and arguments.
-func (x *CheckpointCall) Encode() []byte {
+func (x *ActForCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, CheckpointSelector[:])
+	copy(b, ActForSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeCheckpointCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeCheckpointCall(b []byte) (x CheckpointCall, err error) {
+// DecodeActForCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeActForCall(b []byte) (x ActForCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("checkpoint: %w", err)
+		return x, fmt.Errorf("actFor: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// CloseChannelSelector selects closeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
-var CloseChannelSelector = [4]byte{0x94, 0x4c, 0x90, 0xbc}
+// AgentOfSelector selects agentOf(address,uint64).
+var AgentOfSelector = [4]byte{0x06, 0x2f, 0xc8, 0x75}
 
-// CloseChannelCall holds the arguments of closeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// AgentOfCall holds the arguments of agentOf(address,uint64).
 // Encode returns selector and arguments.
-func (x *CloseChannelCall) Encode() []byte {
+func (x *AgentOfCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, CloseChannelSelector[:])
+	copy(b, AgentOfSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeCloseChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeCloseChannelCall(b []byte) (x CloseChannelCall, err error) {
+// DecodeAgentOfCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeAgentOfCall(b []byte) (x AgentOfCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("closeChannel: %w", err)
+		return x, fmt.Errorf("agentOf: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of agentOf.
+func (x *AgentOfReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeAgentOfReturn reads the return data of agentOf.
+func DecodeAgentOfReturn(b []byte) (x AgentOfReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("agentOf: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// AuthorizeKeySelector selects authorizeKey(address,uint64,uint256,bytes4[],bytes32[]).
+var AuthorizeKeySelector = [4]byte{0xb4, 0x59, 0xa7, 0xf5}
+
+// AuthorizeKeyCall holds the arguments of authorizeKey(address,uint64,uint256,bytes4[],bytes32[]).
+// Encode returns selector and arguments.
+func (x *AuthorizeKeyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AuthorizeKeySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeAuthorizeKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeAuthorizeKeyCall(b []byte) (x AuthorizeKeyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("authorizeKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CloseSessionSelector selects closeSession(bytes32,bytes32).
+var CloseSessionSelector = [4]byte{0xa4, 0xa6, 0x33, 0xb3}
+
+// CloseSessionCall holds the arguments of closeSession(bytes32,bytes32).
+// Encode returns selector and arguments.
+func (x *CloseSessionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CloseSessionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCloseSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCloseSessionCall(b []byte) (x CloseSessionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("closeSession: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -81,48 +139,6 @@ func DecodeDeregisterCall(b []byte) (x DeregisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("deregister: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// DisputeSelector selects dispute(uint8,bytes32,address,bytes32,(bytes32,uint32,uint8,bytes32)).
-var DisputeSelector = [4]byte{0xab, 0x03, 0xc3, 0xd2}
-
-// DisputeCall holds the arguments of dispute(uint8,bytes32,address,bytes32,(bytes32,uint32,uint8,bytes32)).
-// Encode returns selector and arguments.
-func (x *DisputeCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DisputeSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeDisputeCall(b []byte) (x DisputeCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("dispute: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// DisputeChannelSelector selects disputeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
-var DisputeChannelSelector = [4]byte{0x1a, 0x38, 0xdd, 0xf4}
-
-// DisputeChannelCall holds the arguments of disputeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
-// Encode returns selector and arguments.
-func (x *DisputeChannelCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DisputeChannelSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeDisputeChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeDisputeChannelCall(b []byte) (x DisputeChannelCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("disputeChannel: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -201,117 +217,6 @@ func DecodeGetCapabilityReturn(b []byte) (x GetCapabilityReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// GetChannelSelector selects getChannel(bytes32).
-var GetChannelSelector = [4]byte{0x83, 0x1c, 0x2b, 0x82}
-
-// GetChannelCall holds the arguments of getChannel(bytes32).
-// Encode returns selector and arguments.
-func (x *GetChannelCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, GetChannelSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeGetChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetChannelCall(b []byte) (x GetChannelCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getChannel: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of getChannel.
-func (x *GetChannelReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeGetChannelReturn reads the return data of getChannel.
-func DecodeGetChannelReturn(b []byte) (x GetChannelReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getChannel: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// GetChannelPairSelector selects getChannelPair(address,address).
-var GetChannelPairSelector = [4]byte{0xa5, 0x18, 0x2f, 0x4b}
-
-// GetChannelPairCall holds the arguments of getChannelPair(address,address).
-// Encode returns selector and arguments.
-func (x *GetChannelPairCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, GetChannelPairSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeGetChannelPairCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetChannelPairCall(b []byte) (x GetChannelPairCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getChannelPair: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of getChannelPair.
-func (x *GetChannelPairReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeGetChannelPairReturn reads the return data of getChannelPair.
-func DecodeGetChannelPairReturn(b []byte) (x GetChannelPairReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getChannelPair: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// GetDisputeSelector selects getDispute(bytes32).
-var GetDisputeSelector = [4]byte{0x13, 0x6b, 0xa6, 0xaa}
-
-// GetDisputeCall holds the arguments of getDispute(bytes32).
-// Encode returns selector and arguments.
-func (x *GetDisputeCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, GetDisputeSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeGetDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetDisputeCall(b []byte) (x GetDisputeCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getDispute: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of getDispute.
-func (x *GetDisputeReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeGetDisputeReturn reads the return data of getDispute.
-func DecodeGetDisputeReturn(b []byte) (x GetDisputeReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getDispute: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
 // GetInteractionSelector selects getInteraction(bytes32).
 var GetInteractionSelector = [4]byte{0x42, 0x76, 0x16, 0xc6}
 
@@ -349,6 +254,43 @@ func DecodeGetInteractionReturn(b []byte) (x GetInteractionReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// GetKeySelector selects getKey(address,address).
+var GetKeySelector = [4]byte{0xbc, 0x29, 0x85, 0x53}
+
+// GetKeyCall holds the arguments of getKey(address,address).
+// Encode returns selector and arguments.
+func (x *GetKeyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetKeySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetKeyCall(b []byte) (x GetKeyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getKey.
+func (x *GetKeyReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetKeyReturn reads the return data of getKey.
+func DecodeGetKeyReturn(b []byte) (x GetKeyReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // GetReputationSelector selects getReputation(address).
 var GetReputationSelector = [4]byte{0x9c, 0x89, 0xa0, 0xe2}
 
@@ -382,6 +324,43 @@ func DecodeGetReputationReturn(b []byte) (x GetReputationReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getReputation: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetSessionSelector selects getSession(bytes32).
+var GetSessionSelector = [4]byte{0x39, 0xb2, 0x40, 0xbd}
+
+// GetSessionCall holds the arguments of getSession(bytes32).
+// Encode returns selector and arguments.
+func (x *GetSessionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetSessionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetSessionCall(b []byte) (x GetSessionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getSession.
+func (x *GetSessionReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetSessionReturn reads the return data of getSession.
+func DecodeGetSessionReturn(b []byte) (x GetSessionReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getSession: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -481,39 +460,60 @@ func DecodeInvokeReturn(b []byte) (x InvokeReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// OpenChannelSelector selects openChannel((address,address,uint256,uint256,uint32,uint64,uint32,address,uint64,uint64),bytes,bytes).
-var OpenChannelSelector = [4]byte{0x4c, 0x85, 0x62, 0x91}
+// OpenSessionSelector selects openSession(bytes32,address,bytes32,uint64).
+var OpenSessionSelector = [4]byte{0x9b, 0xdc, 0x8c, 0x97}
 
-// OpenChannelCall holds the arguments of openChannel((address,address,uint256,uint256,uint32,uint64,uint32,address,uint64,uint64),bytes,bytes).
+// OpenSessionCall holds the arguments of openSession(bytes32,address,bytes32,uint64).
 // Encode returns selector and arguments.
-func (x *OpenChannelCall) Encode() []byte {
+func (x *OpenSessionCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, OpenChannelSelector[:])
+	copy(b, OpenSessionSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeOpenChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeOpenChannelCall(b []byte) (x OpenChannelCall, err error) {
+// DecodeOpenSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeOpenSessionCall(b []byte) (x OpenSessionCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("openChannel: %w", err)
+		return x, fmt.Errorf("openSession: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// Encode returns the return data of openChannel.
-func (x *OpenChannelReturn) Encode() []byte {
+// Encode returns the return data of openSession.
+func (x *OpenSessionReturn) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
 
-// DecodeOpenChannelReturn reads the return data of openChannel.
-func DecodeOpenChannelReturn(b []byte) (x OpenChannelReturn, err error) {
+// DecodeOpenSessionReturn reads the return data of openSession.
+func DecodeOpenSessionReturn(b []byte) (x OpenSessionReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("openChannel: %w", err)
+		return x, fmt.Errorf("openSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// PaySelector selects pay(address).
+var PaySelector = [4]byte{0x0c, 0x11, 0xde, 0xdd}
+
+// PayCall holds the arguments of pay(address).
+// Encode returns selector and arguments.
+func (x *PayCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, PaySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodePayCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodePayCall(b []byte) (x PayCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("pay: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -539,44 +539,23 @@ func DecodeRegisterCall(b []byte) (x RegisterCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// ReportDoubleSigningSelector selects reportDoubleSigning((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes,(bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
-var ReportDoubleSigningSelector = [4]byte{0x44, 0x63, 0x80, 0xe0}
+// RegisterForSelector selects registerFor(uint64,string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
+var RegisterForSelector = [4]byte{0x18, 0xdc, 0x70, 0x94}
 
-// ReportDoubleSigningCall holds the arguments of reportDoubleSigning((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes,(bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// RegisterForCall holds the arguments of registerFor(uint64,string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
 // Encode returns selector and arguments.
-func (x *ReportDoubleSigningCall) Encode() []byte {
+func (x *RegisterForCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, ReportDoubleSigningSelector[:])
+	copy(b, RegisterForSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeReportDoubleSigningCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeReportDoubleSigningCall(b []byte) (x ReportDoubleSigningCall, err error) {
+// DecodeRegisterForCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRegisterForCall(b []byte) (x RegisterForCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("reportDoubleSigning: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// ResolveDisputeSelector selects resolveDispute(bytes32,bool).
-var ResolveDisputeSelector = [4]byte{0x43, 0xa0, 0xe3, 0xe6}
-
-// ResolveDisputeCall holds the arguments of resolveDispute(bytes32,bool).
-// Encode returns selector and arguments.
-func (x *ResolveDisputeCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, ResolveDisputeSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeResolveDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeResolveDisputeCall(b []byte) (x ResolveDisputeCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("resolveDispute: %w", err)
+		return x, fmt.Errorf("registerFor: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -602,44 +581,86 @@ func DecodeRespondCall(b []byte) (x RespondCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// SetParamsSelector selects setParams((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
-var SetParamsSelector = [4]byte{0xc0, 0x87, 0x3f, 0x00}
+// RevokeKeySelector selects revokeKey(address).
+var RevokeKeySelector = [4]byte{0x5a, 0xe7, 0xab, 0x32}
 
-// SetParamsCall holds the arguments of setParams((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+// RevokeKeyCall holds the arguments of revokeKey(address).
 // Encode returns selector and arguments.
-func (x *SetParamsCall) Encode() []byte {
+func (x *RevokeKeyCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, SetParamsSelector[:])
+	copy(b, RevokeKeySelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeSetParamsCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeSetParamsCall(b []byte) (x SetParamsCall, err error) {
+// DecodeRevokeKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRevokeKeyCall(b []byte) (x RevokeKeyCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("setParams: %w", err)
+		return x, fmt.Errorf("revokeKey: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// SetPolicySelector selects setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,address,address)).
-var SetPolicySelector = [4]byte{0xc6, 0xd7, 0x7c, 0x37}
+// SetAgentURISelector selects setAgentURI(string).
+var SetAgentURISelector = [4]byte{0x3b, 0xc5, 0x86, 0xe3}
 
-// SetPolicyCall holds the arguments of setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,address,address)).
+// SetAgentURICall holds the arguments of setAgentURI(string).
 // Encode returns selector and arguments.
-func (x *SetPolicyCall) Encode() []byte {
+func (x *SetAgentURICall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, SetPolicySelector[:])
+	copy(b, SetAgentURISelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeSetPolicyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeSetPolicyCall(b []byte) (x SetPolicyCall, err error) {
+// DecodeSetAgentURICall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetAgentURICall(b []byte) (x SetAgentURICall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("setPolicy: %w", err)
+		return x, fmt.Errorf("setAgentURI: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetAgentWalletSelector selects setAgentWallet(address,uint64,bytes).
+var SetAgentWalletSelector = [4]byte{0x76, 0x28, 0xdd, 0x07}
+
+// SetAgentWalletCall holds the arguments of setAgentWallet(address,uint64,bytes).
+// Encode returns selector and arguments.
+func (x *SetAgentWalletCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetAgentWalletSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetAgentWalletCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetAgentWalletCall(b []byte) (x SetAgentWalletCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setAgentWallet: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetMetadataSelector selects setMetadata(string,bytes).
+var SetMetadataSelector = [4]byte{0x38, 0xe5, 0x89, 0x99}
+
+// SetMetadataCall holds the arguments of setMetadata(string,bytes).
+// Encode returns selector and arguments.
+func (x *SetMetadataCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetMetadataSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetMetadataCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetMetadataCall(b []byte) (x SetMetadataCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setMetadata: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -661,6 +682,27 @@ func DecodeTopUpStakeCall(b []byte) (x TopUpStakeCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("topUpStake: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// TransferOwnershipSelector selects transferOwnership(address).
+var TransferOwnershipSelector = [4]byte{0xf2, 0xfd, 0xe3, 0x8b}
+
+// TransferOwnershipCall holds the arguments of transferOwnership(address).
+// Encode returns selector and arguments.
+func (x *TransferOwnershipCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, TransferOwnershipSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeTransferOwnershipCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeTransferOwnershipCall(b []byte) (x TransferOwnershipCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("transferOwnership: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -707,27 +749,6 @@ func DecodeUpdateCapabilitiesCall(b []byte) (x UpdateCapabilitiesCall, err error
 	return x, codec.Whole(b, n)
 }
 
-// WithdrawFeesSelector selects withdrawFees(address).
-var WithdrawFeesSelector = [4]byte{0x16, 0x4e, 0x68, 0xde}
-
-// WithdrawFeesCall holds the arguments of withdrawFees(address).
-// Encode returns selector and arguments.
-func (x *WithdrawFeesCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, WithdrawFeesSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeWithdrawFeesCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeWithdrawFeesCall(b []byte) (x WithdrawFeesCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("withdrawFees: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
 // WithdrawStakeSelector selects withdrawStake().
 var WithdrawStakeSelector = [4]byte{0xbe, 0xd9, 0xd8, 0x61}
 
@@ -747,6 +768,56 @@ func DecodeWithdrawStakeCall(b []byte) (x WithdrawStakeCall, err error) {
 		return x, fmt.Errorf("withdrawStake: %w", err)
 	}
 	return x, codec.Whole(b, n)
+}
+
+// ActedForTopic is topic 0 of ActedFor(address,address,bytes4,uint256).
+var ActedForTopic = common.HexToHash("0xa18c18bc69ad7e0cd2bb3a1c886aaec5bd97b7e011052a44b3bdd752332f5130")
+
+// ActedForEvent is the event ActedFor(address,address,bytes4,uint256).
+type ActedForEvent struct {
+	Agent     common.Address
+	Actor     common.Address
+	Operation [4]byte
+	ValueWei  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ActedForEvent) Log(address common.Address) *types.Log {
+	d := eventActedForData{
+		Operation: x.Operation,
+		ValueWei:  x.ValueWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{ActedForTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Actor[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeActedForEvent reads a log of this event.
+func DecodeActedForEvent(l *types.Log) (x ActedForEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != ActedForTopic {
+		return x, fmt.Errorf("event ActedFor: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventActedForData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ActedFor: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Actor = common.BytesToAddress(l.Topics[2][:])
+	x.Operation = d.Operation
+	x.ValueWei = d.ValueWei
+	return x, nil
 }
 
 // AgentDeregisteredTopic is topic 0 of AgentDeregistered(address,uint64).
@@ -849,6 +920,50 @@ func DecodeAgentRegisteredEvent(l *types.Log) (x AgentRegisteredEvent, err error
 	return x, nil
 }
 
+// AgentURISetTopic is topic 0 of AgentURISet(address,string).
+var AgentURISetTopic = common.HexToHash("0x6eceafbab51f634bef6a84d930de1c9662eb7eef70e6bd78352278ccca9767c7")
+
+// AgentURISetEvent is the event AgentURISet(address,string).
+type AgentURISetEvent struct {
+	Agent    common.Address
+	AgentURI string
+}
+
+// Log returns the event as emitted by address.
+func (x *AgentURISetEvent) Log(address common.Address) *types.Log {
+	d := eventAgentURISetData{
+		AgentURI: x.AgentURI,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentURISetTopic,
+		common.BytesToHash(x.Agent[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeAgentURISetEvent reads a log of this event.
+func DecodeAgentURISetEvent(l *types.Log) (x AgentURISetEvent, err error) {
+	if len(l.Topics) != 2 || l.Topics[0] != AgentURISetTopic {
+		return x, fmt.Errorf("event AgentURISet: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventAgentURISetData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event AgentURISet: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.AgentURI = d.AgentURI
+	return x, nil
+}
+
 // AgentUpdatedTopic is topic 0 of AgentUpdated(address,bytes32,string,string).
 var AgentUpdatedTopic = common.HexToHash("0x10885ee8a0bc1c038a7200a14c5fd4c25732a8f4a31d2f21af706dcab7f951b8")
 
@@ -896,6 +1011,49 @@ func DecodeAgentUpdatedEvent(l *types.Log) (x AgentUpdatedEvent, err error) {
 	x.ImageDigest = d.ImageDigest
 	x.Name = d.Name
 	x.Version = d.Version
+	return x, nil
+}
+
+// AgentWalletSetTopic is topic 0 of AgentWalletSet(address,address).
+var AgentWalletSetTopic = common.HexToHash("0xa6521281eca0d10c357872742171561a1301ead39a09fde4b3d5430644584bf8")
+
+// AgentWalletSetEvent is the event AgentWalletSet(address,address).
+type AgentWalletSetEvent struct {
+	Agent  common.Address
+	Wallet common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *AgentWalletSetEvent) Log(address common.Address) *types.Log {
+	d := eventAgentWalletSetData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{AgentWalletSetTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Wallet[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeAgentWalletSetEvent reads a log of this event.
+func DecodeAgentWalletSetEvent(l *types.Log) (x AgentWalletSetEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != AgentWalletSetTopic {
+		return x, fmt.Errorf("event AgentWalletSet: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventAgentWalletSetData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event AgentWalletSet: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Wallet = common.BytesToAddress(l.Topics[2][:])
 	return x, nil
 }
 
@@ -995,560 +1153,6 @@ func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err e
 	x.LatencyMsP99 = d.LatencyMsP99
 	x.Class = d.Class
 	x.Name = d.Name
-	return x, nil
-}
-
-// ChannelCheckpointedTopic is topic 0 of ChannelCheckpointed(bytes32,address,address,uint64,uint256,uint256,uint64).
-var ChannelCheckpointedTopic = common.HexToHash("0xbbaf8c49bd30e192185c5b0c09668c9b8e78d673f0a9f0b1397a465c7789b717")
-
-// ChannelCheckpointedEvent is the event ChannelCheckpointed(bytes32,address,address,uint64,uint256,uint256,uint64).
-type ChannelCheckpointedEvent struct {
-	Id               common.Hash
-	AgentA           common.Address
-	AgentB           common.Address
-	Nonce            uint64
-	BalanceA         uint256.Int
-	BalanceB         uint256.Int
-	InteractionCount uint64
-}
-
-// Log returns the event as emitted by address.
-func (x *ChannelCheckpointedEvent) Log(address common.Address) *types.Log {
-	d := eventChannelCheckpointedData{
-		Nonce:            x.Nonce,
-		BalanceA:         x.BalanceA,
-		BalanceB:         x.BalanceB,
-		InteractionCount: x.InteractionCount,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelCheckpointedTopic,
-		x.Id,
-		common.BytesToHash(x.AgentA[:]),
-		common.BytesToHash(x.AgentB[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeChannelCheckpointedEvent reads a log of this event.
-func DecodeChannelCheckpointedEvent(l *types.Log) (x ChannelCheckpointedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != ChannelCheckpointedTopic {
-		return x, fmt.Errorf("event ChannelCheckpointed: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventChannelCheckpointedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event ChannelCheckpointed: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Id = l.Topics[1]
-	x.AgentA = common.BytesToAddress(l.Topics[2][:])
-	x.AgentB = common.BytesToAddress(l.Topics[3][:])
-	x.Nonce = d.Nonce
-	x.BalanceA = d.BalanceA
-	x.BalanceB = d.BalanceB
-	x.InteractionCount = d.InteractionCount
-	return x, nil
-}
-
-// ChannelClosedTopic is topic 0 of ChannelClosed(bytes32,address,address,uint256,uint256).
-var ChannelClosedTopic = common.HexToHash("0x92ed5fe0fe56b3f4185e688efb342e92a4492b9df29ad5de596c44e64d097b51")
-
-// ChannelClosedEvent is the event ChannelClosed(bytes32,address,address,uint256,uint256).
-type ChannelClosedEvent struct {
-	Id     common.Hash
-	AgentA common.Address
-	AgentB common.Address
-	PaidA  uint256.Int
-	PaidB  uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *ChannelClosedEvent) Log(address common.Address) *types.Log {
-	d := eventChannelClosedData{
-		PaidA: x.PaidA,
-		PaidB: x.PaidB,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelClosedTopic,
-		x.Id,
-		common.BytesToHash(x.AgentA[:]),
-		common.BytesToHash(x.AgentB[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeChannelClosedEvent reads a log of this event.
-func DecodeChannelClosedEvent(l *types.Log) (x ChannelClosedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != ChannelClosedTopic {
-		return x, fmt.Errorf("event ChannelClosed: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventChannelClosedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event ChannelClosed: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Id = l.Topics[1]
-	x.AgentA = common.BytesToAddress(l.Topics[2][:])
-	x.AgentB = common.BytesToAddress(l.Topics[3][:])
-	x.PaidA = d.PaidA
-	x.PaidB = d.PaidB
-	return x, nil
-}
-
-// ChannelClosingTopic is topic 0 of ChannelClosing(bytes32,address,address,uint64,uint64).
-var ChannelClosingTopic = common.HexToHash("0x31060c526a6eb153c466925ab06724c7ea0fe3b33764c7069a2de205328fcfaa")
-
-// ChannelClosingEvent is the event ChannelClosing(bytes32,address,address,uint64,uint64).
-type ChannelClosingEvent struct {
-	Id       common.Hash
-	AgentA   common.Address
-	AgentB   common.Address
-	Nonce    uint64
-	ClosesAt uint64
-}
-
-// Log returns the event as emitted by address.
-func (x *ChannelClosingEvent) Log(address common.Address) *types.Log {
-	d := eventChannelClosingData{
-		Nonce:    x.Nonce,
-		ClosesAt: x.ClosesAt,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelClosingTopic,
-		x.Id,
-		common.BytesToHash(x.AgentA[:]),
-		common.BytesToHash(x.AgentB[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeChannelClosingEvent reads a log of this event.
-func DecodeChannelClosingEvent(l *types.Log) (x ChannelClosingEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != ChannelClosingTopic {
-		return x, fmt.Errorf("event ChannelClosing: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventChannelClosingData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event ChannelClosing: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Id = l.Topics[1]
-	x.AgentA = common.BytesToAddress(l.Topics[2][:])
-	x.AgentB = common.BytesToAddress(l.Topics[3][:])
-	x.Nonce = d.Nonce
-	x.ClosesAt = d.ClosesAt
-	return x, nil
-}
-
-// ChannelExistsTopic is topic 0 of ChannelExists(bytes32,address,address,uint256,uint256).
-var ChannelExistsTopic = common.HexToHash("0x664e7dd7d118342da942bc311eed96e3aeb70c415bd9475a6a76273142aa8421")
-
-// ChannelExistsEvent is the event ChannelExists(bytes32,address,address,uint256,uint256).
-type ChannelExistsEvent struct {
-	Id       common.Hash
-	AgentA   common.Address
-	AgentB   common.Address
-	DepositA uint256.Int
-	DepositB uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *ChannelExistsEvent) Log(address common.Address) *types.Log {
-	d := eventChannelExistsData{
-		DepositA: x.DepositA,
-		DepositB: x.DepositB,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelExistsTopic,
-		x.Id,
-		common.BytesToHash(x.AgentA[:]),
-		common.BytesToHash(x.AgentB[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeChannelExistsEvent reads a log of this event.
-func DecodeChannelExistsEvent(l *types.Log) (x ChannelExistsEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != ChannelExistsTopic {
-		return x, fmt.Errorf("event ChannelExists: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventChannelExistsData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event ChannelExists: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Id = l.Topics[1]
-	x.AgentA = common.BytesToAddress(l.Topics[2][:])
-	x.AgentB = common.BytesToAddress(l.Topics[3][:])
-	x.DepositA = d.DepositA
-	x.DepositB = d.DepositB
-	return x, nil
-}
-
-// ChannelOpenedTopic is topic 0 of ChannelOpened(bytes32,address,address,uint256,uint256,uint64,uint64,uint32).
-var ChannelOpenedTopic = common.HexToHash("0x8a5dc74b16f118d48dba40ff4d75d05c92277bec8e46af7def6e60785eeb5cc9")
-
-// ChannelOpenedEvent is the event ChannelOpened(bytes32,address,address,uint256,uint256,uint64,uint64,uint32).
-type ChannelOpenedEvent struct {
-	Id               common.Hash
-	AgentA           common.Address
-	AgentB           common.Address
-	DepositA         uint256.Int
-	DepositB         uint256.Int
-	ExpiresAt        uint64
-	MaxInteractions  uint64
-	HeartbeatSeconds uint32
-}
-
-// Log returns the event as emitted by address.
-func (x *ChannelOpenedEvent) Log(address common.Address) *types.Log {
-	d := eventChannelOpenedData{
-		DepositA:         x.DepositA,
-		DepositB:         x.DepositB,
-		ExpiresAt:        x.ExpiresAt,
-		MaxInteractions:  x.MaxInteractions,
-		HeartbeatSeconds: x.HeartbeatSeconds,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelOpenedTopic,
-		x.Id,
-		common.BytesToHash(x.AgentA[:]),
-		common.BytesToHash(x.AgentB[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeChannelOpenedEvent reads a log of this event.
-func DecodeChannelOpenedEvent(l *types.Log) (x ChannelOpenedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != ChannelOpenedTopic {
-		return x, fmt.Errorf("event ChannelOpened: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventChannelOpenedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event ChannelOpened: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Id = l.Topics[1]
-	x.AgentA = common.BytesToAddress(l.Topics[2][:])
-	x.AgentB = common.BytesToAddress(l.Topics[3][:])
-	x.DepositA = d.DepositA
-	x.DepositB = d.DepositB
-	x.ExpiresAt = d.ExpiresAt
-	x.MaxInteractions = d.MaxInteractions
-	x.HeartbeatSeconds = d.HeartbeatSeconds
-	return x, nil
-}
-
-// ChannelStateReplacedTopic is topic 0 of ChannelStateReplaced(bytes32,address,address,uint64,uint256,uint256).
-var ChannelStateReplacedTopic = common.HexToHash("0x504100c7c52ecb4b24428274ebf60222dff81ba619b803fc74441a97ab3eb527")
-
-// ChannelStateReplacedEvent is the event ChannelStateReplaced(bytes32,address,address,uint64,uint256,uint256).
-type ChannelStateReplacedEvent struct {
-	Id       common.Hash
-	AgentA   common.Address
-	AgentB   common.Address
-	Nonce    uint64
-	BalanceA uint256.Int
-	BalanceB uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *ChannelStateReplacedEvent) Log(address common.Address) *types.Log {
-	d := eventChannelStateReplacedData{
-		Nonce:    x.Nonce,
-		BalanceA: x.BalanceA,
-		BalanceB: x.BalanceB,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelStateReplacedTopic,
-		x.Id,
-		common.BytesToHash(x.AgentA[:]),
-		common.BytesToHash(x.AgentB[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeChannelStateReplacedEvent reads a log of this event.
-func DecodeChannelStateReplacedEvent(l *types.Log) (x ChannelStateReplacedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != ChannelStateReplacedTopic {
-		return x, fmt.Errorf("event ChannelStateReplaced: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventChannelStateReplacedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event ChannelStateReplaced: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Id = l.Topics[1]
-	x.AgentA = common.BytesToAddress(l.Topics[2][:])
-	x.AgentB = common.BytesToAddress(l.Topics[3][:])
-	x.Nonce = d.Nonce
-	x.BalanceA = d.BalanceA
-	x.BalanceB = d.BalanceB
-	return x, nil
-}
-
-// DisputeClosedTopic is topic 0 of DisputeClosed(bytes32,address,address,uint8,uint256).
-var DisputeClosedTopic = common.HexToHash("0x3f45686ffb88172778ddb1f22c8aa16716116c1ec47479c50309f7fc8f12b38a")
-
-// DisputeClosedEvent is the event DisputeClosed(bytes32,address,address,uint8,uint256).
-type DisputeClosedEvent struct {
-	Target   common.Hash
-	Claimant common.Address
-	Agent    common.Address
-	Outcome  uint8
-	PaidWei  uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *DisputeClosedEvent) Log(address common.Address) *types.Log {
-	d := eventDisputeClosedData{
-		Outcome: x.Outcome,
-		PaidWei: x.PaidWei,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DisputeClosedTopic,
-		x.Target,
-		common.BytesToHash(x.Claimant[:]),
-		common.BytesToHash(x.Agent[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeDisputeClosedEvent reads a log of this event.
-func DecodeDisputeClosedEvent(l *types.Log) (x DisputeClosedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != DisputeClosedTopic {
-		return x, fmt.Errorf("event DisputeClosed: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventDisputeClosedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event DisputeClosed: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Target = l.Topics[1]
-	x.Claimant = common.BytesToAddress(l.Topics[2][:])
-	x.Agent = common.BytesToAddress(l.Topics[3][:])
-	x.Outcome = d.Outcome
-	x.PaidWei = d.PaidWei
-	return x, nil
-}
-
-// DisputeOpenedTopic is topic 0 of DisputeOpened(bytes32,address,address,uint8,address,bytes32,uint256,uint64,(bytes32,uint32,uint8,bytes32)).
-var DisputeOpenedTopic = common.HexToHash("0x4c46b2227bb47077c7e1a2809ad12187c6aa7bd998884b26c0783364490fa06f")
-
-// DisputeOpenedEvent is the event DisputeOpened(bytes32,address,address,uint8,address,bytes32,uint256,uint64,(bytes32,uint32,uint8,bytes32)).
-type DisputeOpenedEvent struct {
-	Target       common.Hash
-	Claimant     common.Address
-	Agent        common.Address
-	Kind         uint8
-	Game         common.Address
-	EvidenceHash common.Hash
-	BondWei      uint256.Int
-	Deadline     uint64
-	Da           DAPointer
-}
-
-// Log returns the event as emitted by address.
-func (x *DisputeOpenedEvent) Log(address common.Address) *types.Log {
-	d := eventDisputeOpenedData{
-		Kind:         x.Kind,
-		Game:         x.Game,
-		EvidenceHash: x.EvidenceHash,
-		BondWei:      x.BondWei,
-		Deadline:     x.Deadline,
-		Da:           x.Da,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DisputeOpenedTopic,
-		x.Target,
-		common.BytesToHash(x.Claimant[:]),
-		common.BytesToHash(x.Agent[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeDisputeOpenedEvent reads a log of this event.
-func DecodeDisputeOpenedEvent(l *types.Log) (x DisputeOpenedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != DisputeOpenedTopic {
-		return x, fmt.Errorf("event DisputeOpened: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventDisputeOpenedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event DisputeOpened: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Target = l.Topics[1]
-	x.Claimant = common.BytesToAddress(l.Topics[2][:])
-	x.Agent = common.BytesToAddress(l.Topics[3][:])
-	x.Kind = d.Kind
-	x.Game = d.Game
-	x.EvidenceHash = d.EvidenceHash
-	x.BondWei = d.BondWei
-	x.Deadline = d.Deadline
-	x.Da = d.Da
-	return x, nil
-}
-
-// DoubleSignedTopic is topic 0 of DoubleSigned(bytes32,address,address,uint64,address).
-var DoubleSignedTopic = common.HexToHash("0x5726800373e77e983040fddfbf0cad8d19837d7f1143a2ede5ef2b6cea0f14de")
-
-// DoubleSignedEvent is the event DoubleSigned(bytes32,address,address,uint64,address).
-type DoubleSignedEvent struct {
-	Id       common.Hash
-	AgentA   common.Address
-	AgentB   common.Address
-	Nonce    uint64
-	Reporter common.Address
-}
-
-// Log returns the event as emitted by address.
-func (x *DoubleSignedEvent) Log(address common.Address) *types.Log {
-	d := eventDoubleSignedData{
-		Nonce:    x.Nonce,
-		Reporter: x.Reporter,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DoubleSignedTopic,
-		x.Id,
-		common.BytesToHash(x.AgentA[:]),
-		common.BytesToHash(x.AgentB[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeDoubleSignedEvent reads a log of this event.
-func DecodeDoubleSignedEvent(l *types.Log) (x DoubleSignedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != DoubleSignedTopic {
-		return x, fmt.Errorf("event DoubleSigned: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventDoubleSignedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event DoubleSigned: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Id = l.Topics[1]
-	x.AgentA = common.BytesToAddress(l.Topics[2][:])
-	x.AgentB = common.BytesToAddress(l.Topics[3][:])
-	x.Nonce = d.Nonce
-	x.Reporter = d.Reporter
-	return x, nil
-}
-
-// FeesWithdrawnTopic is topic 0 of FeesWithdrawn(address,address,uint256).
-var FeesWithdrawnTopic = common.HexToHash("0x5e110f8bc8a20b65dcc87f224bdf1cc039346e267118bae2739847f07321ffa8")
-
-// FeesWithdrawnEvent is the event FeesWithdrawn(address,address,uint256).
-type FeesWithdrawnEvent struct {
-	Vault     common.Address
-	Recipient common.Address
-	AmountWei uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *FeesWithdrawnEvent) Log(address common.Address) *types.Log {
-	d := eventFeesWithdrawnData{
-		AmountWei: x.AmountWei,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{FeesWithdrawnTopic,
-		common.BytesToHash(x.Vault[:]),
-		common.BytesToHash(x.Recipient[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeFeesWithdrawnEvent reads a log of this event.
-func DecodeFeesWithdrawnEvent(l *types.Log) (x FeesWithdrawnEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != FeesWithdrawnTopic {
-		return x, fmt.Errorf("event FeesWithdrawn: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventFeesWithdrawnData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event FeesWithdrawn: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Vault = common.BytesToAddress(l.Topics[1][:])
-	x.Recipient = common.BytesToAddress(l.Topics[2][:])
-	x.AmountWei = d.AmountWei
 	return x, nil
 }
 
@@ -1664,6 +1268,105 @@ func DecodeInvokedEvent(l *types.Log) (x InvokedEvent, err error) {
 	return x, nil
 }
 
+// KeyAuthorizedTopic is topic 0 of KeyAuthorized(address,address,uint64,uint256,bytes4[],bytes32[]).
+var KeyAuthorizedTopic = common.HexToHash("0x3ad446b0a7568fc833594145f7f8756d1733505bd6a7f217e7901b439fce22ab")
+
+// KeyAuthorizedEvent is the event KeyAuthorized(address,address,uint64,uint256,bytes4[],bytes32[]).
+type KeyAuthorizedEvent struct {
+	Agent         common.Address
+	Key           common.Address
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+// Log returns the event as emitted by address.
+func (x *KeyAuthorizedEvent) Log(address common.Address) *types.Log {
+	d := eventKeyAuthorizedData{
+		Expiry:        x.Expiry,
+		SpendLimitWei: x.SpendLimitWei,
+		Operations:    x.Operations,
+		Capabilities:  x.Capabilities,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{KeyAuthorizedTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Key[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeKeyAuthorizedEvent reads a log of this event.
+func DecodeKeyAuthorizedEvent(l *types.Log) (x KeyAuthorizedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != KeyAuthorizedTopic {
+		return x, fmt.Errorf("event KeyAuthorized: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventKeyAuthorizedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event KeyAuthorized: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Key = common.BytesToAddress(l.Topics[2][:])
+	x.Expiry = d.Expiry
+	x.SpendLimitWei = d.SpendLimitWei
+	x.Operations = d.Operations
+	x.Capabilities = d.Capabilities
+	return x, nil
+}
+
+// KeyRevokedTopic is topic 0 of KeyRevoked(address,address).
+var KeyRevokedTopic = common.HexToHash("0x14ce4f0c8c12936436b733974fb13d10fc13e8c41c06dc8e19d82001c93d7989")
+
+// KeyRevokedEvent is the event KeyRevoked(address,address).
+type KeyRevokedEvent struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *KeyRevokedEvent) Log(address common.Address) *types.Log {
+	d := eventKeyRevokedData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{KeyRevokedTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Key[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeKeyRevokedEvent reads a log of this event.
+func DecodeKeyRevokedEvent(l *types.Log) (x KeyRevokedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != KeyRevokedTopic {
+		return x, fmt.Errorf("event KeyRevoked: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventKeyRevokedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event KeyRevoked: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Key = common.BytesToAddress(l.Topics[2][:])
+	return x, nil
+}
+
 // MetadataSetTopic is topic 0 of MetadataSet(address,string,string,bytes).
 var MetadataSetTopic = common.HexToHash("0x15f5ce519653d3c6f348a3f9cc6f6ecf5a90ad2a7774ea30e3ac8cd48e959b74")
 
@@ -1713,83 +1416,96 @@ func DecodeMetadataSetEvent(l *types.Log) (x MetadataSetEvent, err error) {
 	return x, nil
 }
 
-// ParamsChangedTopic is topic 0 of ParamsChanged((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
-var ParamsChangedTopic = common.HexToHash("0x5d37f6170768f6603d3235c4aaa69a4190a452ebee659c5cea0ad8d401a32bfb")
+// OwnershipTransferredTopic is topic 0 of OwnershipTransferred(address,address,address).
+var OwnershipTransferredTopic = common.HexToHash("0xc8894f26f396ce8c004245c8b7cd1b92103a6e4302fcbab883987149ac01b7ec")
 
-// ParamsChangedEvent is the event ParamsChanged((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
-type ParamsChangedEvent struct {
-	Params IRecordsParams
+// OwnershipTransferredEvent is the event OwnershipTransferred(address,address,address).
+type OwnershipTransferredEvent struct {
+	Agent         common.Address
+	PreviousOwner common.Address
+	NewOwner      common.Address
 }
 
 // Log returns the event as emitted by address.
-func (x *ParamsChangedEvent) Log(address common.Address) *types.Log {
-	d := eventParamsChangedData{
-		Params: x.Params,
-	}
+func (x *OwnershipTransferredEvent) Log(address common.Address) *types.Log {
+	d := eventOwnershipTransferredData{}
 	b := make([]byte, d.size())
 	d.put(b)
 	l := &struct {
 		types.Log
-		topics [1]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [1]common.Hash{ParamsChangedTopic}}
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{OwnershipTransferredTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.PreviousOwner[:]),
+		common.BytesToHash(x.NewOwner[:]),
+	}}
 	l.Topics = l.topics[:]
 	return &l.Log
 }
 
-// DecodeParamsChangedEvent reads a log of this event.
-func DecodeParamsChangedEvent(l *types.Log) (x ParamsChangedEvent, err error) {
-	if len(l.Topics) != 1 || l.Topics[0] != ParamsChangedTopic {
-		return x, fmt.Errorf("event ParamsChanged: %w: topics", codec.ErrNotCanonical)
+// DecodeOwnershipTransferredEvent reads a log of this event.
+func DecodeOwnershipTransferredEvent(l *types.Log) (x OwnershipTransferredEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != OwnershipTransferredTopic {
+		return x, fmt.Errorf("event OwnershipTransferred: %w: topics", codec.ErrNotCanonical)
 	}
-	var d eventParamsChangedData
+	var d eventOwnershipTransferredData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("event ParamsChanged: %w", err)
+		return x, fmt.Errorf("event OwnershipTransferred: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
 	}
-	x.Params = d.Params
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.PreviousOwner = common.BytesToAddress(l.Topics[2][:])
+	x.NewOwner = common.BytesToAddress(l.Topics[3][:])
 	return x, nil
 }
 
-// PolicyChangedTopic is topic 0 of PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,address,address)).
-var PolicyChangedTopic = common.HexToHash("0xc3867bb17e17d615710ca094ef7a3a51dfc239dbd6c1f20acde77da9d00b54c6")
+// PaidTopic is topic 0 of Paid(address,address,uint256).
+var PaidTopic = common.HexToHash("0x9def4e2802183d68ce90a6a226a2962b59298616c27165f12c4fbc5c84cdd778")
 
-// PolicyChangedEvent is the event PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,address,address)).
-type PolicyChangedEvent struct {
-	Policy IRecordsPolicy
+// PaidEvent is the event Paid(address,address,uint256).
+type PaidEvent struct {
+	From      common.Address
+	To        common.Address
+	AmountWei uint256.Int
 }
 
 // Log returns the event as emitted by address.
-func (x *PolicyChangedEvent) Log(address common.Address) *types.Log {
-	d := eventPolicyChangedData{
-		Policy: x.Policy,
+func (x *PaidEvent) Log(address common.Address) *types.Log {
+	d := eventPaidData{
+		AmountWei: x.AmountWei,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
 	l := &struct {
 		types.Log
-		topics [1]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [1]common.Hash{PolicyChangedTopic}}
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{PaidTopic,
+		common.BytesToHash(x.From[:]),
+		common.BytesToHash(x.To[:]),
+	}}
 	l.Topics = l.topics[:]
 	return &l.Log
 }
 
-// DecodePolicyChangedEvent reads a log of this event.
-func DecodePolicyChangedEvent(l *types.Log) (x PolicyChangedEvent, err error) {
-	if len(l.Topics) != 1 || l.Topics[0] != PolicyChangedTopic {
-		return x, fmt.Errorf("event PolicyChanged: %w: topics", codec.ErrNotCanonical)
+// DecodePaidEvent reads a log of this event.
+func DecodePaidEvent(l *types.Log) (x PaidEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != PaidTopic {
+		return x, fmt.Errorf("event Paid: %w: topics", codec.ErrNotCanonical)
 	}
-	var d eventPolicyChangedData
+	var d eventPaidData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("event PolicyChanged: %w", err)
+		return x, fmt.Errorf("event Paid: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
 	}
-	x.Policy = d.Policy
+	x.From = common.BytesToAddress(l.Topics[1][:])
+	x.To = common.BytesToAddress(l.Topics[2][:])
+	x.AmountWei = d.AmountWei
 	return x, nil
 }
 
@@ -1864,53 +1580,106 @@ func DecodeRespondedEvent(l *types.Log) (x RespondedEvent, err error) {
 	return x, nil
 }
 
-// SlashedTopic is topic 0 of Slashed(address,bytes32,uint256,uint256).
-var SlashedTopic = common.HexToHash("0x686e4f97c0aca6c6719647401ac7f5e2ed3a928d46be84237c5a0258baa6ce03")
+// SessionClosedTopic is topic 0 of SessionClosed(bytes32,address,address,bytes32).
+var SessionClosedTopic = common.HexToHash("0x946bac42c3eaa28005e16d0831902d64967bca398a2ad3a22eb54023e13172c8")
 
-// SlashedEvent is the event Slashed(address,bytes32,uint256,uint256).
-type SlashedEvent struct {
-	Agent      common.Address
-	Id         common.Hash
-	SlashedWei uint256.Int
-	RewardWei  uint256.Int
+// SessionClosedEvent is the event SessionClosed(bytes32,address,address,bytes32).
+type SessionClosedEvent struct {
+	Id          common.Hash
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
 }
 
 // Log returns the event as emitted by address.
-func (x *SlashedEvent) Log(address common.Address) *types.Log {
-	d := eventSlashedData{
-		SlashedWei: x.SlashedWei,
-		RewardWei:  x.RewardWei,
+func (x *SessionClosedEvent) Log(address common.Address) *types.Log {
+	d := eventSessionClosedData{
+		ContextHash: x.ContextHash,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
 	l := &struct {
 		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{SlashedTopic,
-		common.BytesToHash(x.Agent[:]),
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{SessionClosedTopic,
 		x.Id,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Peer[:]),
 	}}
 	l.Topics = l.topics[:]
 	return &l.Log
 }
 
-// DecodeSlashedEvent reads a log of this event.
-func DecodeSlashedEvent(l *types.Log) (x SlashedEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != SlashedTopic {
-		return x, fmt.Errorf("event Slashed: %w: topics", codec.ErrNotCanonical)
+// DecodeSessionClosedEvent reads a log of this event.
+func DecodeSessionClosedEvent(l *types.Log) (x SessionClosedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != SessionClosedTopic {
+		return x, fmt.Errorf("event SessionClosed: %w: topics", codec.ErrNotCanonical)
 	}
-	var d eventSlashedData
+	var d eventSessionClosedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("event Slashed: %w", err)
+		return x, fmt.Errorf("event SessionClosed: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
 	}
-	x.Agent = common.BytesToAddress(l.Topics[1][:])
-	x.Id = l.Topics[2]
-	x.SlashedWei = d.SlashedWei
-	x.RewardWei = d.RewardWei
+	x.Id = l.Topics[1]
+	x.Agent = common.BytesToAddress(l.Topics[2][:])
+	x.Peer = common.BytesToAddress(l.Topics[3][:])
+	x.ContextHash = d.ContextHash
+	return x, nil
+}
+
+// SessionOpenedTopic is topic 0 of SessionOpened(bytes32,address,address,bytes32,uint64).
+var SessionOpenedTopic = common.HexToHash("0xf4935c026007449d37dfab0a6e6ff6e991a62a8767e5c4e4f1e36d02999f4d23")
+
+// SessionOpenedEvent is the event SessionOpened(bytes32,address,address,bytes32,uint64).
+type SessionOpenedEvent struct {
+	Id          common.Hash
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	Expiry      uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *SessionOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventSessionOpenedData{
+		ContextHash: x.ContextHash,
+		Expiry:      x.Expiry,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{SessionOpenedTopic,
+		x.Id,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Peer[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeSessionOpenedEvent reads a log of this event.
+func DecodeSessionOpenedEvent(l *types.Log) (x SessionOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != SessionOpenedTopic {
+		return x, fmt.Errorf("event SessionOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSessionOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event SessionOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Agent = common.BytesToAddress(l.Topics[2][:])
+	x.Peer = common.BytesToAddress(l.Topics[3][:])
+	x.ContextHash = d.ContextHash
+	x.Expiry = d.Expiry
 	return x, nil
 }
 
@@ -2062,6 +1831,21 @@ type Revert interface {
 	Encode() []byte
 }
 
+// AccountDelegatedErrorSelector selects the error AccountDelegated(address).
+var AccountDelegatedErrorSelector = [4]byte{0x60, 0xbe, 0xe3, 0xfc}
+
+// Encode returns selector and arguments.
+func (x *AccountDelegated) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AccountDelegatedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *AccountDelegated) Error() string {
+	return fmt.Sprintf("AccountDelegated(account %v)", x.Account)
+}
+
 // AlreadyRegisteredErrorSelector selects the error AlreadyRegistered(address).
 var AlreadyRegisteredErrorSelector = [4]byte{0x45, 0xed, 0x80, 0xe9}
 
@@ -2092,49 +1876,19 @@ func (x *BadAttestation) Error() string {
 	return fmt.Sprintf("BadAttestation(recovered %v, callee %v)", x.Recovered, x.Callee)
 }
 
-// BadChannelSignatureErrorSelector selects the error BadChannelSignature(address,address).
-var BadChannelSignatureErrorSelector = [4]byte{0xef, 0x3c, 0xef, 0x85}
+// BadWalletSignatureErrorSelector selects the error BadWalletSignature(address,address).
+var BadWalletSignatureErrorSelector = [4]byte{0x1f, 0xe1, 0x61, 0xc9}
 
 // Encode returns selector and arguments.
-func (x *BadChannelSignature) Encode() []byte {
+func (x *BadWalletSignature) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, BadChannelSignatureErrorSelector[:])
+	copy(b, BadWalletSignatureErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *BadChannelSignature) Error() string {
-	return fmt.Sprintf("BadChannelSignature(recovered %v, agent %v)", x.Recovered, x.Agent)
-}
-
-// BalancesDoNotSumErrorSelector selects the error BalancesDoNotSum(uint256,uint256,uint256,uint256).
-var BalancesDoNotSumErrorSelector = [4]byte{0x93, 0xf3, 0x3c, 0xa2}
-
-// Encode returns selector and arguments.
-func (x *BalancesDoNotSum) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, BalancesDoNotSumErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *BalancesDoNotSum) Error() string {
-	return fmt.Sprintf("BalancesDoNotSum(balanceA %v, balanceB %v, depositA %v, depositB %v)", x.BalanceA.Dec(), x.BalanceB.Dec(), x.DepositA.Dec(), x.DepositB.Dec())
-}
-
-// BondTooLowErrorSelector selects the error BondTooLow(uint256,uint256).
-var BondTooLowErrorSelector = [4]byte{0x00, 0x01, 0x55, 0xb5}
-
-// Encode returns selector and arguments.
-func (x *BondTooLow) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, BondTooLowErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *BondTooLow) Error() string {
-	return fmt.Sprintf("BondTooLow(bondWei %v, minimumWei %v)", x.BondWei.Dec(), x.MinimumWei.Dec())
+func (x *BadWalletSignature) Error() string {
+	return fmt.Sprintf("BadWalletSignature(recovered %v, wallet %v)", x.Recovered, x.Wallet)
 }
 
 // CalleeInactiveErrorSelector selects the error CalleeInactive(address).
@@ -2163,6 +1917,21 @@ func (x *CalleeUnknown) Encode() []byte {
 
 func (x *CalleeUnknown) Error() string { return fmt.Sprintf("CalleeUnknown(callee %v)", x.Callee) }
 
+// CapabilityNotAllowedErrorSelector selects the error CapabilityNotAllowed(address,bytes32).
+var CapabilityNotAllowedErrorSelector = [4]byte{0x8f, 0x68, 0xc9, 0xfb}
+
+// Encode returns selector and arguments.
+func (x *CapabilityNotAllowed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CapabilityNotAllowedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CapabilityNotAllowed) Error() string {
+	return fmt.Sprintf("CapabilityNotAllowed(key %v, capability %v)", x.Key, x.Capability)
+}
+
 // CapabilityUnknownErrorSelector selects the error CapabilityUnknown(address,bytes32).
 var CapabilityUnknownErrorSelector = [4]byte{0x1a, 0xb8, 0x27, 0x91}
 
@@ -2176,109 +1945,6 @@ func (x *CapabilityUnknown) Encode() []byte {
 
 func (x *CapabilityUnknown) Error() string {
 	return fmt.Sprintf("CapabilityUnknown(callee %v, capability %v)", x.Callee, x.Capability)
-}
-
-// ChannelExpiredErrorSelector selects the error ChannelExpired(bytes32,uint64).
-var ChannelExpiredErrorSelector = [4]byte{0x3f, 0xce, 0xcb, 0xdb}
-
-// Encode returns selector and arguments.
-func (x *ChannelExpired) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, ChannelExpiredErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *ChannelExpired) Error() string {
-	return fmt.Sprintf("ChannelExpired(id %v, expiresAt %v)", x.Id, x.ExpiresAt)
-}
-
-// ChannelNotClosingErrorSelector selects the error ChannelNotClosing(bytes32,uint8).
-var ChannelNotClosingErrorSelector = [4]byte{0x91, 0xb7, 0xfe, 0x9d}
-
-// Encode returns selector and arguments.
-func (x *ChannelNotClosing) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, ChannelNotClosingErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *ChannelNotClosing) Error() string {
-	return fmt.Sprintf("ChannelNotClosing(id %v, status %v)", x.Id, x.Status)
-}
-
-// ChannelNotOpenErrorSelector selects the error ChannelNotOpen(bytes32,uint8).
-var ChannelNotOpenErrorSelector = [4]byte{0x48, 0xaa, 0x64, 0x69}
-
-// Encode returns selector and arguments.
-func (x *ChannelNotOpen) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, ChannelNotOpenErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *ChannelNotOpen) Error() string {
-	return fmt.Sprintf("ChannelNotOpen(id %v, status %v)", x.Id, x.Status)
-}
-
-// ChannelTermsExpiredErrorSelector selects the error ChannelTermsExpired(uint64).
-var ChannelTermsExpiredErrorSelector = [4]byte{0x4e, 0x67, 0x26, 0x98}
-
-// Encode returns selector and arguments.
-func (x *ChannelTermsExpired) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, ChannelTermsExpiredErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *ChannelTermsExpired) Error() string {
-	return fmt.Sprintf("ChannelTermsExpired(validUntil %v)", x.ValidUntil)
-}
-
-// ChannelTermsNonceErrorSelector selects the error ChannelTermsNonce(uint64,uint64).
-var ChannelTermsNonceErrorSelector = [4]byte{0xe2, 0xf6, 0x0d, 0x57}
-
-// Encode returns selector and arguments.
-func (x *ChannelTermsNonce) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, ChannelTermsNonceErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *ChannelTermsNonce) Error() string {
-	return fmt.Sprintf("ChannelTermsNonce(nonce %v, expected %v)", x.Nonce, x.Expected)
-}
-
-// ChannelUnknownErrorSelector selects the error ChannelUnknown(bytes32).
-var ChannelUnknownErrorSelector = [4]byte{0xcb, 0xa6, 0xe6, 0x3a}
-
-// Encode returns selector and arguments.
-func (x *ChannelUnknown) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, ChannelUnknownErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *ChannelUnknown) Error() string { return fmt.Sprintf("ChannelUnknown(id %v)", x.Id) }
-
-// ChannelWindowOverErrorSelector selects the error ChannelWindowOver(bytes32,uint64).
-var ChannelWindowOverErrorSelector = [4]byte{0x31, 0x37, 0x14, 0x31}
-
-// Encode returns selector and arguments.
-func (x *ChannelWindowOver) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, ChannelWindowOverErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *ChannelWindowOver) Error() string {
-	return fmt.Sprintf("ChannelWindowOver(id %v, closesAt %v)", x.Id, x.ClosesAt)
 }
 
 // ContractCreationUnsupportedErrorSelector selects the error ContractCreationUnsupported().
@@ -2324,62 +1990,6 @@ func (x *DACommitmentMismatch) Error() string {
 	return fmt.Sprintf("DACommitmentMismatch(expected %v, contentHash %v)", x.Expected, x.ContentHash)
 }
 
-// DepositNotCoveredErrorSelector selects the error DepositNotCovered(address,uint256,uint256).
-var DepositNotCoveredErrorSelector = [4]byte{0x40, 0xe3, 0x8e, 0x58}
-
-// Encode returns selector and arguments.
-func (x *DepositNotCovered) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DepositNotCoveredErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *DepositNotCovered) Error() string {
-	return fmt.Sprintf("DepositNotCovered(agent %v, balanceWei %v, depositWei %v)", x.Agent, x.BalanceWei.Dec(), x.DepositWei.Dec())
-}
-
-// DepositsAboveFundedErrorSelector selects the error DepositsAboveFunded(uint256,uint256,uint256,uint256).
-var DepositsAboveFundedErrorSelector = [4]byte{0xc2, 0xbf, 0x82, 0xa8}
-
-// Encode returns selector and arguments.
-func (x *DepositsAboveFunded) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DepositsAboveFundedErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *DepositsAboveFunded) Error() string {
-	return fmt.Sprintf("DepositsAboveFunded(depositA %v, depositB %v, fundedA %v, fundedB %v)", x.DepositA.Dec(), x.DepositB.Dec(), x.FundedA.Dec(), x.FundedB.Dec())
-}
-
-// DisputeExistsErrorSelector selects the error DisputeExists(bytes32).
-var DisputeExistsErrorSelector = [4]byte{0x50, 0xbb, 0x26, 0x55}
-
-// Encode returns selector and arguments.
-func (x *DisputeExists) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DisputeExistsErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *DisputeExists) Error() string { return fmt.Sprintf("DisputeExists(target %v)", x.Target) }
-
-// DisputeUnknownErrorSelector selects the error DisputeUnknown(bytes32).
-var DisputeUnknownErrorSelector = [4]byte{0x0f, 0x3b, 0x03, 0xd6}
-
-// Encode returns selector and arguments.
-func (x *DisputeUnknown) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DisputeUnknownErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *DisputeUnknown) Error() string { return fmt.Sprintf("DisputeUnknown(target %v)", x.Target) }
-
 // DuplicateInteractionErrorSelector selects the error DuplicateInteraction(bytes32).
 var DuplicateInteractionErrorSelector = [4]byte{0xaf, 0x09, 0x3e, 0x82}
 
@@ -2395,18 +2005,18 @@ func (x *DuplicateInteraction) Error() string {
 	return fmt.Sprintf("DuplicateInteraction(id %v)", x.Id)
 }
 
-// FeeRecipientUnsetErrorSelector selects the error FeeRecipientUnset().
-var FeeRecipientUnsetErrorSelector = [4]byte{0x7b, 0xde, 0x03, 0x50}
+// DuplicateSessionErrorSelector selects the error DuplicateSession(bytes32).
+var DuplicateSessionErrorSelector = [4]byte{0x00, 0xe5, 0x78, 0x39}
 
 // Encode returns selector and arguments.
-func (x *FeeRecipientUnset) Encode() []byte {
+func (x *DuplicateSession) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, FeeRecipientUnsetErrorSelector[:])
+	copy(b, DuplicateSessionErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *FeeRecipientUnset) Error() string { return "FeeRecipientUnset" }
+func (x *DuplicateSession) Error() string { return fmt.Sprintf("DuplicateSession(id %v)", x.Id) }
 
 // FieldOutOfRangeErrorSelector selects the error FieldOutOfRange(string).
 var FieldOutOfRangeErrorSelector = [4]byte{0x6a, 0x0b, 0x23, 0x7d}
@@ -2436,21 +2046,6 @@ func (x *InsufficientBalance) Error() string {
 	return fmt.Sprintf("InsufficientBalance(balanceWei %v, neededWei %v)", x.BalanceWei.Dec(), x.NeededWei.Dec())
 }
 
-// InteractionCountInvalidErrorSelector selects the error InteractionCountInvalid(uint64,uint64,uint64).
-var InteractionCountInvalidErrorSelector = [4]byte{0xa7, 0xb0, 0xd0, 0xb9}
-
-// Encode returns selector and arguments.
-func (x *InteractionCountInvalid) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, InteractionCountInvalidErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *InteractionCountInvalid) Error() string {
-	return fmt.Sprintf("InteractionCountInvalid(interactionCount %v, minimum %v, maximum %v)", x.InteractionCount, x.Minimum, x.Maximum)
-}
-
 // InteractionExpiredErrorSelector selects the error InteractionExpired(bytes32,uint64).
 var InteractionExpiredErrorSelector = [4]byte{0x50, 0x7b, 0xb9, 0xb7}
 
@@ -2465,19 +2060,6 @@ func (x *InteractionExpired) Encode() []byte {
 func (x *InteractionExpired) Error() string {
 	return fmt.Sprintf("InteractionExpired(id %v, deadline %v)", x.Id, x.Deadline)
 }
-
-// InteractionPendingErrorSelector selects the error InteractionPending(bytes32).
-var InteractionPendingErrorSelector = [4]byte{0x38, 0x9c, 0x33, 0xfd}
-
-// Encode returns selector and arguments.
-func (x *InteractionPending) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, InteractionPendingErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *InteractionPending) Error() string { return fmt.Sprintf("InteractionPending(id %v)", x.Id) }
 
 // InteractionSettledErrorSelector selects the error InteractionSettled(bytes32,uint8).
 var InteractionSettledErrorSelector = [4]byte{0xc3, 0xd5, 0xcf, 0xc2}
@@ -2507,6 +2089,36 @@ func (x *InteractionUnknown) Encode() []byte {
 
 func (x *InteractionUnknown) Error() string { return fmt.Sprintf("InteractionUnknown(id %v)", x.Id) }
 
+// KeyExpiredErrorSelector selects the error KeyExpired(address,uint64).
+var KeyExpiredErrorSelector = [4]byte{0x33, 0xe3, 0xc2, 0xd0}
+
+// Encode returns selector and arguments.
+func (x *KeyExpired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, KeyExpiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *KeyExpired) Error() string {
+	return fmt.Sprintf("KeyExpired(key %v, expiry %v)", x.Key, x.Expiry)
+}
+
+// KeyUnknownErrorSelector selects the error KeyUnknown(address,address).
+var KeyUnknownErrorSelector = [4]byte{0x16, 0x12, 0x46, 0x90}
+
+// Encode returns selector and arguments.
+func (x *KeyUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, KeyUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *KeyUnknown) Error() string {
+	return fmt.Sprintf("KeyUnknown(agent %v, key %v)", x.Agent, x.Key)
+}
+
 // MalformedCalldataErrorSelector selects the error MalformedCalldata().
 var MalformedCalldataErrorSelector = [4]byte{0x59, 0x17, 0x0b, 0xf0}
 
@@ -2533,18 +2145,20 @@ func (x *NoCodeAtTarget) Encode() []byte {
 
 func (x *NoCodeAtTarget) Error() string { return fmt.Sprintf("NoCodeAtTarget(target %v)", x.Target) }
 
-// NotAdjudicatedErrorSelector selects the error NotAdjudicated(bytes32).
-var NotAdjudicatedErrorSelector = [4]byte{0x01, 0x0c, 0x1a, 0x45}
+// NotAuthorizedErrorSelector selects the error NotAuthorized(address,address).
+var NotAuthorizedErrorSelector = [4]byte{0xc5, 0x5d, 0xdc, 0x97}
 
 // Encode returns selector and arguments.
-func (x *NotAdjudicated) Encode() []byte {
+func (x *NotAuthorized) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, NotAdjudicatedErrorSelector[:])
+	copy(b, NotAuthorizedErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *NotAdjudicated) Error() string { return fmt.Sprintf("NotAdjudicated(target %v)", x.Target) }
+func (x *NotAuthorized) Error() string {
+	return fmt.Sprintf("NotAuthorized(agent %v, sender %v)", x.Agent, x.Sender)
+}
 
 // NotCalleeErrorSelector selects the error NotCallee(address,address).
 var NotCalleeErrorSelector = [4]byte{0x8f, 0xd9, 0xda, 0xc8}
@@ -2561,46 +2175,18 @@ func (x *NotCallee) Error() string {
 	return fmt.Sprintf("NotCallee(sender %v, callee %v)", x.Sender, x.Callee)
 }
 
-// NotCallerErrorSelector selects the error NotCaller(address,address).
-var NotCallerErrorSelector = [4]byte{0xd4, 0x05, 0xab, 0x66}
+// NotPartyErrorSelector selects the error NotParty(bytes32,address).
+var NotPartyErrorSelector = [4]byte{0x72, 0x3b, 0xbd, 0x35}
 
 // Encode returns selector and arguments.
-func (x *NotCaller) Encode() []byte {
+func (x *NotParty) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, NotCallerErrorSelector[:])
+	copy(b, NotPartyErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *NotCaller) Error() string {
-	return fmt.Sprintf("NotCaller(sender %v, caller %v)", x.Sender, x.Caller)
-}
-
-// NotChannelPartyErrorSelector selects the error NotChannelParty(address).
-var NotChannelPartyErrorSelector = [4]byte{0xd0, 0x69, 0x54, 0x05}
-
-// Encode returns selector and arguments.
-func (x *NotChannelParty) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, NotChannelPartyErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *NotChannelParty) Error() string { return fmt.Sprintf("NotChannelParty(sender %v)", x.Sender) }
-
-// NotGovernanceErrorSelector selects the error NotGovernance(address).
-var NotGovernanceErrorSelector = [4]byte{0x98, 0x8d, 0x1f, 0x03}
-
-// Encode returns selector and arguments.
-func (x *NotGovernance) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, NotGovernanceErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *NotGovernance) Error() string { return fmt.Sprintf("NotGovernance(sender %v)", x.Sender) }
+func (x *NotParty) Error() string { return fmt.Sprintf("NotParty(id %v, sender %v)", x.Id, x.Sender) }
 
 // NotRegisteredErrorSelector selects the error NotRegistered(address).
 var NotRegisteredErrorSelector = [4]byte{0xbf, 0xc6, 0xc3, 0x37}
@@ -2615,19 +2201,6 @@ func (x *NotRegistered) Encode() []byte {
 
 func (x *NotRegistered) Error() string { return fmt.Sprintf("NotRegistered(agent %v)", x.Agent) }
 
-// NotResolverErrorSelector selects the error NotResolver(address).
-var NotResolverErrorSelector = [4]byte{0x08, 0x28, 0x67, 0xd8}
-
-// Encode returns selector and arguments.
-func (x *NotResolver) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, NotResolverErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *NotResolver) Error() string { return fmt.Sprintf("NotResolver(sender %v)", x.Sender) }
-
 // NothingToWithdrawErrorSelector selects the error NothingToWithdraw(address).
 var NothingToWithdrawErrorSelector = [4]byte{0xdc, 0x69, 0xdc, 0x16}
 
@@ -2641,6 +2214,21 @@ func (x *NothingToWithdraw) Encode() []byte {
 
 func (x *NothingToWithdraw) Error() string {
 	return fmt.Sprintf("NothingToWithdraw(agent %v)", x.Agent)
+}
+
+// OperationNotAllowedErrorSelector selects the error OperationNotAllowed(address,bytes4).
+var OperationNotAllowedErrorSelector = [4]byte{0xe5, 0x23, 0xbd, 0x31}
+
+// Encode returns selector and arguments.
+func (x *OperationNotAllowed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, OperationNotAllowedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *OperationNotAllowed) Error() string {
+	return fmt.Sprintf("OperationNotAllowed(key %v, operation 0x%x)", x.Key, x.Operation)
 }
 
 // OutOfGasErrorSelector selects the error OutOfGas(uint64,uint64).
@@ -2716,6 +2304,49 @@ func (x *SelfInvocation) Encode() []byte {
 
 func (x *SelfInvocation) Error() string { return fmt.Sprintf("SelfInvocation(agent %v)", x.Agent) }
 
+// SessionIsClosedErrorSelector selects the error SessionIsClosed(bytes32,uint64).
+var SessionIsClosedErrorSelector = [4]byte{0x41, 0xc2, 0xbb, 0x9b}
+
+// Encode returns selector and arguments.
+func (x *SessionIsClosed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SessionIsClosedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SessionIsClosed) Error() string {
+	return fmt.Sprintf("SessionIsClosed(id %v, closedAt %v)", x.Id, x.ClosedAt)
+}
+
+// SessionUnknownErrorSelector selects the error SessionUnknown(bytes32).
+var SessionUnknownErrorSelector = [4]byte{0x22, 0x62, 0xa8, 0x32}
+
+// Encode returns selector and arguments.
+func (x *SessionUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SessionUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SessionUnknown) Error() string { return fmt.Sprintf("SessionUnknown(id %v)", x.Id) }
+
+// SpendLimitExceededErrorSelector selects the error SpendLimitExceeded(address,uint256,uint256,uint256).
+var SpendLimitExceededErrorSelector = [4]byte{0x3b, 0x1e, 0xf2, 0xdc}
+
+// Encode returns selector and arguments.
+func (x *SpendLimitExceeded) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SpendLimitExceededErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SpendLimitExceeded) Error() string {
+	return fmt.Sprintf("SpendLimitExceeded(key %v, spentWei %v, valueWei %v, spendLimitWei %v)", x.Key, x.SpentWei.Dec(), x.ValueWei.Dec(), x.SpendLimitWei.Dec())
+}
+
 // StakeBelowMinimumErrorSelector selects the error StakeBelowMinimum(uint256,uint256).
 var StakeBelowMinimumErrorSelector = [4]byte{0x78, 0xe0, 0x30, 0xdb}
 
@@ -2730,49 +2361,6 @@ func (x *StakeBelowMinimum) Encode() []byte {
 func (x *StakeBelowMinimum) Error() string {
 	return fmt.Sprintf("StakeBelowMinimum(stakeWei %v, minimumWei %v)", x.StakeWei.Dec(), x.MinimumWei.Dec())
 }
-
-// StakeHeldErrorSelector selects the error StakeHeld(address,uint32).
-var StakeHeldErrorSelector = [4]byte{0x9b, 0x32, 0x37, 0xcd}
-
-// Encode returns selector and arguments.
-func (x *StakeHeld) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, StakeHeldErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *StakeHeld) Error() string {
-	return fmt.Sprintf("StakeHeld(agent %v, holds %v)", x.Agent, x.Holds)
-}
-
-// StaleStateErrorSelector selects the error StaleState(uint64,uint64).
-var StaleStateErrorSelector = [4]byte{0xd4, 0xf7, 0xa6, 0x31}
-
-// Encode returns selector and arguments.
-func (x *StaleState) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, StaleStateErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *StaleState) Error() string {
-	return fmt.Sprintf("StaleState(nonce %v, recorded %v)", x.Nonce, x.Recorded)
-}
-
-// StatesDoNotConflictErrorSelector selects the error StatesDoNotConflict().
-var StatesDoNotConflictErrorSelector = [4]byte{0x6d, 0x86, 0x0d, 0x1c}
-
-// Encode returns selector and arguments.
-func (x *StatesDoNotConflict) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, StatesDoNotConflictErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *StatesDoNotConflict) Error() string { return "StatesDoNotConflict" }
 
 // TooManyCapabilitiesErrorSelector selects the error TooManyCapabilities(uint256,uint256).
 var TooManyCapabilitiesErrorSelector = [4]byte{0x29, 0x0e, 0xbd, 0x8d}
@@ -2853,6 +2441,11 @@ func DecodeRevert(data []byte) Revert {
 		return nil
 	}
 	switch [4]byte(data[:4]) {
+	case AccountDelegatedErrorSelector:
+		var x AccountDelegated
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case AlreadyRegisteredErrorSelector:
 		var x AlreadyRegistered
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -2863,18 +2456,8 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case BadChannelSignatureErrorSelector:
-		var x BadChannelSignature
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case BalancesDoNotSumErrorSelector:
-		var x BalancesDoNotSum
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case BondTooLowErrorSelector:
-		var x BondTooLow
+	case BadWalletSignatureErrorSelector:
+		var x BadWalletSignature
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2888,43 +2471,13 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case CapabilityNotAllowedErrorSelector:
+		var x CapabilityNotAllowed
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case CapabilityUnknownErrorSelector:
 		var x CapabilityUnknown
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case ChannelExpiredErrorSelector:
-		var x ChannelExpired
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case ChannelNotClosingErrorSelector:
-		var x ChannelNotClosing
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case ChannelNotOpenErrorSelector:
-		var x ChannelNotOpen
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case ChannelTermsExpiredErrorSelector:
-		var x ChannelTermsExpired
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case ChannelTermsNonceErrorSelector:
-		var x ChannelTermsNonce
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case ChannelUnknownErrorSelector:
-		var x ChannelUnknown
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case ChannelWindowOverErrorSelector:
-		var x ChannelWindowOver
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2943,33 +2496,13 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case DepositNotCoveredErrorSelector:
-		var x DepositNotCovered
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case DepositsAboveFundedErrorSelector:
-		var x DepositsAboveFunded
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case DisputeExistsErrorSelector:
-		var x DisputeExists
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case DisputeUnknownErrorSelector:
-		var x DisputeUnknown
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
 	case DuplicateInteractionErrorSelector:
 		var x DuplicateInteraction
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case FeeRecipientUnsetErrorSelector:
-		var x FeeRecipientUnset
+	case DuplicateSessionErrorSelector:
+		var x DuplicateSession
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2983,18 +2516,8 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case InteractionCountInvalidErrorSelector:
-		var x InteractionCountInvalid
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
 	case InteractionExpiredErrorSelector:
 		var x InteractionExpired
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case InteractionPendingErrorSelector:
-		var x InteractionPending
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -3008,6 +2531,16 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case KeyExpiredErrorSelector:
+		var x KeyExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case KeyUnknownErrorSelector:
+		var x KeyUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case MalformedCalldataErrorSelector:
 		var x MalformedCalldata
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -3018,8 +2551,8 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case NotAdjudicatedErrorSelector:
-		var x NotAdjudicated
+	case NotAuthorizedErrorSelector:
+		var x NotAuthorized
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -3028,18 +2561,8 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case NotCallerErrorSelector:
-		var x NotCaller
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case NotChannelPartyErrorSelector:
-		var x NotChannelParty
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case NotGovernanceErrorSelector:
-		var x NotGovernance
+	case NotPartyErrorSelector:
+		var x NotParty
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -3048,13 +2571,13 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case NotResolverErrorSelector:
-		var x NotResolver
+	case NothingToWithdrawErrorSelector:
+		var x NothingToWithdraw
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case NothingToWithdrawErrorSelector:
-		var x NothingToWithdraw
+	case OperationNotAllowedErrorSelector:
+		var x OperationNotAllowed
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -3083,23 +2606,23 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case SessionIsClosedErrorSelector:
+		var x SessionIsClosed
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SessionUnknownErrorSelector:
+		var x SessionUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SpendLimitExceededErrorSelector:
+		var x SpendLimitExceeded
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case StakeBelowMinimumErrorSelector:
 		var x StakeBelowMinimum
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case StakeHeldErrorSelector:
-		var x StakeHeld
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case StaleStateErrorSelector:
-		var x StaleState
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case StatesDoNotConflictErrorSelector:
-		var x StatesDoNotConflict
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -3132,50 +2655,40 @@ func DecodeRevert(data []byte) Revert {
 	return nil
 }
 
-// CheckpointCall has the ABI layout of the Solidity type or argument list of that name.
-type CheckpointCall struct {
-	State ChannelState
-	SigA  []byte
-	SigB  []byte
+// ActForCall has the ABI layout of the Solidity type or argument list of that name.
+type ActForCall struct {
+	Agent     common.Address
+	ValueWei  uint256.Int
+	Operation []byte
 }
 
-func (x *CheckpointCall) size() int {
-	n := 320
-	n += 32 + codec.Padded(len(x.SigA))
-	n += 32 + codec.Padded(len(x.SigB))
+func (x *ActForCall) size() int {
+	n := 96
+	n += 32 + codec.Padded(len(x.Operation))
 	return n
 }
 
-func (x *CheckpointCall) put(b []byte) {
-	tail := 320
-	x.State.put(b[0:])
-	codec.PutUint64(b[256:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SigA)
-	codec.PutUint64(b[288:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SigB)
+func (x *ActForCall) put(b []byte) {
+	tail := 96
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint256(b[32:], &x.ValueWei)
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Operation)
 	_ = tail
 }
 
-func (x *CheckpointCall) get(b []byte) (used int, err error) {
-	tail := 320
+func (x *ActForCall) get(b []byte) (used int, err error) {
+	tail := 96
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.State.get(b[0 : 0+256]); err != nil {
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
-	if err = codec.GetOffset(b, 256, tail); err != nil {
+	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
 		return 0, err
 	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.SigA = v
-		tail += n
-	}
-	if err = codec.GetOffset(b, 288, tail); err != nil {
+	if err = codec.GetOffset(b, 64, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -3183,65 +2696,187 @@ func (x *CheckpointCall) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.SigB = v
+		x.Operation = v
 		tail += n
 	}
 	return tail, nil
 }
 
-// CloseChannelCall has the ABI layout of the Solidity type or argument list of that name.
-type CloseChannelCall struct {
-	State ChannelState
-	SigA  []byte
-	SigB  []byte
+// AgentOfCall has the ABI layout of the Solidity type or argument list of that name.
+type AgentOfCall struct {
+	Owner common.Address
+	Index uint64
 }
 
-func (x *CloseChannelCall) size() int {
-	n := 320
-	n += 32 + codec.Padded(len(x.SigA))
-	n += 32 + codec.Padded(len(x.SigB))
+func (x *AgentOfCall) size() int {
+	n := 64
 	return n
 }
 
-func (x *CloseChannelCall) put(b []byte) {
-	tail := 320
-	x.State.put(b[0:])
-	codec.PutUint64(b[256:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SigA)
-	codec.PutUint64(b[288:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SigB)
-	_ = tail
+func (x *AgentOfCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Owner)
+	codec.PutUint64(b[32:], uint64(x.Index))
 }
 
-func (x *CloseChannelCall) get(b []byte) (used int, err error) {
-	tail := 320
+func (x *AgentOfCall) get(b []byte) (used int, err error) {
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.State.get(b[0 : 0+256]); err != nil {
+	if x.Owner, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
-	if err = codec.GetOffset(b, 256, tail); err != nil {
+	if x.Index, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// AgentOfReturn has the ABI layout of the Solidity type or argument list of that name.
+type AgentOfReturn struct {
+	Ret0 common.Address
+}
+
+func (x *AgentOfReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *AgentOfReturn) put(b []byte) {
+	codec.PutAddress(b[0:], x.Ret0)
+}
+
+func (x *AgentOfReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Ret0, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// AuthorizeKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type AuthorizeKeyCall struct {
+	Key           common.Address
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *AuthorizeKeyCall) size() int {
+	n := 160
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *AuthorizeKeyCall) put(b []byte) {
+	tail := 160
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
+		tail += 32
+	}
+	codec.PutUint64(b[128:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *AuthorizeKeyCall) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
 		return 0, err
 	}
 	{
-		v, n, err := codec.GetBytes(b[tail:])
+		count, err := codec.GetCount(b[tail:], 32)
 		if err != nil {
 			return 0, err
 		}
-		x.SigA = v
-		tail += n
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
 	}
-	if err = codec.GetOffset(b, 288, tail); err != nil {
+	if err = codec.GetOffset(b, 128, tail); err != nil {
 		return 0, err
 	}
 	{
-		v, n, err := codec.GetBytes(b[tail:])
+		count, err := codec.GetCount(b[tail:], 32)
 		if err != nil {
 			return 0, err
 		}
-		x.SigB = v
-		tail += n
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
+// CloseSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type CloseSessionCall struct {
+	Id          common.Hash
+	ContextHash common.Hash
+}
+
+func (x *CloseSessionCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *CloseSessionCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ContextHash
+}
+
+func (x *CloseSessionCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -3262,112 +2897,6 @@ func (x *DeregisterCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	return tail, nil
-}
-
-// DisputeCall has the ABI layout of the Solidity type or argument list of that name.
-type DisputeCall struct {
-	Kind         uint8
-	Target       common.Hash
-	Game         common.Address
-	EvidenceHash common.Hash
-	Da           DAPointer
-}
-
-func (x *DisputeCall) size() int {
-	n := 256
-	return n
-}
-
-func (x *DisputeCall) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Kind))
-	*(*[32]byte)(b[32:]) = x.Target
-	codec.PutAddress(b[64:], x.Game)
-	*(*[32]byte)(b[96:]) = x.EvidenceHash
-	x.Da.put(b[128:])
-}
-
-func (x *DisputeCall) get(b []byte) (used int, err error) {
-	tail := 256
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Kind = uint8(v)
-	}
-	if x.Target, err = codec.GetHash(b, 32); err != nil {
-		return 0, err
-	}
-	if x.Game, err = codec.GetAddress(b, 64); err != nil {
-		return 0, err
-	}
-	if x.EvidenceHash, err = codec.GetHash(b, 96); err != nil {
-		return 0, err
-	}
-	if _, err = x.Da.get(b[128 : 128+128]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DisputeChannelCall has the ABI layout of the Solidity type or argument list of that name.
-type DisputeChannelCall struct {
-	State ChannelState
-	SigA  []byte
-	SigB  []byte
-}
-
-func (x *DisputeChannelCall) size() int {
-	n := 320
-	n += 32 + codec.Padded(len(x.SigA))
-	n += 32 + codec.Padded(len(x.SigB))
-	return n
-}
-
-func (x *DisputeChannelCall) put(b []byte) {
-	tail := 320
-	x.State.put(b[0:])
-	codec.PutUint64(b[256:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SigA)
-	codec.PutUint64(b[288:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SigB)
-	_ = tail
-}
-
-func (x *DisputeChannelCall) get(b []byte) (used int, err error) {
-	tail := 320
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if _, err = x.State.get(b[0 : 0+256]); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 256, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.SigA = v
-		tail += n
-	}
-	if err = codec.GetOffset(b, 288, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.SigB = v
-		tail += n
 	}
 	return tail, nil
 }
@@ -3501,161 +3030,6 @@ func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// GetChannelCall has the ABI layout of the Solidity type or argument list of that name.
-type GetChannelCall struct {
-	Id common.Hash
-}
-
-func (x *GetChannelCall) size() int {
-	n := 32
-	return n
-}
-
-func (x *GetChannelCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *GetChannelCall) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetChannelReturn has the ABI layout of the Solidity type or argument list of that name.
-type GetChannelReturn struct {
-	Ret0 ChannelView
-}
-
-func (x *GetChannelReturn) size() int {
-	n := 512
-	return n
-}
-
-func (x *GetChannelReturn) put(b []byte) {
-	x.Ret0.put(b[0:])
-}
-
-func (x *GetChannelReturn) get(b []byte) (used int, err error) {
-	tail := 512
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if _, err = x.Ret0.get(b[0 : 0+512]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetChannelPairCall has the ABI layout of the Solidity type or argument list of that name.
-type GetChannelPairCall struct {
-	AgentA common.Address
-	AgentB common.Address
-}
-
-func (x *GetChannelPairCall) size() int {
-	n := 64
-	return n
-}
-
-func (x *GetChannelPairCall) put(b []byte) {
-	codec.PutAddress(b[0:], x.AgentA)
-	codec.PutAddress(b[32:], x.AgentB)
-}
-
-func (x *GetChannelPairCall) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.AgentA, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.AgentB, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetChannelPairReturn has the ABI layout of the Solidity type or argument list of that name.
-type GetChannelPairReturn struct {
-	Ret0 ChannelPairView
-}
-
-func (x *GetChannelPairReturn) size() int {
-	n := 128
-	return n
-}
-
-func (x *GetChannelPairReturn) put(b []byte) {
-	x.Ret0.put(b[0:])
-}
-
-func (x *GetChannelPairReturn) get(b []byte) (used int, err error) {
-	tail := 128
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if _, err = x.Ret0.get(b[0 : 0+128]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetDisputeCall has the ABI layout of the Solidity type or argument list of that name.
-type GetDisputeCall struct {
-	Target common.Hash
-}
-
-func (x *GetDisputeCall) size() int {
-	n := 32
-	return n
-}
-
-func (x *GetDisputeCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Target
-}
-
-func (x *GetDisputeCall) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Target, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetDisputeReturn has the ABI layout of the Solidity type or argument list of that name.
-type GetDisputeReturn struct {
-	Ret0 DisputeView
-}
-
-func (x *GetDisputeReturn) size() int {
-	n := 256
-	return n
-}
-
-func (x *GetDisputeReturn) put(b []byte) {
-	x.Ret0.put(b[0:])
-}
-
-func (x *GetDisputeReturn) get(b []byte) (used int, err error) {
-	tail := 256
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if _, err = x.Ret0.get(b[0 : 0+256]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // GetInteractionCall has the ABI layout of the Solidity type or argument list of that name.
 type GetInteractionCall struct {
 	Id common.Hash
@@ -3706,6 +3080,73 @@ func (x *GetInteractionReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type GetKeyCall struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+func (x *GetKeyCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *GetKeyCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Key)
+}
+
+func (x *GetKeyCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Key, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetKeyReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetKeyReturn struct {
+	Ret0 KeyView
+}
+
+func (x *GetKeyReturn) size() int {
+	n := 32
+	n += x.Ret0.size()
+	return n
+}
+
+func (x *GetKeyReturn) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	x.Ret0.put(b[tail:])
+	tail += x.Ret0.size()
+	_ = tail
+}
+
+func (x *GetKeyReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		n, err := x.Ret0.get(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		tail += n
+	}
+	return tail, nil
+}
+
 // GetReputationCall has the ABI layout of the Solidity type or argument list of that name.
 type GetReputationCall struct {
 	Agent common.Address
@@ -3751,6 +3192,56 @@ func (x *GetReputationReturn) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if _, err = x.Ret0.get(b[0 : 0+448]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type GetSessionCall struct {
+	Id common.Hash
+}
+
+func (x *GetSessionCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetSessionCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *GetSessionCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetSessionReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetSessionReturn struct {
+	Ret0 SessionView
+}
+
+func (x *GetSessionReturn) size() int {
+	n := 192
+	return n
+}
+
+func (x *GetSessionReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetSessionReturn) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+192]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3925,83 +3416,91 @@ func (x *InvokeReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// OpenChannelCall has the ABI layout of the Solidity type or argument list of that name.
-type OpenChannelCall struct {
-	Terms ChannelTerms
-	SigA  []byte
-	SigB  []byte
+// OpenSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type OpenSessionCall struct {
+	Salt        common.Hash
+	Peer        common.Address
+	ContextHash common.Hash
+	Expiry      uint64
 }
 
-func (x *OpenChannelCall) size() int {
-	n := 384
-	n += 32 + codec.Padded(len(x.SigA))
-	n += 32 + codec.Padded(len(x.SigB))
+func (x *OpenSessionCall) size() int {
+	n := 128
 	return n
 }
 
-func (x *OpenChannelCall) put(b []byte) {
-	tail := 384
-	x.Terms.put(b[0:])
-	codec.PutUint64(b[320:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SigA)
-	codec.PutUint64(b[352:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SigB)
-	_ = tail
+func (x *OpenSessionCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Salt
+	codec.PutAddress(b[32:], x.Peer)
+	*(*[32]byte)(b[64:]) = x.ContextHash
+	codec.PutUint64(b[96:], uint64(x.Expiry))
 }
 
-func (x *OpenChannelCall) get(b []byte) (used int, err error) {
-	tail := 384
+func (x *OpenSessionCall) get(b []byte) (used int, err error) {
+	tail := 128
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Terms.get(b[0 : 0+320]); err != nil {
+	if x.Salt, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
-	if err = codec.GetOffset(b, 320, tail); err != nil {
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.SigA = v
-		tail += n
-	}
-	if err = codec.GetOffset(b, 352, tail); err != nil {
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
 		return 0, err
 	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.SigB = v
-		tail += n
+	if x.Expiry, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
 
-// OpenChannelReturn has the ABI layout of the Solidity type or argument list of that name.
-type OpenChannelReturn struct {
+// OpenSessionReturn has the ABI layout of the Solidity type or argument list of that name.
+type OpenSessionReturn struct {
 	Id common.Hash
 }
 
-func (x *OpenChannelReturn) size() int {
+func (x *OpenSessionReturn) size() int {
 	n := 32
 	return n
 }
 
-func (x *OpenChannelReturn) put(b []byte) {
+func (x *OpenSessionReturn) put(b []byte) {
 	*(*[32]byte)(b[0:]) = x.Id
 }
 
-func (x *OpenChannelReturn) get(b []byte) (used int, err error) {
+func (x *OpenSessionReturn) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// PayCall has the ABI layout of the Solidity type or argument list of that name.
+type PayCall struct {
+	To common.Address
+}
+
+func (x *PayCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *PayCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.To)
+}
+
+func (x *PayCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.To, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4163,60 +3662,79 @@ func (x *RegisterCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// ReportDoubleSigningCall has the ABI layout of the Solidity type or argument list of that name.
-type ReportDoubleSigningCall struct {
-	First      ChannelState
-	FirstSigA  []byte
-	FirstSigB  []byte
-	Second     ChannelState
-	SecondSigA []byte
-	SecondSigB []byte
+// RegisterForCall has the ABI layout of the Solidity type or argument list of that name.
+type RegisterForCall struct {
+	Index        uint64
+	Name         string
+	Version      string
+	AgentURI     string
+	ImageDigest  common.Hash
+	Capabilities []Capability
+	Metadata     []MetadataEntry
 }
 
-func (x *ReportDoubleSigningCall) size() int {
-	n := 640
-	n += 32 + codec.Padded(len(x.FirstSigA))
-	n += 32 + codec.Padded(len(x.FirstSigB))
-	n += 32 + codec.Padded(len(x.SecondSigA))
-	n += 32 + codec.Padded(len(x.SecondSigB))
+func (x *RegisterForCall) size() int {
+	n := 224
+	n += 32 + codec.Padded(len(x.Name))
+	n += 32 + codec.Padded(len(x.Version))
+	n += 32 + codec.Padded(len(x.AgentURI))
+	n += 32
+	for i := range x.Capabilities {
+		n += 32 + x.Capabilities[i].size()
+	}
+	n += 32
+	for i := range x.Metadata {
+		n += 32 + x.Metadata[i].size()
+	}
 	return n
 }
 
-func (x *ReportDoubleSigningCall) put(b []byte) {
-	tail := 640
-	x.First.put(b[0:])
-	codec.PutUint64(b[256:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.FirstSigA)
-	codec.PutUint64(b[288:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.FirstSigB)
-	x.Second.put(b[320:])
-	codec.PutUint64(b[576:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SecondSigA)
-	codec.PutUint64(b[608:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.SecondSigB)
+func (x *RegisterForCall) put(b []byte) {
+	tail := 224
+	codec.PutUint64(b[0:], uint64(x.Index))
+	codec.PutUint64(b[32:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[96:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	*(*[32]byte)(b[128:]) = x.ImageDigest
+	codec.PutUint64(b[160:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Capabilities)
+		for i := range x.Capabilities {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Capabilities[i].put(b[base+next:])
+			next += x.Capabilities[i].size()
+		}
+		tail = base + next
+	}
+	codec.PutUint64(b[192:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Metadata)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Metadata)
+		for i := range x.Metadata {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Metadata[i].put(b[base+next:])
+			next += x.Metadata[i].size()
+		}
+		tail = base + next
+	}
 	_ = tail
 }
 
-func (x *ReportDoubleSigningCall) get(b []byte) (used int, err error) {
-	tail := 640
+func (x *RegisterForCall) get(b []byte) (used int, err error) {
+	tail := 224
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.First.get(b[0 : 0+256]); err != nil {
+	if x.Index, err = codec.GetUint(b, 0, 64); err != nil {
 		return 0, err
 	}
-	if err = codec.GetOffset(b, 256, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.FirstSigA = v
-		tail += n
-	}
-	if err = codec.GetOffset(b, 288, tail); err != nil {
+	if err = codec.GetOffset(b, 32, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -4224,13 +3742,10 @@ func (x *ReportDoubleSigningCall) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.FirstSigB = v
+		x.Name = string(v)
 		tail += n
 	}
-	if _, err = x.Second.get(b[320 : 320+256]); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 576, tail); err != nil {
+	if err = codec.GetOffset(b, 64, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -4238,10 +3753,10 @@ func (x *ReportDoubleSigningCall) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.SecondSigA = v
+		x.Version = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 608, tail); err != nil {
+	if err = codec.GetOffset(b, 96, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -4249,38 +3764,61 @@ func (x *ReportDoubleSigningCall) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.SecondSigB = v
+		x.AgentURI = string(v)
 		tail += n
 	}
-	return tail, nil
-}
-
-// ResolveDisputeCall has the ABI layout of the Solidity type or argument list of that name.
-type ResolveDisputeCall struct {
-	Target common.Hash
-	Upheld bool
-}
-
-func (x *ResolveDisputeCall) size() int {
-	n := 64
-	return n
-}
-
-func (x *ResolveDisputeCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Target
-	codec.PutBool(b[32:], x.Upheld)
-}
-
-func (x *ResolveDisputeCall) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Target, err = codec.GetHash(b, 0); err != nil {
+	if x.ImageDigest, err = codec.GetHash(b, 128); err != nil {
 		return 0, err
 	}
-	if x.Upheld, err = codec.GetBool(b, 32); err != nil {
+	if err = codec.GetOffset(b, 160, tail); err != nil {
 		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]Capability, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Capabilities {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Capabilities[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
+	}
+	if err = codec.GetOffset(b, 192, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Metadata = make([]MetadataEntry, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Metadata {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Metadata[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
 	}
 	return tail, nil
 }
@@ -4365,52 +3903,163 @@ func (x *RespondCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// SetParamsCall has the ABI layout of the Solidity type or argument list of that name.
-type SetParamsCall struct {
-	Params IRecordsParams
+// RevokeKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type RevokeKeyCall struct {
+	Key common.Address
 }
 
-func (x *SetParamsCall) size() int {
-	n := 672
+func (x *RevokeKeyCall) size() int {
+	n := 32
 	return n
 }
 
-func (x *SetParamsCall) put(b []byte) {
-	x.Params.put(b[0:])
+func (x *RevokeKeyCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
 }
 
-func (x *SetParamsCall) get(b []byte) (used int, err error) {
-	tail := 672
+func (x *RevokeKeyCall) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Params.get(b[0 : 0+672]); err != nil {
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
 }
 
-// SetPolicyCall has the ABI layout of the Solidity type or argument list of that name.
-type SetPolicyCall struct {
-	Policy IRecordsPolicy
+// SetAgentURICall has the ABI layout of the Solidity type or argument list of that name.
+type SetAgentURICall struct {
+	AgentURI string
 }
 
-func (x *SetPolicyCall) size() int {
-	n := 736
+func (x *SetAgentURICall) size() int {
+	n := 32
+	n += 32 + codec.Padded(len(x.AgentURI))
 	return n
 }
 
-func (x *SetPolicyCall) put(b []byte) {
-	x.Policy.put(b[0:])
+func (x *SetAgentURICall) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	_ = tail
 }
 
-func (x *SetPolicyCall) get(b []byte) (used int, err error) {
-	tail := 736
+func (x *SetAgentURICall) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Policy.get(b[0 : 0+736]); err != nil {
+	if err = codec.GetOffset(b, 0, tail); err != nil {
 		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.AgentURI = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
+// SetAgentWalletCall has the ABI layout of the Solidity type or argument list of that name.
+type SetAgentWalletCall struct {
+	Wallet    common.Address
+	Deadline  uint64
+	Signature []byte
+}
+
+func (x *SetAgentWalletCall) size() int {
+	n := 96
+	n += 32 + codec.Padded(len(x.Signature))
+	return n
+}
+
+func (x *SetAgentWalletCall) put(b []byte) {
+	tail := 96
+	codec.PutAddress(b[0:], x.Wallet)
+	codec.PutUint64(b[32:], uint64(x.Deadline))
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Signature)
+	_ = tail
+}
+
+func (x *SetAgentWalletCall) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Wallet, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Signature = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// SetMetadataCall has the ABI layout of the Solidity type or argument list of that name.
+type SetMetadataCall struct {
+	Key   string
+	Value []byte
+}
+
+func (x *SetMetadataCall) size() int {
+	n := 64
+	n += 32 + codec.Padded(len(x.Key))
+	n += 32 + codec.Padded(len(x.Value))
+	return n
+}
+
+func (x *SetMetadataCall) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Key)
+	codec.PutUint64(b[32:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Value)
+	_ = tail
+}
+
+func (x *SetMetadataCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Key = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Value = v
+		tail += n
 	}
 	return tail, nil
 }
@@ -4431,6 +4080,31 @@ func (x *TopUpStakeCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// TransferOwnershipCall has the ABI layout of the Solidity type or argument list of that name.
+type TransferOwnershipCall struct {
+	NewOwner common.Address
+}
+
+func (x *TransferOwnershipCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *TransferOwnershipCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.NewOwner)
+}
+
+func (x *TransferOwnershipCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.NewOwner, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -4584,31 +4258,6 @@ func (x *UpdateCapabilitiesCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// WithdrawFeesCall has the ABI layout of the Solidity type or argument list of that name.
-type WithdrawFeesCall struct {
-	Vault common.Address
-}
-
-func (x *WithdrawFeesCall) size() int {
-	n := 32
-	return n
-}
-
-func (x *WithdrawFeesCall) put(b []byte) {
-	codec.PutAddress(b[0:], x.Vault)
-}
-
-func (x *WithdrawFeesCall) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Vault, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // WithdrawStakeCall has the ABI layout of the Solidity type or argument list of that name.
 type WithdrawStakeCall struct {
 }
@@ -4625,6 +4274,37 @@ func (x *WithdrawStakeCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// eventActedForData has the ABI layout of the Solidity type or argument list of that name.
+type eventActedForData struct {
+	Operation [4]byte
+	ValueWei  uint256.Int
+}
+
+func (x *eventActedForData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventActedForData) put(b []byte) {
+	clear(b[0 : 0+32])
+	*(*[4]byte)(b[0:]) = x.Operation
+	codec.PutUint256(b[32:], &x.ValueWei)
+}
+
+func (x *eventActedForData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Operation, err = codec.GetBytes4(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -4731,6 +4411,43 @@ func (x *eventAgentRegisteredData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventAgentURISetData has the ABI layout of the Solidity type or argument list of that name.
+type eventAgentURISetData struct {
+	AgentURI string
+}
+
+func (x *eventAgentURISetData) size() int {
+	n := 32
+	n += 32 + codec.Padded(len(x.AgentURI))
+	return n
+}
+
+func (x *eventAgentURISetData) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	_ = tail
+}
+
+func (x *eventAgentURISetData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.AgentURI = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
 // eventAgentUpdatedData has the ABI layout of the Solidity type or argument list of that name.
 type eventAgentUpdatedData struct {
 	ImageDigest common.Hash
@@ -4784,6 +4501,26 @@ func (x *eventAgentUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Version = string(v)
 		tail += n
+	}
+	return tail, nil
+}
+
+// eventAgentWalletSetData has the ABI layout of the Solidity type or argument list of that name.
+type eventAgentWalletSetData struct {
+}
+
+func (x *eventAgentWalletSetData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventAgentWalletSetData) put(b []byte) {
+}
+
+func (x *eventAgentWalletSetData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	return tail, nil
 }
@@ -4868,249 +4605,26 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventChannelCheckpointedData has the ABI layout of the Solidity type or argument list of that name.
-type eventChannelCheckpointedData struct {
-	Nonce            uint64
-	BalanceA         uint256.Int
-	BalanceB         uint256.Int
-	InteractionCount uint64
+// eventHeartbeatData has the ABI layout of the Solidity type or argument list of that name.
+type eventHeartbeatData struct {
+	Timestamp uint64
 }
 
-func (x *eventChannelCheckpointedData) size() int {
-	n := 128
+func (x *eventHeartbeatData) size() int {
+	n := 32
 	return n
 }
 
-func (x *eventChannelCheckpointedData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Nonce))
-	codec.PutUint256(b[32:], &x.BalanceA)
-	codec.PutUint256(b[64:], &x.BalanceB)
-	codec.PutUint64(b[96:], uint64(x.InteractionCount))
+func (x *eventHeartbeatData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Timestamp))
 }
 
-func (x *eventChannelCheckpointedData) get(b []byte) (used int, err error) {
-	tail := 128
+func (x *eventHeartbeatData) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if x.BalanceA, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if x.BalanceB, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	if x.InteractionCount, err = codec.GetUint(b, 96, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventChannelClosedData has the ABI layout of the Solidity type or argument list of that name.
-type eventChannelClosedData struct {
-	PaidA uint256.Int
-	PaidB uint256.Int
-}
-
-func (x *eventChannelClosedData) size() int {
-	n := 64
-	return n
-}
-
-func (x *eventChannelClosedData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.PaidA)
-	codec.PutUint256(b[32:], &x.PaidB)
-}
-
-func (x *eventChannelClosedData) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.PaidA, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	if x.PaidB, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventChannelClosingData has the ABI layout of the Solidity type or argument list of that name.
-type eventChannelClosingData struct {
-	Nonce    uint64
-	ClosesAt uint64
-}
-
-func (x *eventChannelClosingData) size() int {
-	n := 64
-	return n
-}
-
-func (x *eventChannelClosingData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Nonce))
-	codec.PutUint64(b[32:], uint64(x.ClosesAt))
-}
-
-func (x *eventChannelClosingData) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if x.ClosesAt, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventChannelExistsData has the ABI layout of the Solidity type or argument list of that name.
-type eventChannelExistsData struct {
-	DepositA uint256.Int
-	DepositB uint256.Int
-}
-
-func (x *eventChannelExistsData) size() int {
-	n := 64
-	return n
-}
-
-func (x *eventChannelExistsData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.DepositA)
-	codec.PutUint256(b[32:], &x.DepositB)
-}
-
-func (x *eventChannelExistsData) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventChannelOpenedData has the ABI layout of the Solidity type or argument list of that name.
-type eventChannelOpenedData struct {
-	DepositA         uint256.Int
-	DepositB         uint256.Int
-	ExpiresAt        uint64
-	MaxInteractions  uint64
-	HeartbeatSeconds uint32
-}
-
-func (x *eventChannelOpenedData) size() int {
-	n := 160
-	return n
-}
-
-func (x *eventChannelOpenedData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.DepositA)
-	codec.PutUint256(b[32:], &x.DepositB)
-	codec.PutUint64(b[64:], uint64(x.ExpiresAt))
-	codec.PutUint64(b[96:], uint64(x.MaxInteractions))
-	codec.PutUint64(b[128:], uint64(x.HeartbeatSeconds))
-}
-
-func (x *eventChannelOpenedData) get(b []byte) (used int, err error) {
-	tail := 160
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if x.ExpiresAt, err = codec.GetUint(b, 64, 64); err != nil {
-		return 0, err
-	}
-	if x.MaxInteractions, err = codec.GetUint(b, 96, 64); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 128, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.HeartbeatSeconds = uint32(v)
-	}
-	return tail, nil
-}
-
-// eventChannelStateReplacedData has the ABI layout of the Solidity type or argument list of that name.
-type eventChannelStateReplacedData struct {
-	Nonce    uint64
-	BalanceA uint256.Int
-	BalanceB uint256.Int
-}
-
-func (x *eventChannelStateReplacedData) size() int {
-	n := 96
-	return n
-}
-
-func (x *eventChannelStateReplacedData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Nonce))
-	codec.PutUint256(b[32:], &x.BalanceA)
-	codec.PutUint256(b[64:], &x.BalanceB)
-}
-
-func (x *eventChannelStateReplacedData) get(b []byte) (used int, err error) {
-	tail := 96
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if x.BalanceA, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if x.BalanceB, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventDisputeClosedData has the ABI layout of the Solidity type or argument list of that name.
-type eventDisputeClosedData struct {
-	Outcome uint8
-	PaidWei uint256.Int
-}
-
-func (x *eventDisputeClosedData) size() int {
-	n := 64
-	return n
-}
-
-func (x *eventDisputeClosedData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Outcome))
-	codec.PutUint256(b[32:], &x.PaidWei)
-}
-
-func (x *eventDisputeClosedData) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Outcome = uint8(v)
-	}
-	if x.PaidWei, err = codec.GetUint256(b, 32, 256); err != nil {
+	if x.Timestamp, err = codec.GetUint(b, 0, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5159,140 +4673,6 @@ func (x *DAPointer) get(b []byte) (used int, err error) {
 		x.Backend = uint8(v)
 	}
 	if x.Locator, err = codec.GetHash(b, 96); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventDisputeOpenedData has the ABI layout of the Solidity type or argument list of that name.
-type eventDisputeOpenedData struct {
-	Kind         uint8
-	Game         common.Address
-	EvidenceHash common.Hash
-	BondWei      uint256.Int
-	Deadline     uint64
-	Da           DAPointer
-}
-
-func (x *eventDisputeOpenedData) size() int {
-	n := 288
-	return n
-}
-
-func (x *eventDisputeOpenedData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Kind))
-	codec.PutAddress(b[32:], x.Game)
-	*(*[32]byte)(b[64:]) = x.EvidenceHash
-	codec.PutUint256(b[96:], &x.BondWei)
-	codec.PutUint64(b[128:], uint64(x.Deadline))
-	x.Da.put(b[160:])
-}
-
-func (x *eventDisputeOpenedData) get(b []byte) (used int, err error) {
-	tail := 288
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Kind = uint8(v)
-	}
-	if x.Game, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	if x.EvidenceHash, err = codec.GetHash(b, 64); err != nil {
-		return 0, err
-	}
-	if x.BondWei, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
-	}
-	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
-		return 0, err
-	}
-	if _, err = x.Da.get(b[160 : 160+128]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventDoubleSignedData has the ABI layout of the Solidity type or argument list of that name.
-type eventDoubleSignedData struct {
-	Nonce    uint64
-	Reporter common.Address
-}
-
-func (x *eventDoubleSignedData) size() int {
-	n := 64
-	return n
-}
-
-func (x *eventDoubleSignedData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Nonce))
-	codec.PutAddress(b[32:], x.Reporter)
-}
-
-func (x *eventDoubleSignedData) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if x.Reporter, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventFeesWithdrawnData has the ABI layout of the Solidity type or argument list of that name.
-type eventFeesWithdrawnData struct {
-	AmountWei uint256.Int
-}
-
-func (x *eventFeesWithdrawnData) size() int {
-	n := 32
-	return n
-}
-
-func (x *eventFeesWithdrawnData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.AmountWei)
-}
-
-func (x *eventFeesWithdrawnData) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.AmountWei, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventHeartbeatData has the ABI layout of the Solidity type or argument list of that name.
-type eventHeartbeatData struct {
-	Timestamp uint64
-}
-
-func (x *eventHeartbeatData) size() int {
-	n := 32
-	return n
-}
-
-func (x *eventHeartbeatData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Timestamp))
-}
-
-func (x *eventHeartbeatData) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Timestamp, err = codec.GetUint(b, 0, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5353,6 +4733,115 @@ func (x *eventInvokedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventKeyAuthorizedData has the ABI layout of the Solidity type or argument list of that name.
+type eventKeyAuthorizedData struct {
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *eventKeyAuthorizedData) size() int {
+	n := 128
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *eventKeyAuthorizedData) put(b []byte) {
+	tail := 128
+	codec.PutUint64(b[0:], uint64(x.Expiry))
+	codec.PutUint256(b[32:], &x.SpendLimitWei)
+	codec.PutUint64(b[64:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
+		tail += 32
+	}
+	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *eventKeyAuthorizedData) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Expiry, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
+// eventKeyRevokedData has the ABI layout of the Solidity type or argument list of that name.
+type eventKeyRevokedData struct {
+}
+
+func (x *eventKeyRevokedData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventKeyRevokedData) put(b []byte) {
+}
+
+func (x *eventKeyRevokedData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
 // eventMetadataSetData has the ABI layout of the Solidity type or argument list of that name.
 type eventMetadataSetData struct {
 	MetadataKey   string
@@ -5405,372 +4894,46 @@ func (x *eventMetadataSetData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// IRecordsParams has the ABI layout of the Solidity type or argument list of that name.
-type IRecordsParams struct {
-	MinStakeWei               uint256.Int
-	MinCountedPaymentWei      uint256.Int
-	MinTtlSeconds             uint32
-	MaxTtlSeconds             uint32
-	StakeCooldownSeconds      uint32
-	MaxPendingInvokes         uint32
-	MaxCapabilities           uint32
-	SweepsPerBlock            uint32
-	ReputationHalfLifeSeconds uint32
-	GasTransfer               uint64
-	GasAgentOperation         uint64
-	GasPerRecord              uint64
-	GasInvokeBase             uint64
-	GasRespond                uint64
-	GasPerPayloadByte         uint64
-	GasPerCalldataByte        uint64
-	GasWithdrawal             uint64
-	GasClass                  [4]uint64
+// eventOwnershipTransferredData has the ABI layout of the Solidity type or argument list of that name.
+type eventOwnershipTransferredData struct {
 }
 
-func (x *IRecordsParams) size() int {
-	n := 672
+func (x *eventOwnershipTransferredData) size() int {
+	n := 0
 	return n
 }
 
-func (x *IRecordsParams) put(b []byte) {
-	codec.PutUint256(b[0:], &x.MinStakeWei)
-	codec.PutUint256(b[32:], &x.MinCountedPaymentWei)
-	codec.PutUint64(b[64:], uint64(x.MinTtlSeconds))
-	codec.PutUint64(b[96:], uint64(x.MaxTtlSeconds))
-	codec.PutUint64(b[128:], uint64(x.StakeCooldownSeconds))
-	codec.PutUint64(b[160:], uint64(x.MaxPendingInvokes))
-	codec.PutUint64(b[192:], uint64(x.MaxCapabilities))
-	codec.PutUint64(b[224:], uint64(x.SweepsPerBlock))
-	codec.PutUint64(b[256:], uint64(x.ReputationHalfLifeSeconds))
-	codec.PutUint64(b[288:], uint64(x.GasTransfer))
-	codec.PutUint64(b[320:], uint64(x.GasAgentOperation))
-	codec.PutUint64(b[352:], uint64(x.GasPerRecord))
-	codec.PutUint64(b[384:], uint64(x.GasInvokeBase))
-	codec.PutUint64(b[416:], uint64(x.GasRespond))
-	codec.PutUint64(b[448:], uint64(x.GasPerPayloadByte))
-	codec.PutUint64(b[480:], uint64(x.GasPerCalldataByte))
-	codec.PutUint64(b[512:], uint64(x.GasWithdrawal))
-	codec.PutUint64(b[544+0:], uint64(x.GasClass[0]))
-	codec.PutUint64(b[544+32:], uint64(x.GasClass[1]))
-	codec.PutUint64(b[544+64:], uint64(x.GasClass[2]))
-	codec.PutUint64(b[544+96:], uint64(x.GasClass[3]))
+func (x *eventOwnershipTransferredData) put(b []byte) {
 }
 
-func (x *IRecordsParams) get(b []byte) (used int, err error) {
-	tail := 672
+func (x *eventOwnershipTransferredData) get(b []byte) (used int, err error) {
+	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.MinStakeWei, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	if x.MinCountedPaymentWei, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 64, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.MinTtlSeconds = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 96, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.MaxTtlSeconds = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 128, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.StakeCooldownSeconds = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 160, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.MaxPendingInvokes = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 192, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.MaxCapabilities = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 224, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.SweepsPerBlock = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 256, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.ReputationHalfLifeSeconds = uint32(v)
-	}
-	if x.GasTransfer, err = codec.GetUint(b, 288, 64); err != nil {
-		return 0, err
-	}
-	if x.GasAgentOperation, err = codec.GetUint(b, 320, 64); err != nil {
-		return 0, err
-	}
-	if x.GasPerRecord, err = codec.GetUint(b, 352, 64); err != nil {
-		return 0, err
-	}
-	if x.GasInvokeBase, err = codec.GetUint(b, 384, 64); err != nil {
-		return 0, err
-	}
-	if x.GasRespond, err = codec.GetUint(b, 416, 64); err != nil {
-		return 0, err
-	}
-	if x.GasPerPayloadByte, err = codec.GetUint(b, 448, 64); err != nil {
-		return 0, err
-	}
-	if x.GasPerCalldataByte, err = codec.GetUint(b, 480, 64); err != nil {
-		return 0, err
-	}
-	if x.GasWithdrawal, err = codec.GetUint(b, 512, 64); err != nil {
-		return 0, err
-	}
-	if x.GasClass[0], err = codec.GetUint(b, 544+0, 64); err != nil {
-		return 0, err
-	}
-	if x.GasClass[1], err = codec.GetUint(b, 544+32, 64); err != nil {
-		return 0, err
-	}
-	if x.GasClass[2], err = codec.GetUint(b, 544+64, 64); err != nil {
-		return 0, err
-	}
-	if x.GasClass[3], err = codec.GetUint(b, 544+96, 64); err != nil {
-		return 0, err
 	}
 	return tail, nil
 }
 
-// eventParamsChangedData has the ABI layout of the Solidity type or argument list of that name.
-type eventParamsChangedData struct {
-	Params IRecordsParams
+// eventPaidData has the ABI layout of the Solidity type or argument list of that name.
+type eventPaidData struct {
+	AmountWei uint256.Int
 }
 
-func (x *eventParamsChangedData) size() int {
-	n := 672
+func (x *eventPaidData) size() int {
+	n := 32
 	return n
 }
 
-func (x *eventParamsChangedData) put(b []byte) {
-	x.Params.put(b[0:])
+func (x *eventPaidData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.AmountWei)
 }
 
-func (x *eventParamsChangedData) get(b []byte) (used int, err error) {
-	tail := 672
+func (x *eventPaidData) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Params.get(b[0 : 0+672]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// IRecordsPolicy has the ABI layout of the Solidity type or argument list of that name.
-type IRecordsPolicy struct {
-	Governance            common.Address
-	EligibilityScore      uint16
-	WeiPerPendingInvoke   uint256.Int
-	InvokesPerSecond      uint32
-	InvokesBurst          uint32
-	GasCompose            uint64
-	GasPerDepth           uint64
-	MaxCompositionSeconds uint32
-	GasChannel            uint64
-	ChannelWindowSeconds  uint32
-	MaxChannelTtlSeconds  uint32
-	DoubleSignSlashWei    uint256.Int
-	GasDispute            uint64
-	DisputeBondWei        uint256.Int
-	DisputeFeeWei         uint256.Int
-	DisputeWindowSeconds  uint32
-	GasDiscover           uint64
-	GasPerScannedSlot     uint64
-	MinCommitDepositWei   uint256.Int
-	RecentSeconds         uint32
-	PrunesPerBlock        uint32
-	FeeRecipient          common.Address
-	DisputeResolver       common.Address
-}
-
-func (x *IRecordsPolicy) size() int {
-	n := 736
-	return n
-}
-
-func (x *IRecordsPolicy) put(b []byte) {
-	codec.PutAddress(b[0:], x.Governance)
-	codec.PutUint64(b[32:], uint64(x.EligibilityScore))
-	codec.PutUint256(b[64:], &x.WeiPerPendingInvoke)
-	codec.PutUint64(b[96:], uint64(x.InvokesPerSecond))
-	codec.PutUint64(b[128:], uint64(x.InvokesBurst))
-	codec.PutUint64(b[160:], uint64(x.GasCompose))
-	codec.PutUint64(b[192:], uint64(x.GasPerDepth))
-	codec.PutUint64(b[224:], uint64(x.MaxCompositionSeconds))
-	codec.PutUint64(b[256:], uint64(x.GasChannel))
-	codec.PutUint64(b[288:], uint64(x.ChannelWindowSeconds))
-	codec.PutUint64(b[320:], uint64(x.MaxChannelTtlSeconds))
-	codec.PutUint256(b[352:], &x.DoubleSignSlashWei)
-	codec.PutUint64(b[384:], uint64(x.GasDispute))
-	codec.PutUint256(b[416:], &x.DisputeBondWei)
-	codec.PutUint256(b[448:], &x.DisputeFeeWei)
-	codec.PutUint64(b[480:], uint64(x.DisputeWindowSeconds))
-	codec.PutUint64(b[512:], uint64(x.GasDiscover))
-	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
-	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
-	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
-	codec.PutUint64(b[640:], uint64(x.PrunesPerBlock))
-	codec.PutAddress(b[672:], x.FeeRecipient)
-	codec.PutAddress(b[704:], x.DisputeResolver)
-}
-
-func (x *IRecordsPolicy) get(b []byte) (used int, err error) {
-	tail := 736
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Governance, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 32, 16)
-		if err != nil {
-			return 0, err
-		}
-		x.EligibilityScore = uint16(v)
-	}
-	if x.WeiPerPendingInvoke, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 96, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.InvokesPerSecond = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 128, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.InvokesBurst = uint32(v)
-	}
-	if x.GasCompose, err = codec.GetUint(b, 160, 64); err != nil {
-		return 0, err
-	}
-	if x.GasPerDepth, err = codec.GetUint(b, 192, 64); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 224, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.MaxCompositionSeconds = uint32(v)
-	}
-	if x.GasChannel, err = codec.GetUint(b, 256, 64); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 288, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.ChannelWindowSeconds = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 320, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.MaxChannelTtlSeconds = uint32(v)
-	}
-	if x.DoubleSignSlashWei, err = codec.GetUint256(b, 352, 256); err != nil {
-		return 0, err
-	}
-	if x.GasDispute, err = codec.GetUint(b, 384, 64); err != nil {
-		return 0, err
-	}
-	if x.DisputeBondWei, err = codec.GetUint256(b, 416, 256); err != nil {
-		return 0, err
-	}
-	if x.DisputeFeeWei, err = codec.GetUint256(b, 448, 256); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 480, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.DisputeWindowSeconds = uint32(v)
-	}
-	if x.GasDiscover, err = codec.GetUint(b, 512, 64); err != nil {
-		return 0, err
-	}
-	if x.GasPerScannedSlot, err = codec.GetUint(b, 544, 64); err != nil {
-		return 0, err
-	}
-	if x.MinCommitDepositWei, err = codec.GetUint256(b, 576, 256); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 608, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.RecentSeconds = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 640, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.PrunesPerBlock = uint32(v)
-	}
-	if x.FeeRecipient, err = codec.GetAddress(b, 672); err != nil {
-		return 0, err
-	}
-	if x.DisputeResolver, err = codec.GetAddress(b, 704); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventPolicyChangedData has the ABI layout of the Solidity type or argument list of that name.
-type eventPolicyChangedData struct {
-	Policy IRecordsPolicy
-}
-
-func (x *eventPolicyChangedData) size() int {
-	n := 736
-	return n
-}
-
-func (x *eventPolicyChangedData) put(b []byte) {
-	x.Policy.put(b[0:])
-}
-
-func (x *eventPolicyChangedData) get(b []byte) (used int, err error) {
-	tail := 736
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if _, err = x.Policy.get(b[0 : 0+736]); err != nil {
+	if x.AmountWei, err = codec.GetUint256(b, 0, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5844,31 +5007,56 @@ func (x *eventRespondedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventSlashedData has the ABI layout of the Solidity type or argument list of that name.
-type eventSlashedData struct {
-	SlashedWei uint256.Int
-	RewardWei  uint256.Int
+// eventSessionClosedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSessionClosedData struct {
+	ContextHash common.Hash
 }
 
-func (x *eventSlashedData) size() int {
+func (x *eventSessionClosedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventSessionClosedData) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ContextHash
+}
+
+func (x *eventSessionClosedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ContextHash, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSessionOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSessionOpenedData struct {
+	ContextHash common.Hash
+	Expiry      uint64
+}
+
+func (x *eventSessionOpenedData) size() int {
 	n := 64
 	return n
 }
 
-func (x *eventSlashedData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.SlashedWei)
-	codec.PutUint256(b[32:], &x.RewardWei)
+func (x *eventSessionOpenedData) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ContextHash
+	codec.PutUint64(b[32:], uint64(x.Expiry))
 }
 
-func (x *eventSlashedData) get(b []byte) (used int, err error) {
+func (x *eventSessionOpenedData) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.SlashedWei, err = codec.GetUint256(b, 0, 256); err != nil {
+	if x.ContextHash, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
-	if x.RewardWei, err = codec.GetUint256(b, 32, 256); err != nil {
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5954,6 +5142,31 @@ func (x *eventTimedOutData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// AccountDelegated has the ABI layout of the Solidity type or argument list of that name.
+type AccountDelegated struct {
+	Account common.Address
+}
+
+func (x *AccountDelegated) size() int {
+	n := 32
+	return n
+}
+
+func (x *AccountDelegated) put(b []byte) {
+	codec.PutAddress(b[0:], x.Account)
+}
+
+func (x *AccountDelegated) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Account, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // AlreadyRegistered has the ABI layout of the Solidity type or argument list of that name.
 type AlreadyRegistered struct {
 	Agent common.Address
@@ -6009,23 +5222,23 @@ func (x *BadAttestation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// BadChannelSignature has the ABI layout of the Solidity type or argument list of that name.
-type BadChannelSignature struct {
+// BadWalletSignature has the ABI layout of the Solidity type or argument list of that name.
+type BadWalletSignature struct {
 	Recovered common.Address
-	Agent     common.Address
+	Wallet    common.Address
 }
 
-func (x *BadChannelSignature) size() int {
+func (x *BadWalletSignature) size() int {
 	n := 64
 	return n
 }
 
-func (x *BadChannelSignature) put(b []byte) {
+func (x *BadWalletSignature) put(b []byte) {
 	codec.PutAddress(b[0:], x.Recovered)
-	codec.PutAddress(b[32:], x.Agent)
+	codec.PutAddress(b[32:], x.Wallet)
 }
 
-func (x *BadChannelSignature) get(b []byte) (used int, err error) {
+func (x *BadWalletSignature) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -6033,77 +5246,7 @@ func (x *BadChannelSignature) get(b []byte) (used int, err error) {
 	if x.Recovered, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
-	if x.Agent, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// BalancesDoNotSum has the ABI layout of the Solidity type or argument list of that name.
-type BalancesDoNotSum struct {
-	BalanceA uint256.Int
-	BalanceB uint256.Int
-	DepositA uint256.Int
-	DepositB uint256.Int
-}
-
-func (x *BalancesDoNotSum) size() int {
-	n := 128
-	return n
-}
-
-func (x *BalancesDoNotSum) put(b []byte) {
-	codec.PutUint256(b[0:], &x.BalanceA)
-	codec.PutUint256(b[32:], &x.BalanceB)
-	codec.PutUint256(b[64:], &x.DepositA)
-	codec.PutUint256(b[96:], &x.DepositB)
-}
-
-func (x *BalancesDoNotSum) get(b []byte) (used int, err error) {
-	tail := 128
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.BalanceA, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	if x.BalanceB, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositA, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositB, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// BondTooLow has the ABI layout of the Solidity type or argument list of that name.
-type BondTooLow struct {
-	BondWei    uint256.Int
-	MinimumWei uint256.Int
-}
-
-func (x *BondTooLow) size() int {
-	n := 64
-	return n
-}
-
-func (x *BondTooLow) put(b []byte) {
-	codec.PutUint256(b[0:], &x.BondWei)
-	codec.PutUint256(b[32:], &x.MinimumWei)
-}
-
-func (x *BondTooLow) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.BondWei, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
+	if x.Wallet, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -6159,6 +5302,36 @@ func (x *CalleeUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// CapabilityNotAllowed has the ABI layout of the Solidity type or argument list of that name.
+type CapabilityNotAllowed struct {
+	Key        common.Address
+	Capability common.Hash
+}
+
+func (x *CapabilityNotAllowed) size() int {
+	n := 64
+	return n
+}
+
+func (x *CapabilityNotAllowed) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	*(*[32]byte)(b[32:]) = x.Capability
+}
+
+func (x *CapabilityNotAllowed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // CapabilityUnknown has the ABI layout of the Solidity type or argument list of that name.
 type CapabilityUnknown struct {
 	Callee     common.Address
@@ -6184,214 +5357,6 @@ func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Capability, err = codec.GetHash(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// ChannelExpired has the ABI layout of the Solidity type or argument list of that name.
-type ChannelExpired struct {
-	Id        common.Hash
-	ExpiresAt uint64
-}
-
-func (x *ChannelExpired) size() int {
-	n := 64
-	return n
-}
-
-func (x *ChannelExpired) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-	codec.PutUint64(b[32:], uint64(x.ExpiresAt))
-}
-
-func (x *ChannelExpired) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.ExpiresAt, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// ChannelNotClosing has the ABI layout of the Solidity type or argument list of that name.
-type ChannelNotClosing struct {
-	Id     common.Hash
-	Status uint8
-}
-
-func (x *ChannelNotClosing) size() int {
-	n := 64
-	return n
-}
-
-func (x *ChannelNotClosing) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-	codec.PutUint64(b[32:], uint64(x.Status))
-}
-
-func (x *ChannelNotClosing) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 32, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Status = uint8(v)
-	}
-	return tail, nil
-}
-
-// ChannelNotOpen has the ABI layout of the Solidity type or argument list of that name.
-type ChannelNotOpen struct {
-	Id     common.Hash
-	Status uint8
-}
-
-func (x *ChannelNotOpen) size() int {
-	n := 64
-	return n
-}
-
-func (x *ChannelNotOpen) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-	codec.PutUint64(b[32:], uint64(x.Status))
-}
-
-func (x *ChannelNotOpen) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 32, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Status = uint8(v)
-	}
-	return tail, nil
-}
-
-// ChannelTermsExpired has the ABI layout of the Solidity type or argument list of that name.
-type ChannelTermsExpired struct {
-	ValidUntil uint64
-}
-
-func (x *ChannelTermsExpired) size() int {
-	n := 32
-	return n
-}
-
-func (x *ChannelTermsExpired) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.ValidUntil))
-}
-
-func (x *ChannelTermsExpired) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.ValidUntil, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// ChannelTermsNonce has the ABI layout of the Solidity type or argument list of that name.
-type ChannelTermsNonce struct {
-	Nonce    uint64
-	Expected uint64
-}
-
-func (x *ChannelTermsNonce) size() int {
-	n := 64
-	return n
-}
-
-func (x *ChannelTermsNonce) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Nonce))
-	codec.PutUint64(b[32:], uint64(x.Expected))
-}
-
-func (x *ChannelTermsNonce) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if x.Expected, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// ChannelUnknown has the ABI layout of the Solidity type or argument list of that name.
-type ChannelUnknown struct {
-	Id common.Hash
-}
-
-func (x *ChannelUnknown) size() int {
-	n := 32
-	return n
-}
-
-func (x *ChannelUnknown) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *ChannelUnknown) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// ChannelWindowOver has the ABI layout of the Solidity type or argument list of that name.
-type ChannelWindowOver struct {
-	Id       common.Hash
-	ClosesAt uint64
-}
-
-func (x *ChannelWindowOver) size() int {
-	n := 64
-	return n
-}
-
-func (x *ChannelWindowOver) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-	codec.PutUint64(b[32:], uint64(x.ClosesAt))
-}
-
-func (x *ChannelWindowOver) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.ClosesAt, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -6472,131 +5437,6 @@ func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// DepositNotCovered has the ABI layout of the Solidity type or argument list of that name.
-type DepositNotCovered struct {
-	Agent      common.Address
-	BalanceWei uint256.Int
-	DepositWei uint256.Int
-}
-
-func (x *DepositNotCovered) size() int {
-	n := 96
-	return n
-}
-
-func (x *DepositNotCovered) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutUint256(b[32:], &x.BalanceWei)
-	codec.PutUint256(b[64:], &x.DepositWei)
-}
-
-func (x *DepositNotCovered) get(b []byte) (used int, err error) {
-	tail := 96
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.BalanceWei, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositWei, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DepositsAboveFunded has the ABI layout of the Solidity type or argument list of that name.
-type DepositsAboveFunded struct {
-	DepositA uint256.Int
-	DepositB uint256.Int
-	FundedA  uint256.Int
-	FundedB  uint256.Int
-}
-
-func (x *DepositsAboveFunded) size() int {
-	n := 128
-	return n
-}
-
-func (x *DepositsAboveFunded) put(b []byte) {
-	codec.PutUint256(b[0:], &x.DepositA)
-	codec.PutUint256(b[32:], &x.DepositB)
-	codec.PutUint256(b[64:], &x.FundedA)
-	codec.PutUint256(b[96:], &x.FundedB)
-}
-
-func (x *DepositsAboveFunded) get(b []byte) (used int, err error) {
-	tail := 128
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if x.FundedA, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	if x.FundedB, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DisputeExists has the ABI layout of the Solidity type or argument list of that name.
-type DisputeExists struct {
-	Target common.Hash
-}
-
-func (x *DisputeExists) size() int {
-	n := 32
-	return n
-}
-
-func (x *DisputeExists) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Target
-}
-
-func (x *DisputeExists) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Target, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DisputeUnknown has the ABI layout of the Solidity type or argument list of that name.
-type DisputeUnknown struct {
-	Target common.Hash
-}
-
-func (x *DisputeUnknown) size() int {
-	n := 32
-	return n
-}
-
-func (x *DisputeUnknown) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Target
-}
-
-func (x *DisputeUnknown) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Target, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // DuplicateInteraction has the ABI layout of the Solidity type or argument list of that name.
 type DuplicateInteraction struct {
 	Id common.Hash
@@ -6622,22 +5462,27 @@ func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// FeeRecipientUnset has the ABI layout of the Solidity type or argument list of that name.
-type FeeRecipientUnset struct {
+// DuplicateSession has the ABI layout of the Solidity type or argument list of that name.
+type DuplicateSession struct {
+	Id common.Hash
 }
 
-func (x *FeeRecipientUnset) size() int {
-	n := 0
+func (x *DuplicateSession) size() int {
+	n := 32
 	return n
 }
 
-func (x *FeeRecipientUnset) put(b []byte) {
+func (x *DuplicateSession) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
-func (x *FeeRecipientUnset) get(b []byte) (used int, err error) {
-	tail := 0
+func (x *DuplicateSession) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -6709,41 +5554,6 @@ func (x *InsufficientBalance) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// InteractionCountInvalid has the ABI layout of the Solidity type or argument list of that name.
-type InteractionCountInvalid struct {
-	InteractionCount uint64
-	Minimum          uint64
-	Maximum          uint64
-}
-
-func (x *InteractionCountInvalid) size() int {
-	n := 96
-	return n
-}
-
-func (x *InteractionCountInvalid) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.InteractionCount))
-	codec.PutUint64(b[32:], uint64(x.Minimum))
-	codec.PutUint64(b[64:], uint64(x.Maximum))
-}
-
-func (x *InteractionCountInvalid) get(b []byte) (used int, err error) {
-	tail := 96
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.InteractionCount, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if x.Minimum, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	if x.Maximum, err = codec.GetUint(b, 64, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // InteractionExpired has the ABI layout of the Solidity type or argument list of that name.
 type InteractionExpired struct {
 	Id       common.Hash
@@ -6769,31 +5579,6 @@ func (x *InteractionExpired) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// InteractionPending has the ABI layout of the Solidity type or argument list of that name.
-type InteractionPending struct {
-	Id common.Hash
-}
-
-func (x *InteractionPending) size() int {
-	n := 32
-	return n
-}
-
-func (x *InteractionPending) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *InteractionPending) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -6858,6 +5643,66 @@ func (x *InteractionUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// KeyExpired has the ABI layout of the Solidity type or argument list of that name.
+type KeyExpired struct {
+	Key    common.Address
+	Expiry uint64
+}
+
+func (x *KeyExpired) size() int {
+	n := 64
+	return n
+}
+
+func (x *KeyExpired) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+}
+
+func (x *KeyExpired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// KeyUnknown has the ABI layout of the Solidity type or argument list of that name.
+type KeyUnknown struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+func (x *KeyUnknown) size() int {
+	n := 64
+	return n
+}
+
+func (x *KeyUnknown) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Key)
+}
+
+func (x *KeyUnknown) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Key, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // MalformedCalldata has the ABI layout of the Solidity type or argument list of that name.
 type MalformedCalldata struct {
 }
@@ -6903,26 +5748,31 @@ func (x *NoCodeAtTarget) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// NotAdjudicated has the ABI layout of the Solidity type or argument list of that name.
-type NotAdjudicated struct {
-	Target common.Hash
+// NotAuthorized has the ABI layout of the Solidity type or argument list of that name.
+type NotAuthorized struct {
+	Agent  common.Address
+	Sender common.Address
 }
 
-func (x *NotAdjudicated) size() int {
-	n := 32
+func (x *NotAuthorized) size() int {
+	n := 64
 	return n
 }
 
-func (x *NotAdjudicated) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Target
+func (x *NotAuthorized) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Sender)
 }
 
-func (x *NotAdjudicated) get(b []byte) (used int, err error) {
-	tail := 32
+func (x *NotAuthorized) get(b []byte) (used int, err error) {
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Target, err = codec.GetHash(b, 0); err != nil {
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -6958,81 +5808,31 @@ func (x *NotCallee) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// NotCaller has the ABI layout of the Solidity type or argument list of that name.
-type NotCaller struct {
+// NotParty has the ABI layout of the Solidity type or argument list of that name.
+type NotParty struct {
+	Id     common.Hash
 	Sender common.Address
-	Caller common.Address
 }
 
-func (x *NotCaller) size() int {
+func (x *NotParty) size() int {
 	n := 64
 	return n
 }
 
-func (x *NotCaller) put(b []byte) {
-	codec.PutAddress(b[0:], x.Sender)
-	codec.PutAddress(b[32:], x.Caller)
+func (x *NotParty) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutAddress(b[32:], x.Sender)
 }
 
-func (x *NotCaller) get(b []byte) (used int, err error) {
+func (x *NotParty) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
-	if x.Caller, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// NotChannelParty has the ABI layout of the Solidity type or argument list of that name.
-type NotChannelParty struct {
-	Sender common.Address
-}
-
-func (x *NotChannelParty) size() int {
-	n := 32
-	return n
-}
-
-func (x *NotChannelParty) put(b []byte) {
-	codec.PutAddress(b[0:], x.Sender)
-}
-
-func (x *NotChannelParty) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// NotGovernance has the ABI layout of the Solidity type or argument list of that name.
-type NotGovernance struct {
-	Sender common.Address
-}
-
-func (x *NotGovernance) size() int {
-	n := 32
-	return n
-}
-
-func (x *NotGovernance) put(b []byte) {
-	codec.PutAddress(b[0:], x.Sender)
-}
-
-func (x *NotGovernance) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -7063,31 +5863,6 @@ func (x *NotRegistered) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// NotResolver has the ABI layout of the Solidity type or argument list of that name.
-type NotResolver struct {
-	Sender common.Address
-}
-
-func (x *NotResolver) size() int {
-	n := 32
-	return n
-}
-
-func (x *NotResolver) put(b []byte) {
-	codec.PutAddress(b[0:], x.Sender)
-}
-
-func (x *NotResolver) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // NothingToWithdraw has the ABI layout of the Solidity type or argument list of that name.
 type NothingToWithdraw struct {
 	Agent common.Address
@@ -7108,6 +5883,37 @@ func (x *NothingToWithdraw) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// OperationNotAllowed has the ABI layout of the Solidity type or argument list of that name.
+type OperationNotAllowed struct {
+	Key       common.Address
+	Operation [4]byte
+}
+
+func (x *OperationNotAllowed) size() int {
+	n := 64
+	return n
+}
+
+func (x *OperationNotAllowed) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	clear(b[32 : 32+32])
+	*(*[4]byte)(b[32:]) = x.Operation
+}
+
+func (x *OperationNotAllowed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Operation, err = codec.GetBytes4(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -7262,6 +6068,101 @@ func (x *SelfInvocation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// SessionIsClosed has the ABI layout of the Solidity type or argument list of that name.
+type SessionIsClosed struct {
+	Id       common.Hash
+	ClosedAt uint64
+}
+
+func (x *SessionIsClosed) size() int {
+	n := 64
+	return n
+}
+
+func (x *SessionIsClosed) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.ClosedAt))
+}
+
+func (x *SessionIsClosed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ClosedAt, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SessionUnknown has the ABI layout of the Solidity type or argument list of that name.
+type SessionUnknown struct {
+	Id common.Hash
+}
+
+func (x *SessionUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *SessionUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *SessionUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SpendLimitExceeded has the ABI layout of the Solidity type or argument list of that name.
+type SpendLimitExceeded struct {
+	Key           common.Address
+	SpentWei      uint256.Int
+	ValueWei      uint256.Int
+	SpendLimitWei uint256.Int
+}
+
+func (x *SpendLimitExceeded) size() int {
+	n := 128
+	return n
+}
+
+func (x *SpendLimitExceeded) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint256(b[32:], &x.SpentWei)
+	codec.PutUint256(b[64:], &x.ValueWei)
+	codec.PutUint256(b[96:], &x.SpendLimitWei)
+}
+
+func (x *SpendLimitExceeded) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // StakeBelowMinimum has the ABI layout of the Solidity type or argument list of that name.
 type StakeBelowMinimum struct {
 	StakeWei   uint256.Int
@@ -7288,90 +6189,6 @@ func (x *StakeBelowMinimum) get(b []byte) (used int, err error) {
 	}
 	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
 		return 0, err
-	}
-	return tail, nil
-}
-
-// StakeHeld has the ABI layout of the Solidity type or argument list of that name.
-type StakeHeld struct {
-	Agent common.Address
-	Holds uint32
-}
-
-func (x *StakeHeld) size() int {
-	n := 64
-	return n
-}
-
-func (x *StakeHeld) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutUint64(b[32:], uint64(x.Holds))
-}
-
-func (x *StakeHeld) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 32, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Holds = uint32(v)
-	}
-	return tail, nil
-}
-
-// StaleState has the ABI layout of the Solidity type or argument list of that name.
-type StaleState struct {
-	Nonce    uint64
-	Recorded uint64
-}
-
-func (x *StaleState) size() int {
-	n := 64
-	return n
-}
-
-func (x *StaleState) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Nonce))
-	codec.PutUint64(b[32:], uint64(x.Recorded))
-}
-
-func (x *StaleState) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if x.Recorded, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// StatesDoNotConflict has the ABI layout of the Solidity type or argument list of that name.
-type StatesDoNotConflict struct {
-}
-
-func (x *StatesDoNotConflict) size() int {
-	n := 0
-	return n
-}
-
-func (x *StatesDoNotConflict) put(b []byte) {
-}
-
-func (x *StatesDoNotConflict) get(b []byte) (used int, err error) {
-	tail := 0
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	return tail, nil
 }
@@ -7537,70 +6354,11 @@ func (x *ValueNotAccepted) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// ChannelState has the ABI layout of the Solidity type or argument list of that name.
-type ChannelState struct {
-	ChannelId        common.Hash
-	Nonce            uint64
-	BalanceA         uint256.Int
-	BalanceB         uint256.Int
-	DepositA         uint256.Int
-	DepositB         uint256.Int
-	InteractionCount uint64
-	IsFinal          bool
-}
-
-func (x *ChannelState) size() int {
-	n := 256
-	return n
-}
-
-func (x *ChannelState) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.ChannelId
-	codec.PutUint64(b[32:], uint64(x.Nonce))
-	codec.PutUint256(b[64:], &x.BalanceA)
-	codec.PutUint256(b[96:], &x.BalanceB)
-	codec.PutUint256(b[128:], &x.DepositA)
-	codec.PutUint256(b[160:], &x.DepositB)
-	codec.PutUint64(b[192:], uint64(x.InteractionCount))
-	codec.PutBool(b[224:], x.IsFinal)
-}
-
-func (x *ChannelState) get(b []byte) (used int, err error) {
-	tail := 256
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Nonce, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	if x.BalanceA, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	if x.BalanceB, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositA, err = codec.GetUint256(b, 128, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositB, err = codec.GetUint256(b, 160, 256); err != nil {
-		return 0, err
-	}
-	if x.InteractionCount, err = codec.GetUint(b, 192, 64); err != nil {
-		return 0, err
-	}
-	if x.IsFinal, err = codec.GetBool(b, 224); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // AgentView has the ABI layout of the Solidity type or argument list of that name.
 type AgentView struct {
 	Status          uint8
 	Owner           common.Address
+	Wallet          common.Address
 	RegisteredAt    uint64
 	DeregisteredAt  uint64
 	LastHeartbeat   uint64
@@ -7615,7 +6373,7 @@ type AgentView struct {
 }
 
 func (x *AgentView) size() int {
-	n := 416
+	n := 448
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Version))
 	n += 32 + codec.Padded(len(x.AgentURI))
@@ -7623,28 +6381,29 @@ func (x *AgentView) size() int {
 }
 
 func (x *AgentView) put(b []byte) {
-	tail := 416
+	tail := 448
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Owner)
-	codec.PutUint64(b[64:], uint64(x.RegisteredAt))
-	codec.PutUint64(b[96:], uint64(x.DeregisteredAt))
-	codec.PutUint64(b[128:], uint64(x.LastHeartbeat))
-	codec.PutUint64(b[160:], uint64(x.CapabilityCount))
-	codec.PutUint256(b[192:], &x.StakeWei)
-	codec.PutUint256(b[224:], &x.EscrowedWei)
-	codec.PutUint64(b[256:], uint64(x.PendingInvokes))
-	*(*[32]byte)(b[288:]) = x.ImageDigest
-	codec.PutUint64(b[320:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutAddress(b[64:], x.Wallet)
+	codec.PutUint64(b[96:], uint64(x.RegisteredAt))
+	codec.PutUint64(b[128:], uint64(x.DeregisteredAt))
+	codec.PutUint64(b[160:], uint64(x.LastHeartbeat))
+	codec.PutUint64(b[192:], uint64(x.CapabilityCount))
+	codec.PutUint256(b[224:], &x.StakeWei)
+	codec.PutUint256(b[256:], &x.EscrowedWei)
+	codec.PutUint64(b[288:], uint64(x.PendingInvokes))
+	*(*[32]byte)(b[320:]) = x.ImageDigest
 	codec.PutUint64(b[352:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Version)
+	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[384:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[416:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
 	_ = tail
 }
 
 func (x *AgentView) get(b []byte) (used int, err error) {
-	tail := 416
+	tail := 448
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -7658,39 +6417,42 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 	if x.Owner, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	if x.RegisteredAt, err = codec.GetUint(b, 64, 64); err != nil {
+	if x.Wallet, err = codec.GetAddress(b, 64); err != nil {
 		return 0, err
 	}
-	if x.DeregisteredAt, err = codec.GetUint(b, 96, 64); err != nil {
+	if x.RegisteredAt, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
-	if x.LastHeartbeat, err = codec.GetUint(b, 128, 64); err != nil {
+	if x.DeregisteredAt, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.LastHeartbeat, err = codec.GetUint(b, 160, 64); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 160, 32)
+		v, err := codec.GetUint(b, 192, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.CapabilityCount = uint32(v)
 	}
-	if x.StakeWei, err = codec.GetUint256(b, 192, 256); err != nil {
+	if x.StakeWei, err = codec.GetUint256(b, 224, 256); err != nil {
 		return 0, err
 	}
-	if x.EscrowedWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.EscrowedWei, err = codec.GetUint256(b, 256, 256); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 256, 32)
+		v, err := codec.GetUint(b, 288, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.PendingInvokes = uint32(v)
 	}
-	if x.ImageDigest, err = codec.GetHash(b, 288); err != nil {
+	if x.ImageDigest, err = codec.GetHash(b, 320); err != nil {
 		return 0, err
 	}
-	if err = codec.GetOffset(b, 320, tail); err != nil {
+	if err = codec.GetOffset(b, 352, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -7701,7 +6463,7 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 		x.Name = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 352, tail); err != nil {
+	if err = codec.GetOffset(b, 384, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -7712,7 +6474,7 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 		x.Version = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 384, tail); err != nil {
+	if err = codec.GetOffset(b, 416, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -7811,222 +6573,6 @@ func (x *Capability) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// ChannelView has the ABI layout of the Solidity type or argument list of that name.
-type ChannelView struct {
-	Status           uint8
-	AgentA           common.Address
-	AgentB           common.Address
-	FundedA          uint256.Int
-	FundedB          uint256.Int
-	DepositA         uint256.Int
-	DepositB         uint256.Int
-	BalanceA         uint256.Int
-	BalanceB         uint256.Int
-	Nonce            uint64
-	InteractionCount uint64
-	MaxInteractions  uint64
-	OpenedAt         uint64
-	ExpiresAt        uint64
-	ClosesAt         uint64
-	HeartbeatSeconds uint32
-}
-
-func (x *ChannelView) size() int {
-	n := 512
-	return n
-}
-
-func (x *ChannelView) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Status))
-	codec.PutAddress(b[32:], x.AgentA)
-	codec.PutAddress(b[64:], x.AgentB)
-	codec.PutUint256(b[96:], &x.FundedA)
-	codec.PutUint256(b[128:], &x.FundedB)
-	codec.PutUint256(b[160:], &x.DepositA)
-	codec.PutUint256(b[192:], &x.DepositB)
-	codec.PutUint256(b[224:], &x.BalanceA)
-	codec.PutUint256(b[256:], &x.BalanceB)
-	codec.PutUint64(b[288:], uint64(x.Nonce))
-	codec.PutUint64(b[320:], uint64(x.InteractionCount))
-	codec.PutUint64(b[352:], uint64(x.MaxInteractions))
-	codec.PutUint64(b[384:], uint64(x.OpenedAt))
-	codec.PutUint64(b[416:], uint64(x.ExpiresAt))
-	codec.PutUint64(b[448:], uint64(x.ClosesAt))
-	codec.PutUint64(b[480:], uint64(x.HeartbeatSeconds))
-}
-
-func (x *ChannelView) get(b []byte) (used int, err error) {
-	tail := 512
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Status = uint8(v)
-	}
-	if x.AgentA, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	if x.AgentB, err = codec.GetAddress(b, 64); err != nil {
-		return 0, err
-	}
-	if x.FundedA, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
-	}
-	if x.FundedB, err = codec.GetUint256(b, 128, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositA, err = codec.GetUint256(b, 160, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositB, err = codec.GetUint256(b, 192, 256); err != nil {
-		return 0, err
-	}
-	if x.BalanceA, err = codec.GetUint256(b, 224, 256); err != nil {
-		return 0, err
-	}
-	if x.BalanceB, err = codec.GetUint256(b, 256, 256); err != nil {
-		return 0, err
-	}
-	if x.Nonce, err = codec.GetUint(b, 288, 64); err != nil {
-		return 0, err
-	}
-	if x.InteractionCount, err = codec.GetUint(b, 320, 64); err != nil {
-		return 0, err
-	}
-	if x.MaxInteractions, err = codec.GetUint(b, 352, 64); err != nil {
-		return 0, err
-	}
-	if x.OpenedAt, err = codec.GetUint(b, 384, 64); err != nil {
-		return 0, err
-	}
-	if x.ExpiresAt, err = codec.GetUint(b, 416, 64); err != nil {
-		return 0, err
-	}
-	if x.ClosesAt, err = codec.GetUint(b, 448, 64); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 480, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.HeartbeatSeconds = uint32(v)
-	}
-	return tail, nil
-}
-
-// ChannelPairView has the ABI layout of the Solidity type or argument list of that name.
-type ChannelPairView struct {
-	ChannelId common.Hash
-	Opens     uint64
-	NonceA    uint64
-	NonceB    uint64
-}
-
-func (x *ChannelPairView) size() int {
-	n := 128
-	return n
-}
-
-func (x *ChannelPairView) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.ChannelId
-	codec.PutUint64(b[32:], uint64(x.Opens))
-	codec.PutUint64(b[64:], uint64(x.NonceA))
-	codec.PutUint64(b[96:], uint64(x.NonceB))
-}
-
-func (x *ChannelPairView) get(b []byte) (used int, err error) {
-	tail := 128
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Opens, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	if x.NonceA, err = codec.GetUint(b, 64, 64); err != nil {
-		return 0, err
-	}
-	if x.NonceB, err = codec.GetUint(b, 96, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DisputeView has the ABI layout of the Solidity type or argument list of that name.
-type DisputeView struct {
-	Kind         uint8
-	Outcome      uint8
-	Claimant     common.Address
-	Agent        common.Address
-	Game         common.Address
-	EvidenceHash common.Hash
-	BondWei      uint256.Int
-	Deadline     uint64
-}
-
-func (x *DisputeView) size() int {
-	n := 256
-	return n
-}
-
-func (x *DisputeView) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Kind))
-	codec.PutUint64(b[32:], uint64(x.Outcome))
-	codec.PutAddress(b[64:], x.Claimant)
-	codec.PutAddress(b[96:], x.Agent)
-	codec.PutAddress(b[128:], x.Game)
-	*(*[32]byte)(b[160:]) = x.EvidenceHash
-	codec.PutUint256(b[192:], &x.BondWei)
-	codec.PutUint64(b[224:], uint64(x.Deadline))
-}
-
-func (x *DisputeView) get(b []byte) (used int, err error) {
-	tail := 256
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Kind = uint8(v)
-	}
-	{
-		v, err := codec.GetUint(b, 32, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Outcome = uint8(v)
-	}
-	if x.Claimant, err = codec.GetAddress(b, 64); err != nil {
-		return 0, err
-	}
-	if x.Agent, err = codec.GetAddress(b, 96); err != nil {
-		return 0, err
-	}
-	if x.Game, err = codec.GetAddress(b, 128); err != nil {
-		return 0, err
-	}
-	if x.EvidenceHash, err = codec.GetHash(b, 160); err != nil {
-		return 0, err
-	}
-	if x.BondWei, err = codec.GetUint256(b, 192, 256); err != nil {
-		return 0, err
-	}
-	if x.Deadline, err = codec.GetUint(b, 224, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // InteractionView has the ABI layout of the Solidity type or argument list of that name.
 type InteractionView struct {
 	Status        uint8
@@ -8111,6 +6657,105 @@ func (x *InteractionView) get(b []byte) (used int, err error) {
 	}
 	if x.CompositionId, err = codec.GetHash(b, 352); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// KeyView has the ABI layout of the Solidity type or argument list of that name.
+type KeyView struct {
+	Active        bool
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	SpentWei      uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *KeyView) size() int {
+	n := 192
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *KeyView) put(b []byte) {
+	tail := 192
+	codec.PutBool(b[0:], x.Active)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint256(b[96:], &x.SpentWei)
+	codec.PutUint64(b[128:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
+		tail += 32
+	}
+	codec.PutUint64(b[160:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *KeyView) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Active, err = codec.GetBool(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	if err = codec.GetOffset(b, 160, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
 	}
 	return tail, nil
 }
@@ -8205,79 +6850,51 @@ func (x *ReputationView) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// ChannelTerms has the ABI layout of the Solidity type or argument list of that name.
-type ChannelTerms struct {
-	AgentA           common.Address
-	AgentB           common.Address
-	DepositA         uint256.Int
-	DepositB         uint256.Int
-	TtlSeconds       uint32
-	MaxInteractions  uint64
-	HeartbeatSeconds uint32
-	Initiator        common.Address
-	Nonce            uint64
-	ValidUntil       uint64
+// SessionView has the ABI layout of the Solidity type or argument list of that name.
+type SessionView struct {
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	OpenedAt    uint64
+	Expiry      uint64
+	ClosedAt    uint64
 }
 
-func (x *ChannelTerms) size() int {
-	n := 320
+func (x *SessionView) size() int {
+	n := 192
 	return n
 }
 
-func (x *ChannelTerms) put(b []byte) {
-	codec.PutAddress(b[0:], x.AgentA)
-	codec.PutAddress(b[32:], x.AgentB)
-	codec.PutUint256(b[64:], &x.DepositA)
-	codec.PutUint256(b[96:], &x.DepositB)
-	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
-	codec.PutUint64(b[160:], uint64(x.MaxInteractions))
-	codec.PutUint64(b[192:], uint64(x.HeartbeatSeconds))
-	codec.PutAddress(b[224:], x.Initiator)
-	codec.PutUint64(b[256:], uint64(x.Nonce))
-	codec.PutUint64(b[288:], uint64(x.ValidUntil))
+func (x *SessionView) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Peer)
+	*(*[32]byte)(b[64:]) = x.ContextHash
+	codec.PutUint64(b[96:], uint64(x.OpenedAt))
+	codec.PutUint64(b[128:], uint64(x.Expiry))
+	codec.PutUint64(b[160:], uint64(x.ClosedAt))
 }
 
-func (x *ChannelTerms) get(b []byte) (used int, err error) {
-	tail := 320
+func (x *SessionView) get(b []byte) (used int, err error) {
+	tail := 192
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.AgentA, err = codec.GetAddress(b, 0); err != nil {
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
-	if x.AgentB, err = codec.GetAddress(b, 32); err != nil {
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	if x.DepositA, err = codec.GetUint256(b, 64, 256); err != nil {
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
 		return 0, err
 	}
-	if x.DepositB, err = codec.GetUint256(b, 96, 256); err != nil {
+	if x.OpenedAt, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
-	{
-		v, err := codec.GetUint(b, 128, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.TtlSeconds = uint32(v)
-	}
-	if x.MaxInteractions, err = codec.GetUint(b, 160, 64); err != nil {
+	if x.Expiry, err = codec.GetUint(b, 128, 64); err != nil {
 		return 0, err
 	}
-	{
-		v, err := codec.GetUint(b, 192, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.HeartbeatSeconds = uint32(v)
-	}
-	if x.Initiator, err = codec.GetAddress(b, 224); err != nil {
-		return 0, err
-	}
-	if x.Nonce, err = codec.GetUint(b, 256, 64); err != nil {
-		return 0, err
-	}
-	if x.ValidUntil, err = codec.GetUint(b, 288, 64); err != nil {
+	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

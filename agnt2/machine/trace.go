@@ -684,6 +684,9 @@ func (c *cursor) execute(k vm.Step, e *Entry) ([]byte, error) {
 	w := packFrames(m, k.Opens())
 	l := &liveState{c: c}
 	m.Micro(l, k)
+	if k.Opens()&vm.OpensData != 0 {
+		c.data = m.Data() // acting for an agent goes on with the operation inside
+	}
 	for _, log := range m.Logs() {
 		c.logs = append(c.logs, logRLP(log))
 	}

@@ -32,7 +32,11 @@ const (
 	NSCapabilityDetail Namespace = 0x06
 	NSReputation       Namespace = 0x07
 	NSPair             Namespace = 0x08
+	NSDelegation       Namespace = 0x09
+	NSSession          Namespace = 0x0a
+	NSWallet           Namespace = 0x0b
 	NSInteraction      Namespace = 0x10
+	NSHolding          Namespace = 0x60
 	NSDeadline         Namespace = 0x11
 	NSChannel          Namespace = 0x20
 	NSChannelPair      Namespace = 0x21
@@ -43,7 +47,7 @@ const (
 var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
-	NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSDispute: "disputes", NSGlobal: "global",
+	NSDelegation: "delegations", NSSession: "sessions", NSWallet: "wallets", NSHolding: "holdings", NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSDispute: "disputes", NSGlobal: "global",
 }
 
 func (n Namespace) String() string {
@@ -68,6 +72,22 @@ func AccountKey(a common.Address) Key    { return addressKey(NSAccount, a) }
 func AgentKey(a common.Address) Key      { return addressKey(NSAgent, a) }
 func AgentURIKey(a common.Address) Key   { return addressKey(NSAgentURI, a) }
 func ReputationKey(a common.Address) Key { return addressKey(NSReputation, a) }
+
+// WalletKey keys an agent's ERC-8004 wallet.
+func WalletKey(a common.Address) Key { return addressKey(NSWallet, a) }
+
+// HoldingKey keys how many agents an owner has.
+func HoldingKey(owner common.Address) Key { return addressKey(NSHolding, owner) }
+
+// DelegationKey keys what a session key may do for an agent.
+func DelegationKey(agent, key common.Address) Key { return hashed2(NSDelegation, agent[:], key[:]) }
+
+// SessionKey keys a session. Its id is a hash already.
+func SessionKey(id common.Hash) (k Key) {
+	k[0] = byte(NSSession)
+	copy(k[1:], id[:31])
+	return k
+}
 
 // CapabilityKey keys what an INVOKE needs of a capability; id is keccak256 of its name.
 func CapabilityKey(agent common.Address, id common.Hash) Key {

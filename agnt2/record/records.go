@@ -112,38 +112,6 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 }
 
 // Encode returns abi.encode of the record.
-func (x *Channel) Encode() []byte {
-	b := codec.Room(x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeChannel reads abi.encode of the record.
-func DecodeChannel(b []byte) (x Channel, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("Channel: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns abi.encode of the record.
-func (x *ChannelPair) Encode() []byte {
-	b := codec.Room(x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeChannelPair reads abi.encode of the record.
-func DecodeChannelPair(b []byte) (x ChannelPair, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("ChannelPair: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns abi.encode of the record.
 func (x *Deadline) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -160,39 +128,39 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 }
 
 // Encode returns abi.encode of the record.
-func (x *Dispute) Encode() []byte {
-	b := codec.Room(x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeDispute reads abi.encode of the record.
-func DecodeDispute(b []byte) (x Dispute, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("Dispute: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns abi.encode of the record.
-func (x *History) Encode() []byte {
+func (x *Delegation) Encode() []byte {
 	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
 }
 
-// DecodeHistory reads abi.encode of the record.
-func DecodeHistory(b []byte) (x History, err error) {
+// DecodeDelegation reads abi.encode of the record.
+func DecodeDelegation(b []byte) (x Delegation, err error) {
 	if err = codec.GetOffset(b, 0, 32); err != nil {
-		return x, fmt.Errorf("History: %w", err)
+		return x, fmt.Errorf("Delegation: %w", err)
 	}
 	n, err := x.get(b[32:])
 	if err != nil {
-		return x, fmt.Errorf("History: %w", err)
+		return x, fmt.Errorf("Delegation: %w", err)
 	}
 	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Holding) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeHolding reads abi.encode of the record.
+func DecodeHolding(b []byte) (x Holding, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Holding: %w", err)
+	}
+	return x, codec.Whole(b, n)
 }
 
 // Encode returns abi.encode of the record.
@@ -312,6 +280,22 @@ func DecodeReputation(b []byte) (x Reputation, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Session) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeSession reads abi.encode of the record.
+func DecodeSession(b []byte) (x Session, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Session: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Totals) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -323,6 +307,22 @@ func DecodeTotals(b []byte) (x Totals, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("Totals: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Wallet) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeWallet reads abi.encode of the record.
+func DecodeWallet(b []byte) (x Wallet, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Wallet: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -411,17 +411,18 @@ type Agent struct {
 	ImageDigest     common.Hash
 	Name            string
 	Version         string
+	Ownership       uint32
 }
 
 func (x *Agent) size() int {
-	n := 320
+	n := 352
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Version))
 	return n
 }
 
 func (x *Agent) put(b []byte) {
-	tail := 320
+	tail := 352
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Owner)
 	codec.PutUint64(b[64:], uint64(x.Epoch))
@@ -434,11 +435,12 @@ func (x *Agent) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[288:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[320:], uint64(x.Ownership))
 	_ = tail
 }
 
 func (x *Agent) get(b []byte) (used int, err error) {
-	tail := 320
+	tail := 352
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -499,6 +501,13 @@ func (x *Agent) get(b []byte) (used int, err error) {
 		}
 		x.Version = string(v)
 		tail += n
+	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
 	}
 	return tail, nil
 }
@@ -654,179 +663,6 @@ func (x *CapabilityDetail) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// Channel has the ABI layout of the Solidity type or argument list of that name.
-type Channel struct {
-	Status           uint8
-	AgentA           common.Address
-	AgentB           common.Address
-	FundedA          uint256.Int
-	FundedB          uint256.Int
-	DepositA         uint256.Int
-	DepositB         uint256.Int
-	BalanceA         uint256.Int
-	BalanceB         uint256.Int
-	Nonce            uint64
-	InteractionCount uint64
-	MaxInteractions  uint64
-	OpenedAt         uint64
-	ExpiresAt        uint64
-	ClosesAt         uint64
-	HeartbeatSeconds uint32
-	PriorDepositA    uint256.Int
-	PriorDepositB    uint256.Int
-	PriorBalanceA    uint256.Int
-	PriorBalanceB    uint256.Int
-	PriorNonce       uint64
-}
-
-func (x *Channel) size() int {
-	n := 672
-	return n
-}
-
-func (x *Channel) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Status))
-	codec.PutAddress(b[32:], x.AgentA)
-	codec.PutAddress(b[64:], x.AgentB)
-	codec.PutUint256(b[96:], &x.FundedA)
-	codec.PutUint256(b[128:], &x.FundedB)
-	codec.PutUint256(b[160:], &x.DepositA)
-	codec.PutUint256(b[192:], &x.DepositB)
-	codec.PutUint256(b[224:], &x.BalanceA)
-	codec.PutUint256(b[256:], &x.BalanceB)
-	codec.PutUint64(b[288:], uint64(x.Nonce))
-	codec.PutUint64(b[320:], uint64(x.InteractionCount))
-	codec.PutUint64(b[352:], uint64(x.MaxInteractions))
-	codec.PutUint64(b[384:], uint64(x.OpenedAt))
-	codec.PutUint64(b[416:], uint64(x.ExpiresAt))
-	codec.PutUint64(b[448:], uint64(x.ClosesAt))
-	codec.PutUint64(b[480:], uint64(x.HeartbeatSeconds))
-	codec.PutUint256(b[512:], &x.PriorDepositA)
-	codec.PutUint256(b[544:], &x.PriorDepositB)
-	codec.PutUint256(b[576:], &x.PriorBalanceA)
-	codec.PutUint256(b[608:], &x.PriorBalanceB)
-	codec.PutUint64(b[640:], uint64(x.PriorNonce))
-}
-
-func (x *Channel) get(b []byte) (used int, err error) {
-	tail := 672
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Status = uint8(v)
-	}
-	if x.AgentA, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	if x.AgentB, err = codec.GetAddress(b, 64); err != nil {
-		return 0, err
-	}
-	if x.FundedA, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
-	}
-	if x.FundedB, err = codec.GetUint256(b, 128, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositA, err = codec.GetUint256(b, 160, 256); err != nil {
-		return 0, err
-	}
-	if x.DepositB, err = codec.GetUint256(b, 192, 256); err != nil {
-		return 0, err
-	}
-	if x.BalanceA, err = codec.GetUint256(b, 224, 256); err != nil {
-		return 0, err
-	}
-	if x.BalanceB, err = codec.GetUint256(b, 256, 256); err != nil {
-		return 0, err
-	}
-	if x.Nonce, err = codec.GetUint(b, 288, 64); err != nil {
-		return 0, err
-	}
-	if x.InteractionCount, err = codec.GetUint(b, 320, 64); err != nil {
-		return 0, err
-	}
-	if x.MaxInteractions, err = codec.GetUint(b, 352, 64); err != nil {
-		return 0, err
-	}
-	if x.OpenedAt, err = codec.GetUint(b, 384, 64); err != nil {
-		return 0, err
-	}
-	if x.ExpiresAt, err = codec.GetUint(b, 416, 64); err != nil {
-		return 0, err
-	}
-	if x.ClosesAt, err = codec.GetUint(b, 448, 64); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 480, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.HeartbeatSeconds = uint32(v)
-	}
-	if x.PriorDepositA, err = codec.GetUint256(b, 512, 256); err != nil {
-		return 0, err
-	}
-	if x.PriorDepositB, err = codec.GetUint256(b, 544, 256); err != nil {
-		return 0, err
-	}
-	if x.PriorBalanceA, err = codec.GetUint256(b, 576, 256); err != nil {
-		return 0, err
-	}
-	if x.PriorBalanceB, err = codec.GetUint256(b, 608, 256); err != nil {
-		return 0, err
-	}
-	if x.PriorNonce, err = codec.GetUint(b, 640, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// ChannelPair has the ABI layout of the Solidity type or argument list of that name.
-type ChannelPair struct {
-	ChannelId common.Hash
-	Opens     uint64
-	NonceA    uint64
-	NonceB    uint64
-}
-
-func (x *ChannelPair) size() int {
-	n := 128
-	return n
-}
-
-func (x *ChannelPair) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.ChannelId
-	codec.PutUint64(b[32:], uint64(x.Opens))
-	codec.PutUint64(b[64:], uint64(x.NonceA))
-	codec.PutUint64(b[96:], uint64(x.NonceB))
-}
-
-func (x *ChannelPair) get(b []byte) (used int, err error) {
-	tail := 128
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Opens, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	if x.NonceA, err = codec.GetUint(b, 64, 64); err != nil {
-		return 0, err
-	}
-	if x.NonceB, err = codec.GetUint(b, 96, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // Deadline has the ABI layout of the Solidity type or argument list of that name.
 type Deadline struct {
 	Id common.Hash
@@ -852,130 +688,103 @@ func (x *Deadline) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// Dispute has the ABI layout of the Solidity type or argument list of that name.
-type Dispute struct {
-	Kind         uint8
-	Outcome      uint8
-	Due          bool
-	Claimant     common.Address
-	Agent        common.Address
-	Game         common.Address
-	EvidenceHash common.Hash
-	BondWei      uint256.Int
-	Deadline     uint64
+// Delegation has the ABI layout of the Solidity type or argument list of that name.
+type Delegation struct {
+	Ownership     uint32
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	SpentWei      uint256.Int
+	Operations    []byte
+	Capabilities  []byte
 }
 
-func (x *Dispute) size() int {
-	n := 288
+func (x *Delegation) size() int {
+	n := 192
+	n += 32 + codec.Padded(len(x.Operations))
+	n += 32 + codec.Padded(len(x.Capabilities))
 	return n
 }
 
-func (x *Dispute) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Kind))
-	codec.PutUint64(b[32:], uint64(x.Outcome))
-	codec.PutBool(b[64:], x.Due)
-	codec.PutAddress(b[96:], x.Claimant)
-	codec.PutAddress(b[128:], x.Agent)
-	codec.PutAddress(b[160:], x.Game)
-	*(*[32]byte)(b[192:]) = x.EvidenceHash
-	codec.PutUint256(b[224:], &x.BondWei)
-	codec.PutUint64(b[256:], uint64(x.Deadline))
+func (x *Delegation) put(b []byte) {
+	tail := 192
+	codec.PutUint64(b[0:], uint64(x.Ownership))
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint256(b[96:], &x.SpentWei)
+	codec.PutUint64(b[128:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Operations)
+	codec.PutUint64(b[160:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Capabilities)
+	_ = tail
 }
 
-func (x *Dispute) get(b []byte) (used int, err error) {
-	tail := 288
+func (x *Delegation) get(b []byte) (used int, err error) {
+	tail := 192
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	{
-		v, err := codec.GetUint(b, 0, 8)
+		v, err := codec.GetUint(b, 0, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Kind = uint8(v)
+		x.Ownership = uint32(v)
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 32, 8)
+		v, n, err := codec.GetBytes(b[tail:])
 		if err != nil {
 			return 0, err
 		}
-		x.Outcome = uint8(v)
+		x.Operations = v
+		tail += n
 	}
-	if x.Due, err = codec.GetBool(b, 64); err != nil {
+	if err = codec.GetOffset(b, 160, tail); err != nil {
 		return 0, err
 	}
-	if x.Claimant, err = codec.GetAddress(b, 96); err != nil {
-		return 0, err
-	}
-	if x.Agent, err = codec.GetAddress(b, 128); err != nil {
-		return 0, err
-	}
-	if x.Game, err = codec.GetAddress(b, 160); err != nil {
-		return 0, err
-	}
-	if x.EvidenceHash, err = codec.GetHash(b, 192); err != nil {
-		return 0, err
-	}
-	if x.BondWei, err = codec.GetUint256(b, 224, 256); err != nil {
-		return 0, err
-	}
-	if x.Deadline, err = codec.GetUint(b, 256, 64); err != nil {
-		return 0, err
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Capabilities = v
+		tail += n
 	}
 	return tail, nil
 }
 
-// History has the ABI layout of the Solidity type or argument list of that name.
-type History struct {
-	Count uint64
-	Peaks []common.Hash
+// Holding has the ABI layout of the Solidity type or argument list of that name.
+type Holding struct {
+	Agents uint64
 }
 
-func (x *History) size() int {
-	n := 64
-	n += 32 + 32*len(x.Peaks)
+func (x *Holding) size() int {
+	n := 32
 	return n
 }
 
-func (x *History) put(b []byte) {
-	tail := 64
-	codec.PutUint64(b[0:], uint64(x.Count))
-	codec.PutUint64(b[32:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Peaks)))
-	tail += 32
-	for i := range x.Peaks {
-		*(*[32]byte)(b[tail:]) = x.Peaks[i]
-		tail += 32
-	}
-	_ = tail
+func (x *Holding) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Agents))
 }
 
-func (x *History) get(b []byte) (used int, err error) {
-	tail := 64
+func (x *Holding) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+	if x.Agents, err = codec.GetUint(b, 0, 64); err != nil {
 		return 0, err
-	}
-	if err = codec.GetOffset(b, 32, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Peaks = make([]common.Hash, count)
-		}
-		for i := range x.Peaks {
-			if x.Peaks[i], err = codec.GetHash(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
 	}
 	return tail, nil
 }
@@ -1404,13 +1213,10 @@ type Policy struct {
 	GasPerScannedSlot     uint64
 	MinCommitDepositWei   uint256.Int
 	RecentSeconds         uint32
-	PrunesPerBlock        uint32
-	FeeRecipient          common.Address
-	DisputeResolver       common.Address
 }
 
 func (x *Policy) size() int {
-	n := 736
+	n := 640
 	return n
 }
 
@@ -1435,13 +1241,10 @@ func (x *Policy) put(b []byte) {
 	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
 	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
 	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
-	codec.PutUint64(b[640:], uint64(x.PrunesPerBlock))
-	codec.PutAddress(b[672:], x.FeeRecipient)
-	codec.PutAddress(b[704:], x.DisputeResolver)
 }
 
 func (x *Policy) get(b []byte) (used int, err error) {
-	tail := 736
+	tail := 640
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1537,43 +1340,29 @@ func (x *Policy) get(b []byte) (used int, err error) {
 		}
 		x.RecentSeconds = uint32(v)
 	}
-	{
-		v, err := codec.GetUint(b, 640, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.PrunesPerBlock = uint32(v)
-	}
-	if x.FeeRecipient, err = codec.GetAddress(b, 672); err != nil {
-		return 0, err
-	}
-	if x.DisputeResolver, err = codec.GetAddress(b, 704); err != nil {
-		return 0, err
-	}
 	return tail, nil
 }
 
 // Reputation has the ABI layout of the Solidity type or argument list of that name.
 type Reputation struct {
-	Completed              uint64
-	Timeouts               uint64
-	Errors                 uint64
-	GracefulTimeouts       uint64
-	ParseFailures          uint64
-	Rejections             uint64
-	SoftStreak             uint64
-	PenaltyUnits           uint64
-	Disputed               uint64
-	DisputesLost           uint64
-	CountedCompleted       uint64
-	DistinctCallers        uint64
-	SumOfSquares           uint256.Int
-	LastActiveAt           uint64
-	InteractionHistoryRoot common.Hash
+	Completed        uint64
+	Timeouts         uint64
+	Errors           uint64
+	GracefulTimeouts uint64
+	ParseFailures    uint64
+	Rejections       uint64
+	SoftStreak       uint64
+	PenaltyUnits     uint64
+	Disputed         uint64
+	DisputesLost     uint64
+	CountedCompleted uint64
+	DistinctCallers  uint64
+	SumOfSquares     uint256.Int
+	LastActiveAt     uint64
 }
 
 func (x *Reputation) size() int {
-	n := 480
+	n := 448
 	return n
 }
 
@@ -1592,11 +1381,10 @@ func (x *Reputation) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.DistinctCallers))
 	codec.PutUint256(b[384:], &x.SumOfSquares)
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
-	*(*[32]byte)(b[448:]) = x.InteractionHistoryRoot
 }
 
 func (x *Reputation) get(b []byte) (used int, err error) {
-	tail := 480
+	tail := 448
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1642,7 +1430,54 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
 		return 0, err
 	}
-	if x.InteractionHistoryRoot, err = codec.GetHash(b, 448); err != nil {
+	return tail, nil
+}
+
+// Session has the ABI layout of the Solidity type or argument list of that name.
+type Session struct {
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	OpenedAt    uint64
+	Expiry      uint64
+	ClosedAt    uint64
+}
+
+func (x *Session) size() int {
+	n := 192
+	return n
+}
+
+func (x *Session) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Peer)
+	*(*[32]byte)(b[64:]) = x.ContextHash
+	codec.PutUint64(b[96:], uint64(x.OpenedAt))
+	codec.PutUint64(b[128:], uint64(x.Expiry))
+	codec.PutUint64(b[160:], uint64(x.ClosedAt))
+}
+
+func (x *Session) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1654,12 +1489,10 @@ type Totals struct {
 	Interactions uint64
 	VolumeWei    uint256.Int
 	MessageNonce uint64
-	Channels     uint64
-	BurnedWei    uint256.Int
 }
 
 func (x *Totals) size() int {
-	n := 192
+	n := 128
 	return n
 }
 
@@ -1668,12 +1501,10 @@ func (x *Totals) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Interactions))
 	codec.PutUint256(b[64:], &x.VolumeWei)
 	codec.PutUint64(b[96:], uint64(x.MessageNonce))
-	codec.PutUint64(b[128:], uint64(x.Channels))
-	codec.PutUint256(b[160:], &x.BurnedWei)
 }
 
 func (x *Totals) get(b []byte) (used int, err error) {
-	tail := 192
+	tail := 128
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1689,10 +1520,38 @@ func (x *Totals) get(b []byte) (used int, err error) {
 	if x.MessageNonce, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
-	if x.Channels, err = codec.GetUint(b, 128, 64); err != nil {
-		return 0, err
+	return tail, nil
+}
+
+// Wallet has the ABI layout of the Solidity type or argument list of that name.
+type Wallet struct {
+	Ownership uint32
+	Wallet    common.Address
+}
+
+func (x *Wallet) size() int {
+	n := 64
+	return n
+}
+
+func (x *Wallet) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Ownership))
+	codec.PutAddress(b[32:], x.Wallet)
+}
+
+func (x *Wallet) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.BurnedWei, err = codec.GetUint256(b, 160, 256); err != nil {
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
+	}
+	if x.Wallet, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil

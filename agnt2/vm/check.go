@@ -24,16 +24,43 @@ func CheckCall(tx *abi.Transaction) error {
 		if !ok {
 			return unknownOperation(tx.Data)
 		}
-		if _, err := o.decode(tx.Data[4:]); err != nil {
+		args, err := o.decode(tx.Data[4:])
+		if err != nil {
 			return &abi.MalformedCalldata{}
 		}
 		if !o.payable && !tx.Value.IsZero() {
 			return &abi.ValueNotAccepted{}
 		}
+		if c, ok := args.(*abi.ActForCall); ok {
+			if _, _, why := inner(c); why != nil {
+				return why
+			}
+		}
+	case *tx.To == abi.IdentityRegistryAddress:
+		w, payable, why := registryCall(tx.From, tx.Data)
+		switch {
+		case why != nil:
+			return why
+		case !payable && !tx.Value.IsZero():
+			return &abi.ValueNotAccepted{}
+		case w.from != nil && *w.from != tx.From:
+			return &abi.NotAuthorized{Agent: w.agent, Sender: tx.From}
+		}
 	case len(tx.Data) > 0:
 		return &abi.NoCodeAtTarget{Target: *tx.To}
 	}
 	return nil
+}
+
+// Operation is the calldata of the operation that well-formed calldata of the AGNT2 address leads to: itself, or what it executes
+// for an agent.
+func Operation(data []byte) []byte {
+	if len(data) >= 4 && [4]byte(data) == abi.ActForSelector {
+		if c, err := abi.DecodeActForCall(data[4:]); err == nil {
+			return c.Operation
+		}
+	}
+	return data
 }
 
 func unknownOperation(data []byte) error {

@@ -76,7 +76,7 @@ func (s *script) begin() {
 }
 
 var fixed = map[string]common.Address{
-	"agnt2": abi.Address, "passer": abi.MessagePasserAddress, "baseVault": abi.BaseFeeVault, "sequencerVault": abi.SequencerFeeVault,
+	"agnt2": abi.Address, "registry": abi.IdentityRegistryAddress, "passer": abi.MessagePasserAddress, "baseVault": abi.BaseFeeVault, "sequencerVault": abi.SequencerFeeVault,
 	"l1Vault": abi.L1FeeVault, "l1Depositor": abi.L1AttributesDepositor, "l1Block": abi.L1BlockAddress,
 }
 
@@ -87,7 +87,7 @@ func (s *script) address(name string) common.Address {
 	if !slices.Contains(s.names, name) {
 		s.names = append(s.names, name)
 	}
-	return addressOf(name)
+	return named(name)
 }
 
 func (s *script) hash(text string) common.Hash {
@@ -122,7 +122,7 @@ func (s *script) showAddress(a common.Address) string {
 		}
 	}
 	for _, n := range s.names {
-		if addressOf(n) == a {
+		if named(n) == a {
 			return n
 		}
 	}
@@ -155,6 +155,9 @@ func (s *script) show(v reflect.Value) string {
 		}
 		return x.Hex()
 	case uint256.Int:
+		if n, ok := s.showAgentID(&x); ok {
+			return n
+		}
 		return x.Dec()
 	case string:
 		return strconv.Quote(short(x))
@@ -195,6 +198,14 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeReputation(b))
 	case record.NSPair:
 		return must(record.DecodePair(b))
+	case record.NSDelegation:
+		return must(record.DecodeDelegation(b))
+	case record.NSSession:
+		return must(record.DecodeSession(b))
+	case record.NSWallet:
+		return must(record.DecodeWallet(b))
+	case record.NSHolding:
+		return must(record.DecodeHolding(b))
 	case record.NSInteraction:
 		return must(record.DecodeInteraction(b))
 	case record.NSDeadline:
@@ -228,13 +239,13 @@ func (s *script) label(c change) string {
 	}
 	for _, n := range everyone {
 		a := s.address(n)
-		for _, k := range []record.Key{record.AccountKey(a), record.AgentKey(a), record.AgentURIKey(a), record.ReputationKey(a)} {
+		for _, k := range []record.Key{record.AccountKey(a), record.AgentKey(a), record.AgentURIKey(a), record.ReputationKey(a), record.WalletKey(a), record.HoldingKey(a)} {
 			if k == c.key {
 				return fmt.Sprintf("%s/%s", ns, n)
 			}
 		}
 		for _, other := range everyone {
-			if record.PairKey(a, s.address(other)) == c.key || record.ChannelPairKey(a, s.address(other)) == c.key {
+			if record.PairKey(a, s.address(other)) == c.key || record.ChannelPairKey(a, s.address(other)) == c.key || record.DelegationKey(a, s.address(other)) == c.key {
 				return fmt.Sprintf("%s/%s/%s", ns, n, other)
 			}
 		}
@@ -250,7 +261,7 @@ func (s *script) label(c change) string {
 		}
 	}
 	for id, n := range s.ids {
-		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key || record.DisputeKey(id) == c.key {
+		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key || record.DisputeKey(id) == c.key || record.SessionKey(id) == c.key {
 			return fmt.Sprintf("%s/%s", ns, n)
 		}
 	}
@@ -299,37 +310,50 @@ func typeName(v any) string { return reflect.TypeOf(v).Elem().Name() }
 
 // eventDecoders by topic.
 var eventDecoders = map[common.Hash]func(*types.Log) any{
-	abi.AgentRegisteredTopic:      func(l *types.Log) any { v := must(abi.DecodeAgentRegisteredEvent(l)); return &v },
-	abi.AgentUpdatedTopic:         func(l *types.Log) any { v := must(abi.DecodeAgentUpdatedEvent(l)); return &v },
-	abi.CapabilityUpdatedTopic:    func(l *types.Log) any { v := must(abi.DecodeCapabilityUpdatedEvent(l)); return &v },
-	abi.CapabilityRemovedTopic:    func(l *types.Log) any { v := must(abi.DecodeCapabilityRemovedEvent(l)); return &v },
-	abi.MetadataSetTopic:          func(l *types.Log) any { v := must(abi.DecodeMetadataSetEvent(l)); return &v },
-	abi.StakeAddedTopic:           func(l *types.Log) any { v := must(abi.DecodeStakeAddedEvent(l)); return &v },
-	abi.AgentDeregisteredTopic:    func(l *types.Log) any { v := must(abi.DecodeAgentDeregisteredEvent(l)); return &v },
-	abi.StakeWithdrawnTopic:       func(l *types.Log) any { v := must(abi.DecodeStakeWithdrawnEvent(l)); return &v },
-	abi.HeartbeatTopic:            func(l *types.Log) any { v := must(abi.DecodeHeartbeatEvent(l)); return &v },
-	abi.InvokedTopic:              func(l *types.Log) any { v := must(abi.DecodeInvokedEvent(l)); return &v },
-	abi.RespondedTopic:            func(l *types.Log) any { v := must(abi.DecodeRespondedEvent(l)); return &v },
-	abi.ChannelOpenedTopic:        func(l *types.Log) any { v := must(abi.DecodeChannelOpenedEvent(l)); return &v },
-	abi.ChannelExistsTopic:        func(l *types.Log) any { v := must(abi.DecodeChannelExistsEvent(l)); return &v },
-	abi.ChannelCheckpointedTopic:  func(l *types.Log) any { v := must(abi.DecodeChannelCheckpointedEvent(l)); return &v },
-	abi.ChannelClosingTopic:       func(l *types.Log) any { v := must(abi.DecodeChannelClosingEvent(l)); return &v },
+	abi.AgentRegisteredTopic: func(l *types.Log) any { v := must(abi.DecodeAgentRegisteredEvent(l)); return &v },
+	abi.AgentUpdatedTopic: func(l *types.Log) any { v := must(abi.DecodeAgentUpdatedEvent(l)); return &v },
+	abi.CapabilityUpdatedTopic: func(l *types.Log) any { v := must(abi.DecodeCapabilityUpdatedEvent(l)); return &v },
+	abi.CapabilityRemovedTopic: func(l *types.Log) any { v := must(abi.DecodeCapabilityRemovedEvent(l)); return &v },
+	abi.MetadataSetTopic: func(l *types.Log) any { v := must(abi.DecodeMetadataSetEvent(l)); return &v },
+	abi.StakeAddedTopic: func(l *types.Log) any { v := must(abi.DecodeStakeAddedEvent(l)); return &v },
+	abi.AgentDeregisteredTopic: func(l *types.Log) any { v := must(abi.DecodeAgentDeregisteredEvent(l)); return &v },
+	abi.StakeWithdrawnTopic: func(l *types.Log) any { v := must(abi.DecodeStakeWithdrawnEvent(l)); return &v },
+	abi.HeartbeatTopic: func(l *types.Log) any { v := must(abi.DecodeHeartbeatEvent(l)); return &v },
+	abi.InvokedTopic: func(l *types.Log) any { v := must(abi.DecodeInvokedEvent(l)); return &v },
+	abi.RespondedTopic: func(l *types.Log) any { v := must(abi.DecodeRespondedEvent(l)); return &v },
+	abi.ChannelOpenedTopic: func(l *types.Log) any { v := must(abi.DecodeChannelOpenedEvent(l)); return &v },
+	abi.ChannelExistsTopic: func(l *types.Log) any { v := must(abi.DecodeChannelExistsEvent(l)); return &v },
+	abi.ChannelCheckpointedTopic: func(l *types.Log) any { v := must(abi.DecodeChannelCheckpointedEvent(l)); return &v },
+	abi.ChannelClosingTopic: func(l *types.Log) any { v := must(abi.DecodeChannelClosingEvent(l)); return &v },
 	abi.ChannelStateReplacedTopic: func(l *types.Log) any { v := must(abi.DecodeChannelStateReplacedEvent(l)); return &v },
-	abi.ChannelClosedTopic:        func(l *types.Log) any { v := must(abi.DecodeChannelClosedEvent(l)); return &v },
-	abi.DoubleSignedTopic:         func(l *types.Log) any { v := must(abi.DecodeDoubleSignedEvent(l)); return &v },
-	abi.SlashedTopic:              func(l *types.Log) any { v := must(abi.DecodeSlashedEvent(l)); return &v },
-	abi.DisputeOpenedTopic:        func(l *types.Log) any { v := must(abi.DecodeDisputeOpenedEvent(l)); return &v },
-	abi.DisputeClosedTopic:        func(l *types.Log) any { v := must(abi.DecodeDisputeClosedEvent(l)); return &v },
-	abi.ParamsChangedTopic:        func(l *types.Log) any { v := must(abi.DecodeParamsChangedEvent(l)); return &v },
-	abi.PolicyChangedTopic:        func(l *types.Log) any { v := must(abi.DecodePolicyChangedEvent(l)); return &v },
-	abi.FeesWithdrawnTopic:        func(l *types.Log) any { v := must(abi.DecodeFeesWithdrawnEvent(l)); return &v },
-	abi.TimedOutTopic:             func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
+	abi.ChannelClosedTopic: func(l *types.Log) any { v := must(abi.DecodeChannelClosedEvent(l)); return &v },
+	abi.DoubleSignedTopic: func(l *types.Log) any { v := must(abi.DecodeDoubleSignedEvent(l)); return &v },
+	abi.SlashedTopic: func(l *types.Log) any { v := must(abi.DecodeSlashedEvent(l)); return &v },
+	abi.DisputeOpenedTopic: func(l *types.Log) any { v := must(abi.DecodeDisputeOpenedEvent(l)); return &v },
+	abi.DisputeClosedTopic: func(l *types.Log) any { v := must(abi.DecodeDisputeClosedEvent(l)); return &v },
+	abi.ParamsChangedTopic: func(l *types.Log) any { v := must(abi.DecodeParamsChangedEvent(l)); return &v },
+	abi.PolicyChangedTopic: func(l *types.Log) any { v := must(abi.DecodePolicyChangedEvent(l)); return &v },
+	abi.FeesWithdrawnTopic: func(l *types.Log) any { v := must(abi.DecodeFeesWithdrawnEvent(l)); return &v },
+	abi.ActedForTopic: func(l *types.Log) any { v := must(abi.DecodeActedForEvent(l)); return &v },
+	abi.KeyAuthorizedTopic: func(l *types.Log) any { v := must(abi.DecodeKeyAuthorizedEvent(l)); return &v },
+	abi.KeyRevokedTopic: func(l *types.Log) any { v := must(abi.DecodeKeyRevokedEvent(l)); return &v },
+	abi.OwnershipTransferredTopic: func(l *types.Log) any { v := must(abi.DecodeOwnershipTransferredEvent(l)); return &v },
+	abi.AgentURISetTopic: func(l *types.Log) any { v := must(abi.DecodeAgentURISetEvent(l)); return &v },
+	abi.AgentWalletSetTopic: func(l *types.Log) any { v := must(abi.DecodeAgentWalletSetEvent(l)); return &v },
+	abi.PaidTopic: func(l *types.Log) any { v := must(abi.DecodePaidEvent(l)); return &v },
+	abi.SessionOpenedTopic: func(l *types.Log) any { v := must(abi.DecodeSessionOpenedEvent(l)); return &v },
+	abi.SessionClosedTopic: func(l *types.Log) any { v := must(abi.DecodeSessionClosedEvent(l)); return &v },
+	abi.TimedOutTopic: func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
 }
 
 func (s *script) showLog(l *types.Log) string {
 	if d, ok := eventDecoders[l.Topics[0]]; ok && l.Address == abi.Address {
 		v := d(l)
 		return "event " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
+	}
+	if d, ok := registryEvents[l.Topics[0]]; ok && l.Address == abi.IdentityRegistryAddress {
+		v := d(l)
+		return "event ERC8004 " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
 	}
 	if l.Address == abi.MessagePasserAddress && l.Topics[0] == hashOf("MessagePassed(uint256,address,address,uint256,uint256,bytes,bytes32)") {
 		out, err := messagePassedArgs.Unpack(l.Data)
@@ -581,7 +605,7 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 	case "attributes":
 		return &abi.L1BlockAddress, must(hex.DecodeString(a.text("data", "")))
 	}
-	panic("unknown operation " + op)
+	return s.identityCall(from, op, a)
 }
 
 // attestation signs an answer: by a name; "short" and "highs" are malformed ones.
@@ -595,8 +619,7 @@ func (s *script) attestation(c *abi.RespondCall, by string, image common.Hash) [
 		TimestampMs: c.TimestampMs, ImageDigest: image,
 	}
 	digest := att.Digest(testChainID)
-	sig := must(crypto.Sign(digest[:], keyOf(name)))
-	sig[64] += 27
+	sig := signed(digest, name)
 	switch twist {
 	case "short":
 		return sig[:64]

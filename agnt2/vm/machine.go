@@ -133,6 +133,12 @@ type Pruned struct {
 	Record []byte
 }
 
+// Those of identity and delegation.
+const (
+	effectDelegate   = 1 << (12 + iota) // the sender's own key acts for it no more
+	effectUndelegate                    // and again
+)
+
 type undo struct {
 	key   record.Key
 	value []byte
@@ -192,7 +198,7 @@ func (m *Machine) set(s State, k record.Key, old, value []byte) {
 
 // fail ends the operation: what it wrote is undone, and the transaction's end charges the fee.
 func (m *Machine) fail(why abi.Revert) Step {
-	m.failure = why
+	m.failure, m.ret = why, nil
 	m.logs = m.logs[:0]
 	m.Op.Logs = common.Hash{}
 	m.Op.Failed = true
@@ -309,7 +315,7 @@ func (m *Machine) Micro(s State, k Step) Step { return m.step(s, k) }
 func (m *Machine) SetData(k Step, data []byte) error {
 	m.data = data
 	switch k {
-	case Dispatch, L1Attributes:
+	case Dispatch, L1Attributes, Registry:
 		return nil
 	case SendMessage:
 		msg, why := messageOf(m.Op.From, data)

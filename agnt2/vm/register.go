@@ -6,6 +6,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/erc8004"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
 )
@@ -51,7 +52,7 @@ func checkMetadata(ms []abi.MetadataEntry) abi.Revert {
 	}
 	for i := range ms {
 		switch {
-		case len(ms[i].Key) == 0 || len(ms[i].Key) > maxMetadataKey:
+		case len(ms[i].Key) == 0 || len(ms[i].Key) > maxMetadataKey || ms[i].Key == erc8004.WalletKey:
 			return outOfRange("metadata.key")
 		case len(ms[i].Value) > maxMetadataValue:
 			return outOfRange("metadata.value")
@@ -99,11 +100,16 @@ func stepRegisterAgent(m *Machine, s State) Step {
 	if old != nil {
 		a = decoded(record.DecodeAgent(old))
 	}
-	if a.Status == uint8(Active) {
+	registerFor := m.Op.Actor != common.Address{} // which is for agents that never were
+	if a.Status == uint8(Active) || registerFor && old != nil {
 		return m.fail(&abi.AlreadyRegistered{Agent: m.Op.From})
 	}
+	owner := a.Owner
+	if m.Op.Flag = old == nil; m.Op.Flag { // the first registration
+		owner = m.newOwner()
+	}
 	a = record.Agent{
-		Status: uint8(Active), Owner: m.Op.From, Epoch: a.Epoch + 1, CapabilityCount: uint32(len(c.Capabilities)),
+		Status: uint8(Active), Owner: owner, Ownership: a.Ownership, Epoch: a.Epoch + 1, CapabilityCount: uint32(len(c.Capabilities)),
 		RegisteredAt: m.Block.Time, LastHeartbeat: m.Block.Time, ImageDigest: c.ImageDigest, Name: c.Name, Version: c.Version,
 	}
 	m.set(s, k, old, a.Encode())
@@ -119,10 +125,14 @@ func stepRegisterURI(m *Machine, s State) Step {
 	k := record.AgentURIKey(m.Op.From)
 	old := m.get(s, k)
 	var v []byte
-	if uri := m.args.(*abi.RegisterCall).AgentURI; uri != "" {
+	uri := m.args.(*abi.RegisterCall).AgentURI
+	if uri != "" {
 		v = (&record.AgentURI{Uri: uri}).Encode()
 	}
 	m.set(s, k, old, v)
+	if m.Op.Flag {
+		m.mint(uri)
+	}
 	return m.nextCapability(0)
 }
 
@@ -188,6 +198,9 @@ func (m *Machine) nextMetadata(i uint32) Step {
 	if int(i) < len(m.args.(*abi.RegisterCall).Metadata) {
 		return WriteMetadata
 	}
+	if m.Op.Flag {
+		return CountHolding
+	}
 	return TxEnd
 }
 
@@ -198,5 +211,6 @@ func stepWriteMetadata(m *Machine, s State) Step {
 	m.emit((&abi.MetadataSetEvent{
 		Agent: m.Op.From, IndexedMetadataKey: e.Key, MetadataKey: e.Key, MetadataValue: e.Value,
 	}).Log(abi.Address))
+	m.emitMetadata(e.Key, e.Value)
 	return m.nextMetadata(m.Op.Index + 1)
 }

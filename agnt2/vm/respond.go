@@ -65,28 +65,34 @@ func stepRespondInteraction(m *Machine, s State) Step {
 	return RespondDeadline
 }
 
-// stepRespondAgent reads the callee's registered image, which a detached attestation has to name.
+// stepRespondAgent reads the callee's registered image, which a detached attestation has to name, and its owner.
 func stepRespondAgent(m *Machine, s State) Step {
-	m.Op.Word = common.Hash{}
+	m.Op.Word, m.Op.Actor, m.Op.Epoch = common.Hash{}, common.Address{}, 0
 	if b := m.get(s, record.AgentKey(m.Op.From)); b != nil {
 		a := decoded(record.DecodeAgent(b))
-		m.Op.Word = a.ImageDigest
+		m.Op.Word, m.Op.Actor, m.Op.Epoch = a.ImageDigest, a.Owner, a.Ownership
 	}
 	return RespondAttestation
 }
 
-// stepRespondAttestation checks the attestation's signature.
+// stepRespondAttestation finds out who has attested: the callee's owner, which is the callee itself unless it was transferred, or
+// a key of the callee.
 func stepRespondAttestation(m *Machine, _ State) Step {
 	c := m.args.(*abi.RespondCall)
 	a := Attestation{
 		ID: c.Id, ParamsHash: m.Call.ParamsHash, ResultHash: c.ResultHash, Status: c.Status,
 		ExecutionMs: c.ExecutionMs, TimestampMs: c.TimestampMs, ImageDigest: m.Op.Word,
 	}
-	if signer := a.Signer(m.ChainID, c.Attestation); signer != m.Op.From {
+	signer := a.Signer(m.ChainID, c.Attestation)
+	if signer == (common.Address{}) {
 		return m.fail(&abi.BadAttestation{Recovered: signer, Callee: m.Op.From})
 	}
 	m.Op.Word = common.Hash(trie.HashRecord(m.Call.Encode()))
-	return RespondDeadline
+	if signer == m.Op.Actor {
+		return RespondDeadline
+	}
+	m.Op.Actor = signer
+	return RespondKey
 }
 
 func stepRespondDeadline(m *Machine, s State) Step {

@@ -131,6 +131,7 @@ func (s *simulator) check(swept uint32) {
 	settled, leaving, disputes := 0, 0, 0
 	holds := map[common.Address]uint32{}
 	overdue := false
+	agents, owned := uint64(0), map[record.Key]uint64{}
 	for k, v := range s.state {
 		held := holdings(k, v)
 		total.Add(&total, &held)
@@ -187,17 +188,34 @@ func (s *simulator) check(swept uint32) {
 				holds[c.AgentB]++
 			}
 		case record.NSAgent:
-			if must(record.DecodeAgent(v)).Status == uint8(vm.Active) {
+			a := must(record.DecodeAgent(v))
+			if a.Status == uint8(vm.Active) {
 				registered++
 			}
+			checkOwner(t, k, a, s.state)
+			owned[record.HoldingKey(a.Owner)]++
+			agents++
+		case record.NSHolding:
+			if n := must(record.DecodeHolding(v)).Agents; n > 0 {
+				owned[k] += 0
+			}
+		case record.NSDelegation:
+			d := must(record.DecodeDelegation(v))
+			require.False(t, d.SpendLimitWei.Lt(&d.SpentWei), "a key has spent more than it may")
 		}
 	}
+	for k, n := range owned {
+		require.Equal(t, n, must(record.DecodeHolding(s.state[k])).Agents, "agents of an owner")
+		agents -= n
+	}
+	require.Zero(t, agents)
 	require.Equal(t, open, queued, "pending interactions and deadlines")
 	require.Equal(t, settled, leaving, "settled interactions, and those that will leave")
 	require.Zero(t, disputes, "open disputes and their deadlines")
 	require.Equal(t, s.history.Encode(), s.historyRecord().Encode())
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
+	everyone = append(everyone, s.Owned()...)
 	accounts := 0
 	for _, a := range everyone {
 		acc := s.account(a)
@@ -253,6 +271,15 @@ func (s *simulator) swept() uint32 {
 		return s.m.Params.SweepsPerBlock
 	}
 	return s.m.Op.Count
+}
+
+// checkOwner: an account's own key acts for it exactly if it is its own owner.
+func checkOwner(t *testing.T, k record.Key, a record.Agent, state memory) {
+	account := k
+	account[0] = byte(record.NSAccount)
+	acc := must(record.DecodeAccount(state[account]))
+	require.Equal(t, record.AgentKey(a.Owner) != k, acc.Roles&vm.RoleDelegated != 0, "owner and roles")
+	require.Equal(t, a.Status == uint8(vm.Active), acc.Roles&vm.RoleAgent != 0, "status and roles")
 }
 
 // holdings is the value, in wei, that a record holds beside accounts' balances and stakes. Every record that a payment can

@@ -42,7 +42,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations} {
 		maps.Copy(operations, family)
 	}
 }
@@ -184,10 +184,8 @@ func stepTxBegin(m *Machine, s State) Step {
 // txEnd settles it.
 func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
 	t := &m.Tx
-	m.Op = frame.Op{
-		From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data,
-		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0, Holds: a.Holds,
-	}
+	m.Op = frame.Op{From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data, Flag: a.Roles&RoleDelegated != 0}
+	m.senderRegisters(a)
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
 	if t.ValueTaken {
@@ -197,6 +195,11 @@ func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
 	}
 	m.put(s, k, a.Encode())
 	return Dispatch
+}
+
+// senderRegisters keeps what operations need of the account of the one who acts, so that they do not read it.
+func (m *Machine) senderRegisters(a *record.Account) {
+	m.Op.Stake, m.Op.Pending, m.Op.Registered, m.Op.Holds = a.Stake, a.PendingInvokes, a.Roles&RoleAgent != 0, a.Holds
 }
 
 // reject fails a transaction that names no operation that could run, at the price of a transfer.
@@ -220,12 +223,16 @@ func stepDispatch(m *Machine, s State) Step {
 		return m.outOfGas()
 	}
 	switch {
+	case m.Op.Flag:
+		return m.reject(&abi.AccountDelegated{Account: t.From})
 	case t.Creation:
 		return m.reject(&abi.ContractCreationUnsupported{})
 	case t.To == abi.MessagePasserAddress:
 		return m.dispatchMessage()
 	case t.To == abi.Address:
 		return m.dispatchOperation()
+	case t.To == abi.IdentityRegistryAddress:
+		return Registry
 	case len(m.data) > 0:
 		return m.reject(&abi.NoCodeAtTarget{Target: t.To})
 	}
@@ -254,9 +261,18 @@ func (m *Machine) dispatchOperation() Step {
 }
 
 // stepTxEnd settles with the sender: gives back the unused reserve, and either what the operation left it or, if that
-// failed, the value.
+// failed, the value. If the sender has acted for an agent, what the operation left is the agent's: with that one it settles
+// first, and then comes back.
 func stepTxEnd(m *Machine, s State) Step {
 	t, o := &m.Tx, &m.Op
+	if o.From != t.From && !o.Failed && !o.Settled {
+		k := record.AccountKey(o.From)
+		a := account(m.get(s, k))
+		m.settle(&a)
+		m.put(s, k, a.Encode())
+		o.Settled = true
+		return TxEnd
+	}
 	k := record.AccountKey(t.From)
 	a := account(m.get(s, k))
 	if o.Failed {
@@ -265,6 +281,23 @@ func stepTxEnd(m *Machine, s State) Step {
 		}
 		o.Effect, o.Credit = 0, uint256.Int{}
 	}
+	if !o.Settled {
+		m.settle(&a)
+	}
+	if !t.Deposit {
+		var fee uint256.Int
+		fee.Mul(uint256.NewInt(o.GasUsed), &t.GasPrice)
+		fee.Add(&fee, &t.L1Fee)
+		a.Balance.Add(&a.Balance, &t.Reserve)
+		a.Balance.Sub(&a.Balance, &fee)
+	}
+	m.put(s, k, a.Encode())
+	return TxBook
+}
+
+// settle does to the account of the one who acts what the operation has left to the end.
+func (m *Machine) settle(a *record.Account) {
+	o := &m.Op
 	a.Balance.Add(&a.Balance, &o.Credit)
 	if o.Effect&effectStakeValue != 0 {
 		a.Stake.Add(&a.Stake, &o.Value)
@@ -283,15 +316,12 @@ func stepTxEnd(m *Machine, s State) Step {
 	if o.Effect&effectUnregister != 0 {
 		a.Roles &^= RoleAgent
 	}
-	if !t.Deposit {
-		var fee uint256.Int
-		fee.Mul(uint256.NewInt(o.GasUsed), &t.GasPrice)
-		fee.Add(&fee, &t.L1Fee)
-		a.Balance.Add(&a.Balance, &t.Reserve)
-		a.Balance.Sub(&a.Balance, &fee)
+	if o.Effect&effectDelegate != 0 {
+		a.Roles |= RoleDelegated
 	}
-	m.put(s, k, a.Encode())
-	return TxBook
+	if o.Effect&effectUndelegate != 0 {
+		a.Roles &^= RoleDelegated
+	}
 }
 
 // stepTxBook books the fee's parts and what the operation adds to the block's counters.

@@ -5,65 +5,108 @@ export const address = '0x42000000000000000000000000000000000a6E72' as const
 export const abi = [
   {
     "type": "function",
-    "name": "deregister",
-    "inputs": [],
+    "name": "actFor",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "valueWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "operation",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
     "outputs": [],
     "stateMutability": "nonpayable"
   },
   {
     "type": "function",
-    "name": "dispute",
+    "name": "agentOf",
     "inputs": [
       {
-        "name": "kind",
-        "type": "uint8",
-        "internalType": "enum IAGNT2.DisputeKind"
-      },
-      {
-        "name": "target",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "game",
+        "name": "owner",
         "type": "address",
         "internalType": "address"
       },
       {
-        "name": "evidenceHash",
+        "name": "index",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "stateMutability": "pure"
+  },
+  {
+    "type": "function",
+    "name": "authorizeKey",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "spendLimitWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "operations",
+        "type": "bytes4[]",
+        "internalType": "bytes4[]"
+      },
+      {
+        "name": "capabilities",
+        "type": "bytes32[]",
+        "internalType": "bytes32[]"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "closeSession",
+    "inputs": [
+      {
+        "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
       },
       {
-        "name": "da",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.DAPointer",
-        "components": [
-          {
-            "name": "contentHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "lengthBytes",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "backend",
-            "type": "uint8",
-            "internalType": "uint8"
-          },
-          {
-            "name": "locator",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          }
-        ]
+        "name": "contextHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ],
     "outputs": [],
-    "stateMutability": "payable"
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "deregister",
+    "inputs": [],
+    "outputs": [],
+    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -88,6 +131,11 @@ export const abi = [
           },
           {
             "name": "owner",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "wallet",
             "type": "address",
             "internalType": "address"
           },
@@ -214,67 +262,6 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "getDispute",
-    "inputs": [
-      {
-        "name": "target",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ],
-    "outputs": [
-      {
-        "name": "",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.DisputeView",
-        "components": [
-          {
-            "name": "kind",
-            "type": "uint8",
-            "internalType": "enum IAGNT2.DisputeKind"
-          },
-          {
-            "name": "outcome",
-            "type": "uint8",
-            "internalType": "enum IAGNT2.DisputeOutcome"
-          },
-          {
-            "name": "claimant",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "agent",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "game",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "evidenceHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "bondWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "deadline",
-            "type": "uint64",
-            "internalType": "uint64"
-          }
-        ]
-      }
-    ],
-    "stateMutability": "view"
-  },
-  {
-    "type": "function",
     "name": "getInteraction",
     "inputs": [
       {
@@ -348,6 +335,62 @@ export const abi = [
             "name": "compositionId",
             "type": "bytes32",
             "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getKey",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.KeyView",
+        "components": [
+          {
+            "name": "active",
+            "type": "bool",
+            "internalType": "bool"
+          },
+          {
+            "name": "expiry",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "spendLimitWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "spentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "operations",
+            "type": "bytes4[]",
+            "internalType": "bytes4[]"
+          },
+          {
+            "name": "capabilities",
+            "type": "bytes32[]",
+            "internalType": "bytes32[]"
           }
         ]
       }
@@ -437,6 +480,57 @@ export const abi = [
           },
           {
             "name": "lastActiveAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getSession",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.SessionView",
+        "components": [
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "peer",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "contextHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "openedAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "expiry",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "closedAt",
             "type": "uint64",
             "internalType": "uint64"
           }
@@ -559,6 +653,53 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "openSession",
+    "inputs": [
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "peer",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "contextHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "pay",
+    "inputs": [
+      {
+        "name": "to",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
     "name": "register",
     "inputs": [
       {
@@ -646,21 +787,95 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "resolveDispute",
+    "name": "registerFor",
     "inputs": [
       {
-        "name": "target",
+        "name": "index",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "name",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "version",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "agentURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "imageDigest",
         "type": "bytes32",
         "internalType": "bytes32"
       },
       {
-        "name": "upheld",
-        "type": "bool",
-        "internalType": "bool"
+        "name": "capabilities",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.Capability[]",
+        "components": [
+          {
+            "name": "name",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "endpoint",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "priceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "latencyMsP99",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "class",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.CapabilityClass"
+          }
+        ]
+      },
+      {
+        "name": "metadata",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.MetadataEntry[]",
+        "components": [
+          {
+            "name": "key",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "value",
+            "type": "bytes",
+            "internalType": "bytes"
+          }
+        ]
       }
     ],
     "outputs": [],
-    "stateMutability": "nonpayable"
+    "stateMutability": "payable"
   },
   {
     "type": "function",
@@ -734,104 +949,12 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "setParams",
+    "name": "revokeKey",
     "inputs": [
       {
-        "name": "params",
-        "type": "tuple",
-        "internalType": "struct IRecords.Params",
-        "components": [
-          {
-            "name": "minStakeWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "minCountedPaymentWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "minTtlSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxTtlSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "stakeCooldownSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxPendingInvokes",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxCapabilities",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "sweepsPerBlock",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "reputationHalfLifeSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "gasTransfer",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasAgentOperation",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerRecord",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasInvokeBase",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasRespond",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerPayloadByte",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerCalldataByte",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasWithdrawal",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasClass",
-            "type": "uint64[4]",
-            "internalType": "uint64[4]"
-          }
-        ]
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
       }
     ],
     "outputs": [],
@@ -839,129 +962,53 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "setPolicy",
+    "name": "setAgentURI",
     "inputs": [
       {
-        "name": "policy",
-        "type": "tuple",
-        "internalType": "struct IRecords.Policy",
-        "components": [
-          {
-            "name": "governance",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "eligibilityScore",
-            "type": "uint16",
-            "internalType": "uint16"
-          },
-          {
-            "name": "weiPerPendingInvoke",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "invokesPerSecond",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "invokesBurst",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "gasCompose",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerDepth",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "maxCompositionSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "gasChannel",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "channelWindowSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxChannelTtlSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "doubleSignSlashWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "gasDispute",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "disputeBondWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "disputeFeeWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "disputeWindowSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "gasDiscover",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerScannedSlot",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "minCommitDepositWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "recentSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "prunesPerBlock",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "feeRecipient",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "disputeResolver",
-            "type": "address",
-            "internalType": "address"
-          }
-        ]
+        "name": "agentURI",
+        "type": "string",
+        "internalType": "string"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setAgentWallet",
+    "inputs": [
+      {
+        "name": "wallet",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "signature",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setMetadata",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "value",
+        "type": "bytes",
+        "internalType": "bytes"
       }
     ],
     "outputs": [],
@@ -973,6 +1020,19 @@ export const abi = [
     "inputs": [],
     "outputs": [],
     "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "transferOwnership",
+    "inputs": [
+      {
+        "name": "newOwner",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -1054,23 +1114,41 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "withdrawFees",
-    "inputs": [
-      {
-        "name": "vault",
-        "type": "address",
-        "internalType": "address"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
     "name": "withdrawStake",
     "inputs": [],
     "outputs": [],
     "stateMutability": "nonpayable"
+  },
+  {
+    "type": "event",
+    "name": "ActedFor",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "actor",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "operation",
+        "type": "bytes4",
+        "indexed": false,
+        "internalType": "bytes4"
+      },
+      {
+        "name": "valueWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
   },
   {
     "type": "event",
@@ -1136,6 +1214,25 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "AgentURISet",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentURI",
+        "type": "string",
+        "indexed": false,
+        "internalType": "string"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "AgentUpdated",
     "inputs": [
       {
@@ -1161,6 +1258,25 @@ export const abi = [
         "type": "string",
         "indexed": false,
         "internalType": "string"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "AgentWalletSet",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "wallet",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
       }
     ],
     "anonymous": false
@@ -1223,151 +1339,6 @@ export const abi = [
         "type": "string",
         "indexed": false,
         "internalType": "string"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "DisputeClosed",
-    "inputs": [
-      {
-        "name": "target",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "claimant",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "outcome",
-        "type": "uint8",
-        "indexed": false,
-        "internalType": "enum IAGNT2.DisputeOutcome"
-      },
-      {
-        "name": "paidWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "DisputeOpened",
-    "inputs": [
-      {
-        "name": "target",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "claimant",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "kind",
-        "type": "uint8",
-        "indexed": false,
-        "internalType": "enum IAGNT2.DisputeKind"
-      },
-      {
-        "name": "game",
-        "type": "address",
-        "indexed": false,
-        "internalType": "address"
-      },
-      {
-        "name": "evidenceHash",
-        "type": "bytes32",
-        "indexed": false,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "bondWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "deadline",
-        "type": "uint64",
-        "indexed": false,
-        "internalType": "uint64"
-      },
-      {
-        "name": "da",
-        "type": "tuple",
-        "indexed": false,
-        "internalType": "struct IAGNT2.DAPointer",
-        "components": [
-          {
-            "name": "contentHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "lengthBytes",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "backend",
-            "type": "uint8",
-            "internalType": "uint8"
-          },
-          {
-            "name": "locator",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          }
-        ]
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "FeesWithdrawn",
-    "inputs": [
-      {
-        "name": "vault",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "recipient",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "amountWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
       }
     ],
     "anonymous": false
@@ -1482,6 +1453,68 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "KeyAuthorized",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "key",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "spendLimitWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "operations",
+        "type": "bytes4[]",
+        "indexed": false,
+        "internalType": "bytes4[]"
+      },
+      {
+        "name": "capabilities",
+        "type": "bytes32[]",
+        "indexed": false,
+        "internalType": "bytes32[]"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "KeyRevoked",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "key",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "MetadataSet",
     "inputs": [
       {
@@ -1513,235 +1546,50 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "ParamsChanged",
+    "name": "OwnershipTransferred",
     "inputs": [
       {
-        "name": "params",
-        "type": "tuple",
-        "indexed": false,
-        "internalType": "struct IRecords.Params",
-        "components": [
-          {
-            "name": "minStakeWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "minCountedPaymentWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "minTtlSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxTtlSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "stakeCooldownSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxPendingInvokes",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxCapabilities",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "sweepsPerBlock",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "reputationHalfLifeSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "gasTransfer",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasAgentOperation",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerRecord",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasInvokeBase",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasRespond",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerPayloadByte",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerCalldataByte",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasWithdrawal",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasClass",
-            "type": "uint64[4]",
-            "internalType": "uint64[4]"
-          }
-        ]
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "previousOwner",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "newOwner",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
       }
     ],
     "anonymous": false
   },
   {
     "type": "event",
-    "name": "PolicyChanged",
+    "name": "Paid",
     "inputs": [
       {
-        "name": "policy",
-        "type": "tuple",
+        "name": "from",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "to",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "amountWei",
+        "type": "uint256",
         "indexed": false,
-        "internalType": "struct IRecords.Policy",
-        "components": [
-          {
-            "name": "governance",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "eligibilityScore",
-            "type": "uint16",
-            "internalType": "uint16"
-          },
-          {
-            "name": "weiPerPendingInvoke",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "invokesPerSecond",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "invokesBurst",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "gasCompose",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerDepth",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "maxCompositionSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "gasChannel",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "channelWindowSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "maxChannelTtlSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "doubleSignSlashWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "gasDispute",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "disputeBondWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "disputeFeeWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "disputeWindowSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "gasDiscover",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "gasPerScannedSlot",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "minCommitDepositWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "recentSeconds",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "prunesPerBlock",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "feeRecipient",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "disputeResolver",
-            "type": "address",
-            "internalType": "address"
-          }
-        ]
+        "internalType": "uint256"
       }
     ],
     "anonymous": false
@@ -1843,6 +1691,74 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "SessionClosed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "peer",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "contextHash",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "SessionOpened",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "peer",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "contextHash",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "StakeAdded",
     "inputs": [
       {
@@ -1918,6 +1834,17 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "AccountDelegated",
+    "inputs": [
+      {
+        "name": "account",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "AlreadyRegistered",
     "inputs": [
       {
@@ -1945,17 +1872,17 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "BondTooLow",
+    "name": "BadWalletSignature",
     "inputs": [
       {
-        "name": "bondWei",
-        "type": "uint256",
-        "internalType": "uint256"
+        "name": "recovered",
+        "type": "address",
+        "internalType": "address"
       },
       {
-        "name": "minimumWei",
-        "type": "uint256",
-        "internalType": "uint256"
+        "name": "wallet",
+        "type": "address",
+        "internalType": "address"
       }
     ]
   },
@@ -1978,6 +1905,22 @@ export const abi = [
         "name": "callee",
         "type": "address",
         "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CapabilityNotAllowed",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },
@@ -2031,28 +1974,6 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "DisputeExists",
-    "inputs": [
-      {
-        "name": "target",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "DisputeUnknown",
-    "inputs": [
-      {
-        "name": "target",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "DuplicateInteraction",
     "inputs": [
       {
@@ -2064,8 +1985,14 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "FeeRecipientUnset",
-    "inputs": []
+    "name": "DuplicateSession",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
   },
   {
     "type": "error",
@@ -2112,17 +2039,6 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "InteractionPending",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "InteractionSettled",
     "inputs": [
       {
@@ -2150,6 +2066,38 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "KeyExpired",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "KeyUnknown",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "MalformedCalldata",
     "inputs": []
   },
@@ -2166,12 +2114,17 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "NotAdjudicated",
+    "name": "NotAuthorized",
     "inputs": [
       {
-        "name": "target",
-        "type": "bytes32",
-        "internalType": "bytes32"
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
       }
     ]
   },
@@ -2193,24 +2146,13 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "NotCaller",
+    "name": "NotParty",
     "inputs": [
       {
-        "name": "sender",
-        "type": "address",
-        "internalType": "address"
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
       },
-      {
-        "name": "caller",
-        "type": "address",
-        "internalType": "address"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "NotGovernance",
-    "inputs": [
       {
         "name": "sender",
         "type": "address",
@@ -2231,10 +2173,10 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "NotResolver",
+    "name": "NothingToWithdraw",
     "inputs": [
       {
-        "name": "sender",
+        "name": "agent",
         "type": "address",
         "internalType": "address"
       }
@@ -2242,12 +2184,17 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "NothingToWithdraw",
+    "name": "OperationNotAllowed",
     "inputs": [
       {
-        "name": "agent",
+        "name": "key",
         "type": "address",
         "internalType": "address"
+      },
+      {
+        "name": "operation",
+        "type": "bytes4",
+        "internalType": "bytes4"
       }
     ]
   },
@@ -2328,6 +2275,59 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "SessionIsClosed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "closedAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SessionUnknown",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SpendLimitExceeded",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "spentWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "valueWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "spendLimitWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "StakeBelowMinimum",
     "inputs": [
       {
@@ -2339,17 +2339,6 @@ export const abi = [
         "name": "minimumWei",
         "type": "uint256",
         "internalType": "uint256"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "StakeHeld",
-    "inputs": [
-      {
-        "name": "holds",
-        "type": "uint32",
-        "internalType": "uint32"
       }
     ]
   },

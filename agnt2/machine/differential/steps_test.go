@@ -201,6 +201,18 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSPair:
 		x, err := record.DecodePair(v)
 		return pack(&x, err)
+	case record.NSDelegation:
+		x, err := record.DecodeDelegation(v)
+		return pack(&x, err)
+	case record.NSSession:
+		x, err := record.DecodeSession(v)
+		return pack(&x, err)
+	case record.NSWallet:
+		x, err := record.DecodeWallet(v)
+		return pack(&x, err)
+	case record.NSHolding:
+		x, err := record.DecodeHolding(v)
+		return pack(&x, err)
 	case record.NSInteraction:
 		x, err := record.DecodeInteraction(v)
 		return pack(&x, err)
@@ -281,6 +293,9 @@ func (s *steps) step() {
 	}
 	o := &oneRecord{s: s}
 	next := m.Micro(o, k)
+	if opens&vm.OpensData != 0 {
+		s.data = m.Data() // acting for an agent goes on with the operation inside
+	}
 	if k == vm.TxUndo {
 		o = &oneRecord{s: s}
 		for _, c := range slices.Backward(s.journal) {
@@ -702,9 +717,9 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, deregisterAgent, doubleSigningArgs, disputeArgs, heartbeat, invokeArgs, l1Attributes, openChannelArgs, readOwnAgent, registerAgent, resolveArgs, respondArgs, sendMessage, setParamsArgs, setPolicyArgs, topUpStake, transferCredit, updateAgent, withdrawFeesArgs, withdrawStake
+dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, deregisterAgent, doubleSigningArgs, disputeArgs, heartbeat, invokeArgs, l1Attributes, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
-txEnd: txBook
+txEnd: txBook, txEnd
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
 sweepNext: sweepChannel, pruneDispute, sweepDispute, sweepInteraction, txEnd, txEnd empty, txEnd enough, txEnd enough pruned
@@ -740,13 +755,13 @@ closeEvent: sweepNext, txEnd
 transferCredit: txEnd
 sendMessage: FieldOutOfRange data, txEnd
 registerAgent: AlreadyRegistered, FieldOutOfRange agentURI, FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange metadata, FieldOutOfRange metadata.key, FieldOutOfRange metadata.value, FieldOutOfRange name, FieldOutOfRange version, OutOfGas, StakeBelowMinimum, TooManyCapabilities, registerURI
-registerURI: txEnd, writeCapability, writeMetadata
+registerURI: countHolding, txEnd, writeCapability, writeMetadata
 writeCapability: writeCapabilityDetail
-writeCapabilityDetail: removeCapability, txEnd, writeCapability, writeCapabilityCount, writeMetadata
+writeCapabilityDetail: countHolding, removeCapability, txEnd, writeCapability, writeCapabilityCount, writeMetadata
 removeCapability: CapabilityUnknown, removeCapabilityDetail
 removeCapabilityDetail: removeCapability, writeCapabilityCount
 writeCapabilityCount: TooManyCapabilities, txEnd
-writeMetadata: txEnd, writeMetadata
+writeMetadata: countHolding, txEnd, writeMetadata
 updateAgent: FieldOutOfRange name, FieldOutOfRange version, NotRegistered, OutOfGas, txEnd
 readOwnAgent: FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange removals, NotRegistered, OutOfGas, removeCapability, writeCapability, writeCapabilityCount
 deregisterAgent: NotRegistered, OutOfGas, txEnd
@@ -761,7 +776,7 @@ invokeDeadline: txEnd
 respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange da.backend, FieldOutOfRange status, OutOfGas, ResultHashInvalid, respondInteraction
 respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondDeadline
 respondAgent: respondAttestation
-respondAttestation: BadAttestation, respondDeadline
+respondAttestation: BadAttestation, respondDeadline, respondKey
 respondDeadline: respondHistory
 respondHistory: respondCaller
 respondCaller: respondPair, respondReputation
@@ -784,6 +799,25 @@ disputeChannel: BadChannelSignature, ChannelNotClosing, ChannelUnknown, ChannelW
 doubleSigningArgs: BadChannelSignature, FieldOutOfRange firstSigA, FieldOutOfRange firstSigB, FieldOutOfRange secondSigA, FieldOutOfRange secondSigB, OutOfGas, StatesDoNotConflict, doubleSigningChannel
 doubleSigningChannel: BadChannelSignature, ChannelNotOpen, ChannelUnknown, ChannelWindowOver, removeChannelDeadline
 sweepChannel: payChannel, queueChannelDeadline
+actOperation: FieldOutOfRange agent, MalformedCalldata, OutOfGas, UnknownOperation, ValueNotAccepted, actAgent
+actAgent: NotRegistered, actAccount, actKey
+actKey: CapabilityNotAllowed, KeyExpired, NotAuthorized, OperationNotAllowed, SpendLimitExceeded, actAccount
+actAccount: InsufficientBalance, authorizeKey, deregisterAgent, heartbeat, invokeArgs, pay, registerAgent, respondArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferOwnership, withdrawStake
+registerFor: OutOfGas, actAccount
+authorizeKey: FieldOutOfRange capabilities, FieldOutOfRange expiry, FieldOutOfRange key, FieldOutOfRange operations, NotRegistered, OutOfGas, writeKey
+writeKey: txEnd
+revokeKey: KeyUnknown, OutOfGas, txEnd
+transferOwnership: FieldOutOfRange newOwner, NotRegistered, OutOfGas, countHolding
+setAgentURI: FieldOutOfRange agentURI, NotRegistered, OutOfGas, txEnd
+setMetadata: FieldOutOfRange key, FieldOutOfRange value, NotRegistered, OutOfGas, txEnd
+setAgentWallet: BadWalletSignature, FieldOutOfRange deadline, FieldOutOfRange signature, NotRegistered, OutOfGas, writeAgentWallet
+writeAgentWallet: txEnd
+pay: FieldOutOfRange to, OutOfGas, txEnd
+respondKey: BadAttestation, respondDeadline
+openSession: DuplicateSession, FieldOutOfRange expiry, FieldOutOfRange peer, NotRegistered, OutOfGas, txEnd
+registry: FieldOutOfRange agentId, MalformedCalldata, NotAuthorized, OutOfGas, UnknownOperation, ValueNotAccepted, actAgent, registerAgent, setAgentURI, setAgentWallet, setMetadata, transferOwnership
+countHolding: countHolding, txEnd
+closeSession: NotParty, OutOfGas, SessionIsClosed, SessionUnknown, txEnd
 sealBaseFees: sealPriorityFees
 sealPriorityFees: sealL1Fees
 sealL1Fees: sealTotals
@@ -1110,7 +1144,14 @@ func TestStepsScenario(t *testing.T) {
 	} {
 		c := sign(respond(0, 0))
 		change(c)
-		s.fails("respondAttestation BadAttestation", "agent", 0, c)
+		way := "respondAttestation BadAttestation"
+		att := vm.Attestation{
+			ID: c.Id, ParamsHash: common.Hash{3}, ResultHash: c.ResultHash, ExecutionMs: c.ExecutionMs, TimestampMs: c.TimestampMs, ImageDigest: common.Hash{6},
+		}
+		if (att.Signer(stepsChainID, c.Attestation) != common.Address{}) {
+			way = "respondKey BadAttestation" // somebody, but no key of the callee's
+		}
+		s.fails(way, "agent", 0, c)
 	}
 	s.do("agent", 0, sign(respond(0, 0)))
 	s.fails("respondInteraction InteractionSettled", "agent", 0, respond(0, 0))
@@ -1193,6 +1234,8 @@ func TestStepsScenario(t *testing.T) {
 	s.governance()
 	s.disputes()
 
+	s.identity()
+	s.registry()
 	s.report()
 	want := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {

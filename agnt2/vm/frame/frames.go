@@ -164,13 +164,11 @@ type Op struct {
 	Stake      uint256.Int
 	Pending    uint32
 	Registered bool
-	Holds      uint32
 	Effect     uint32
 	Credit     uint256.Int
 	Index      uint32
 	Epoch      uint32
 	Count      uint32
-	Pruned     uint32
 	Id         common.Hash
 	Word       common.Hash
 	Status     uint8
@@ -180,6 +178,8 @@ type Op struct {
 	Message    common.Hash
 	Logs       common.Hash
 	Failed     bool
+	Actor      common.Address
+	Settled    bool
 }
 
 func (x *Op) size() int {
@@ -196,22 +196,22 @@ func (x *Op) put(b []byte) {
 	codec.PutUint256(b[160:], &x.Stake)
 	codec.PutUint64(b[192:], uint64(x.Pending))
 	codec.PutBool(b[224:], x.Registered)
-	codec.PutUint64(b[256:], uint64(x.Holds))
-	codec.PutUint64(b[288:], uint64(x.Effect))
-	codec.PutUint256(b[320:], &x.Credit)
-	codec.PutUint64(b[352:], uint64(x.Index))
-	codec.PutUint64(b[384:], uint64(x.Epoch))
-	codec.PutUint64(b[416:], uint64(x.Count))
-	codec.PutUint64(b[448:], uint64(x.Pruned))
-	*(*[32]byte)(b[480:]) = x.Id
-	*(*[32]byte)(b[512:]) = x.Word
-	codec.PutUint64(b[544:], uint64(x.Status))
-	codec.PutUint64(b[576:], uint64(x.Branch))
-	codec.PutBool(b[608:], x.Flag)
-	codec.PutUint64(b[640:], uint64(x.Pairs))
-	*(*[32]byte)(b[672:]) = x.Message
-	*(*[32]byte)(b[704:]) = x.Logs
-	codec.PutBool(b[736:], x.Failed)
+	codec.PutUint64(b[256:], uint64(x.Effect))
+	codec.PutUint256(b[288:], &x.Credit)
+	codec.PutUint64(b[320:], uint64(x.Index))
+	codec.PutUint64(b[352:], uint64(x.Epoch))
+	codec.PutUint64(b[384:], uint64(x.Count))
+	*(*[32]byte)(b[416:]) = x.Id
+	*(*[32]byte)(b[448:]) = x.Word
+	codec.PutUint64(b[480:], uint64(x.Status))
+	codec.PutUint64(b[512:], uint64(x.Branch))
+	codec.PutBool(b[544:], x.Flag)
+	codec.PutUint64(b[576:], uint64(x.Pairs))
+	*(*[32]byte)(b[608:]) = x.Message
+	*(*[32]byte)(b[640:]) = x.Logs
+	codec.PutBool(b[672:], x.Failed)
+	codec.PutAddress(b[704:], x.Actor)
+	codec.PutBool(b[736:], x.Settled)
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
@@ -252,79 +252,71 @@ func (x *Op) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.Holds = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 288, 32)
-		if err != nil {
-			return 0, err
-		}
 		x.Effect = uint32(v)
 	}
-	if x.Credit, err = codec.GetUint256(b, 320, 256); err != nil {
+	if x.Credit, err = codec.GetUint256(b, 288, 256); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 352, 32)
+		v, err := codec.GetUint(b, 320, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Index = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 384, 32)
+		v, err := codec.GetUint(b, 352, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Epoch = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 416, 32)
+		v, err := codec.GetUint(b, 384, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Count = uint32(v)
 	}
-	{
-		v, err := codec.GetUint(b, 448, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Pruned = uint32(v)
-	}
-	if x.Id, err = codec.GetHash(b, 480); err != nil {
+	if x.Id, err = codec.GetHash(b, 416); err != nil {
 		return 0, err
 	}
-	if x.Word, err = codec.GetHash(b, 512); err != nil {
+	if x.Word, err = codec.GetHash(b, 448); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 544, 8)
+		v, err := codec.GetUint(b, 480, 8)
 		if err != nil {
 			return 0, err
 		}
 		x.Status = uint8(v)
 	}
 	{
-		v, err := codec.GetUint(b, 576, 32)
+		v, err := codec.GetUint(b, 512, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branch = uint32(v)
 	}
-	if x.Flag, err = codec.GetBool(b, 608); err != nil {
+	if x.Flag, err = codec.GetBool(b, 544); err != nil {
 		return 0, err
 	}
-	if x.Pairs, err = codec.GetUint(b, 640, 64); err != nil {
+	if x.Pairs, err = codec.GetUint(b, 576, 64); err != nil {
 		return 0, err
 	}
-	if x.Message, err = codec.GetHash(b, 672); err != nil {
+	if x.Message, err = codec.GetHash(b, 608); err != nil {
 		return 0, err
 	}
-	if x.Logs, err = codec.GetHash(b, 704); err != nil {
+	if x.Logs, err = codec.GetHash(b, 640); err != nil {
 		return 0, err
 	}
-	if x.Failed, err = codec.GetBool(b, 736); err != nil {
+	if x.Failed, err = codec.GetBool(b, 672); err != nil {
+		return 0, err
+	}
+	if x.Actor, err = codec.GetAddress(b, 704); err != nil {
+		return 0, err
+	}
+	if x.Settled, err = codec.GetBool(b, 736); err != nil {
 		return 0, err
 	}
 	return tail, nil

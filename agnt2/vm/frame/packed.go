@@ -220,6 +220,13 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	if x.Failed {
 		b[at+2] |= 0x01
 	}
+	if x.Actor != ([20]byte{}) {
+		b[at+2] |= 0x02
+		b = append(b, x.Actor[:]...)
+	}
+	if x.Settled {
+		b[at+2] |= 0x01
+	}
 	return b
 }
 
@@ -437,6 +444,19 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 	}
 	if bits[2]&0x01 != 0 {
 		x.Failed = true
+	}
+	if bits[2]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Actor[:], b[0:])
+		b = b[20:]
+		if !(x.Actor != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x01 != 0 {
+		x.Settled = true
 	}
 	return b, nil
 }

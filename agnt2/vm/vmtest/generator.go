@@ -88,6 +88,7 @@ var families = []struct {
 	{16, (*Generator).basic},
 	{4, (*Generator).channel},
 	{4, (*Generator).governance},
+	{6, (*Generator).identity},
 }
 
 func (g *Generator) draft(from common.Address) Draft {
@@ -198,6 +199,9 @@ func (g *Generator) operation(from common.Address) (to *common.Address, value ui
 	c.Da.ContentHash = c.ResultHash
 	if g.chance(20) {
 		c.Attestation = make([]byte, 65)
+		if g.chance(2) {
+			c.Attestation = someSignature
+		}
 	}
 	return to, value, c.Encode()
 }

@@ -3,12 +3,15 @@ pragma solidity ^0.8.24;
 
 import { IAGNT2StepVerifier, IClaimedBlock, IPreimageReader } from "./IAGNT2StepVerifier.sol";
 import { IOriginLeaves } from "./IOrigin.sol";
+import { ActSteps } from "./steps/ActSteps.sol";
 import { AgentSteps } from "./steps/AgentSteps.sol";
 import { ChannelSteps } from "./steps/ChannelSteps.sol";
 import { ChannelStateSteps } from "./steps/ChannelStateSteps.sol";
 import { DisputeSteps } from "./steps/DisputeSteps.sol";
 import { GovernanceSteps } from "./steps/GovernanceSteps.sol";
+import { IdentitySteps } from "./steps/IdentitySteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
+import { RegistrySteps } from "./steps/RegistrySteps.sol";
 import { SweepSteps } from "./steps/SweepSteps.sol";
 import { TransactionSteps } from "./steps/TransactionSteps.sol";
 import { Steps } from "./lib/Steps.sol";
@@ -149,6 +152,18 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
         }
         if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, CHAIN_ID);
         if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, CHAIN_ID);
+        if (kind == Steps.REGISTRY || kind == Steps.COUNT_HOLDING) {
+            return RegistrySteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (kind >= Steps.ACT_OPERATION && kind <= Steps.REGISTER_FOR) {
+            return ActSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (
+            (kind >= Steps.AUTHORIZE_KEY && kind <= Steps.RESPOND_KEY)
+                || (kind >= Steps.OPEN_SESSION && kind <= Steps.CLOSE_SESSION)
+        ) {
+            return IdentitySteps.step(kind, stateData, proof, CHAIN_ID);
+        }
         if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
         if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {
             return SweepSteps.step(kind, stateData, proof, CHAIN_ID);

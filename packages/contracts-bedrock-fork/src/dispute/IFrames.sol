@@ -132,11 +132,13 @@ interface IFrames {
         bytes32 word; // INVOKE: maxPriceWei; RESPOND: resultHash; channels: wei burned, later hash of the settled record
         uint8 status; // RESPOND; channels: which operation
         uint32 branch; // RESPOND
-        bool flag; // RESPOND: a detached attestation is there; later, that the pair counts for reputation
+        bool flag; // at first that the sender's own key does not act; RESPOND: attestation there, later that the pair counts
         uint64 pairs; // RESPOND: interactions of the pair so far; openChannel: nonce
         bytes32 message; // withdrawal's hash
         bytes32 logs; // chain over the hashes of the logs' encodings
         bool failed;
+        address actor; // who acts for `from`, until the operation begins; RESPOND: the callee's owner, then who has attested
+        bool settled; // txEnd has settled with `from`, which is not the sender
     }
 
     function run() external view returns (Run memory);

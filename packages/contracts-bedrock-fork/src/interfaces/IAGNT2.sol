@@ -198,6 +198,92 @@ interface IAGNT2 {
     /// @notice Liveness only; reputation and decay are untouched.
     function heartbeat() external;
 
+    // -------------------------------------------------------------------------------------------- identity and delegation
+
+    /// @notice Executes `operation` as `agent`. The caller is the agent's owner, or a key that the agent has authorised. It pays
+    ///         the fee; `valueWei` is the operation's value and comes from the agent's balance.
+    /// @param agent      whom to act for; another account than the caller.
+    /// @param valueWei   wei from the agent's balance; counts against the key's spend limit. 0 unless the operation takes value.
+    /// @param operation  calldata of an operation of this interface other than actFor and registerFor.
+    function actFor(address agent, uint256 valueWei, bytes calldata operation) external;
+
+    /// @notice REGISTER of a further agent of the caller: its address is the last 20 bytes of
+    ///         keccak256(abi.encode(caller, index)), and only the caller and keys act for it. `msg.value` is its stake. The other
+    ///         arguments are those of register. An agent that was registered once registers again through actFor.
+    /// @param index         the caller's choice.
+    /// @param name          1 to 64 bytes.
+    /// @param version       at most 32 bytes.
+    /// @param agentURI      ERC-8004 registration file; at most 512 bytes.
+    /// @param imageDigest   digest of the container image that answers; 0 if undeclared.
+    /// @param capabilities  at most 16 in one call, distinct names.
+    /// @param metadata      at most 16 entries, distinct keys.
+    function registerFor(
+        uint64 index,
+        string calldata name,
+        string calldata version,
+        string calldata agentURI,
+        bytes32 imageDigest,
+        Capability[] calldata capabilities,
+        MetadataEntry[] calldata metadata
+    )
+        external
+        payable;
+
+    /// @notice Lets a key act for the caller, an active agent, or changes how; what it has spent starts again from 0.
+    /// @param key            account that may call actFor and sign attestations for the agent.
+    /// @param expiry         last second at which it may; not in the past.
+    /// @param spendLimitWei  sum of the values that it may take from the agent's balance.
+    /// @param operations     selectors that it may execute, at most 16; empty: all that are not the owner's.
+    /// @param capabilities   capabilities that it may invoke and attest, at most 16; empty: all. If not empty, the key executes
+    ///                       nothing else than invoke and respond unless `operations` lists it.
+    function authorizeKey(
+        address key,
+        uint64 expiry,
+        uint256 spendLimitWei,
+        bytes4[] calldata operations,
+        bytes32[] calldata capabilities
+    )
+        external;
+
+    /// @notice Ends a key of the caller.
+    function revokeKey(address key) external;
+
+    /// @notice Gives the caller, an active agent, a new owner. Only the new owner and keys that it authorises act for the agent
+    ///         from then on: earlier keys and the agent's wallet are void. If `newOwner` is the agent itself, its own key acts.
+    /// @param newOwner  not the present owner, not 0.
+    function transferOwnership(address newOwner) external;
+
+    /// @notice New ERC-8004 registration file of the caller, an active agent; at most 512 bytes; empty: none.
+    function setAgentURI(string calldata agentURI) external;
+
+    /// @notice One entry of the metadata of the caller, an active agent.
+    /// @param key    1 to 32 bytes, not "agentWallet".
+    /// @param value  at most 256 bytes; empty: the entry is deleted.
+    function setMetadata(string calldata key, bytes calldata value) external;
+
+    /// @notice ERC-8004's agentWallet of the caller, an active agent: where it wants to be paid. A transfer of ownership clears it.
+    /// @param wallet     the account; 0: none.
+    /// @param deadline   Unix seconds; not in the past, and at most 300 s ahead. 0 for wallet 0.
+    /// @param signature  65-byte r‖s‖v EIP-712 signature by the wallet over AgentWalletSet(agentId, newWallet, owner, deadline) in the
+    ///                   domain of the ERC-8004 Identity registry; empty for wallet 0.
+    function setAgentWallet(address wallet, uint64 deadline, bytes calldata signature) external;
+
+    /// @notice Pays `msg.value` to an account: the plain transfer of those who act for an agent.
+    /// @param to  not this address and not the message passer.
+    function pay(address to) external payable;
+
+    /// @notice Opens a session of the caller, an active agent, with a peer: what their INVOKEs can refer to. Informative.
+    /// @param salt         caller's choice; id = keccak256(abi.encode(caller, salt)).
+    /// @param peer         another account than the caller.
+    /// @param contextHash  keccak256 of the shared context.
+    /// @param expiry       when the session ends unless it is closed earlier; in the future.
+    function openSession(bytes32 salt, address peer, bytes32 contextHash, uint64 expiry) external returns (bytes32 id);
+
+    /// @notice Closes a session that the caller has opened or is the peer of.
+    /// @param id           the session.
+    /// @param contextHash  keccak256 of the shared context at its end.
+    function closeSession(bytes32 id, bytes32 contextHash) external;
+
     // -------------------------------------------------------------------------------------------------- interactions
 
     /// @notice INVOKE: escrows `msg.value` for a call of `capability` of `callee`.
@@ -237,7 +323,7 @@ interface IAGNT2 {
     /// @param timestampMs    claimed completion time, Unix milliseconds; never scored.
     /// @param da             where the result can be fetched; contentHash must equal resultHash.
     /// @param attestation    empty (then the transaction's own signature attests), or a 65-byte r‖s‖v EIP-712 signature
-    ///                       by the callee over Attestation(id, paramsHash, resultHash, status, executionMs, timestampMs,
+    ///                       by the callee's owner or a session key over Attestation(id, paramsHash, resultHash, status, executionMs, timestampMs,
     ///                       imageDigest).
     function respond(
         bytes32 id,
@@ -357,6 +443,7 @@ interface IAGNT2 {
     struct AgentView {
         AgentStatus status;
         address owner;
+        address wallet; // ERC-8004's agentWallet; 0: none
         uint64 registeredAt;
         uint64 deregisteredAt;
         uint64 lastHeartbeat;
@@ -433,6 +520,25 @@ interface IAGNT2 {
         uint64 nonceB;
     }
 
+    /// @notice What a key may do for an agent; `active` is whether it acts now.
+    struct KeyView {
+        bool active;
+        uint64 expiry;
+        uint256 spendLimitWei;
+        uint256 spentWei;
+        bytes4[] operations;
+        bytes32[] capabilities;
+    }
+
+    struct SessionView {
+        address agent;
+        address peer;
+        bytes32 contextHash;
+        uint64 openedAt;
+        uint64 expiry;
+        uint64 closedAt;
+    }
+
     /// @notice The agent; status None if there is none.
     function getAgent(address agent) external view returns (AgentView memory);
 
@@ -465,6 +571,15 @@ interface IAGNT2 {
     /// @notice The dispute about an interaction; all zeros if there is none, or the interaction is in the history.
     function getDispute(bytes32 target) external view returns (DisputeView memory);
 
+    /// @notice The key; all zeros if the agent never authorised it or has revoked it.
+    function getKey(address agent, address key) external view returns (KeyView memory);
+
+    /// @notice The session; all zeros if there is none.
+    function getSession(bytes32 id) external view returns (SessionView memory);
+
+    /// @notice Address of the agent that `owner` registers with registerFor(index, …).
+    function agentOf(address owner, uint64 index) external pure returns (address);
+
     /// @notice id of the INVOKE that `caller` makes with `salt`.
     function interactionId(address caller, bytes32 salt) external pure returns (bytes32);
 
@@ -486,6 +601,24 @@ interface IAGNT2 {
     event MetadataSet(
         address indexed agent, string indexed indexedMetadataKey, string metadataKey, bytes metadataValue
     );
+    event ActedFor(address indexed agent, address indexed actor, bytes4 operation, uint256 valueWei);
+    event KeyAuthorized(
+        address indexed agent,
+        address indexed key,
+        uint64 expiry,
+        uint256 spendLimitWei,
+        bytes4[] operations,
+        bytes32[] capabilities
+    );
+    event KeyRevoked(address indexed agent, address indexed key);
+    event OwnershipTransferred(address indexed agent, address indexed previousOwner, address indexed newOwner);
+    event AgentURISet(address indexed agent, string agentURI);
+    event AgentWalletSet(address indexed agent, address indexed wallet);
+    event Paid(address indexed from, address indexed to, uint256 amountWei);
+    event SessionOpened(
+        bytes32 indexed id, address indexed agent, address indexed peer, bytes32 contextHash, uint64 expiry
+    );
+    event SessionClosed(bytes32 indexed id, address indexed agent, address indexed peer, bytes32 contextHash);
     event StakeAdded(address indexed agent, uint256 amountWei, uint256 stakeWei);
     event AgentDeregistered(address indexed agent, uint64 withdrawableAt);
     event StakeWithdrawn(address indexed agent, uint256 amountWei);
@@ -601,6 +734,22 @@ interface IAGNT2 {
     error NothingToWithdraw(address agent);
     /// @notice Open channels and disputes keep the stake.
     error StakeHeld(address agent, uint32 holds);
+
+    /// @notice The account's own key does not act for it: its owner and its session keys do.
+    error AccountDelegated(address account);
+    /// @notice The sender is neither the agent's owner nor a key that the present owner lets act.
+    error NotAuthorized(address agent, address sender);
+    error KeyExpired(address key, uint64 expiry);
+    /// @notice The key may not execute this operation for the agent.
+    error OperationNotAllowed(address key, bytes4 operation);
+    error CapabilityNotAllowed(address key, bytes32 capability);
+    error SpendLimitExceeded(address key, uint256 spentWei, uint256 valueWei, uint256 spendLimitWei);
+    error KeyUnknown(address agent, address key);
+    error BadWalletSignature(address recovered, address wallet);
+    error DuplicateSession(bytes32 id);
+    error SessionUnknown(bytes32 id);
+    error SessionIsClosed(bytes32 id, uint64 closedAt);
+    error NotParty(bytes32 id, address sender);
 
     error SelfInvocation(address agent);
     error CalleeUnknown(address callee);

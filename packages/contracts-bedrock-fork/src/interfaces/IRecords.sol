@@ -30,6 +30,7 @@ interface IRecords {
         bytes32 imageDigest;
         string name;
         string version;
+        uint32 ownership; // raised by each transfer; keys and wallet belong to one
     }
 
     /// @notice ERC-8004 registration file of an agent.
@@ -79,6 +80,37 @@ interface IRecords {
     /// @notice Completed paid interactions between one callee and one counted caller.
     struct Pair {
         uint64 completed;
+    }
+
+    /// @notice What a session key may do for an agent. Live only if ownership equals the agent's.
+    struct Delegation {
+        uint32 ownership;
+        uint64 expiry;
+        uint256 spendLimitWei;
+        uint256 spentWei;
+        bytes operations; // selectors, one after the other; empty: all
+        bytes capabilities; // ids, one after the other; empty: all
+    }
+
+    /// @notice ERC-8004 agentWallet of an agent. Live only if ownership equals the agent's.
+    struct Wallet {
+        uint32 ownership;
+        address wallet;
+    }
+
+    /// @notice Agents that an owner has: ERC-721's balance in the ERC-8004 Identity registry.
+    struct Holding {
+        uint64 agents;
+    }
+
+    /// @notice A context that INVOKEs of two parties refer to.
+    struct Session {
+        address agent;
+        address peer;
+        bytes32 contextHash;
+        uint64 openedAt;
+        uint64 expiry;
+        uint64 closedAt;
     }
 
     struct Interaction {
@@ -247,6 +279,10 @@ interface IRecords {
     function capabilityDetail() external view returns (CapabilityDetail memory);
     function reputation() external view returns (Reputation memory);
     function pair() external view returns (Pair memory);
+    function delegation() external view returns (Delegation memory);
+    function wallet() external view returns (Wallet memory);
+    function holding() external view returns (Holding memory);
+    function session() external view returns (Session memory);
     function interaction() external view returns (Interaction memory);
     function channel() external view returns (Channel memory);
     function channelPair() external view returns (ChannelPair memory);

@@ -109,13 +109,65 @@ contract CanonicalABIHarness {
         if (selector == IAGNT2.setParams.selector) return abi.encode(abi.decode(args, (IRecords.Params)));
         if (selector == IAGNT2.setPolicy.selector) return abi.encode(abi.decode(args, (IRecords.Policy)));
         if (selector == IAGNT2.withdrawFees.selector) return abi.encode(abi.decode(args, (address)));
-        return "";
+        return _identity(selector, args);
     }
 
     function _check(bytes calldata args, bytes memory schema) private view returns (bool canonical, uint256 gasUsed) {
         gasUsed = gasleft();
         canonical = CanonicalABI.isCanonical(args, schema);
         gasUsed -= gasleft();
+    }
+
+    /// @dev The operations of identity and delegation; nothing for others.
+    function _identity(bytes4 selector, bytes calldata args) private pure returns (bytes memory) {
+        if (selector == IAGNT2.actFor.selector) {
+            (address agent, uint256 valueWei, bytes memory operation) = abi.decode(args, (address, uint256, bytes));
+            return abi.encode(agent, valueWei, operation);
+        }
+        if (selector == IAGNT2.registerFor.selector) return _registerFor(args);
+        if (selector == IAGNT2.authorizeKey.selector) {
+            (address key, uint64 expiry, uint256 limit, bytes4[] memory operations, bytes32[] memory capabilities) =
+                abi.decode(args, (address, uint64, uint256, bytes4[], bytes32[]));
+            return abi.encode(key, expiry, limit, operations, capabilities);
+        }
+        if (
+            selector == IAGNT2.revokeKey.selector || selector == IAGNT2.transferOwnership.selector
+                || selector == IAGNT2.pay.selector
+        ) {
+            return abi.encode(abi.decode(args, (address)));
+        }
+        if (selector == IAGNT2.setAgentURI.selector) return abi.encode(abi.decode(args, (string)));
+        if (selector == IAGNT2.setMetadata.selector) {
+            (string memory key, bytes memory value) = abi.decode(args, (string, bytes));
+            return abi.encode(key, value);
+        }
+        if (selector == IAGNT2.setAgentWallet.selector) {
+            (address wallet, uint64 deadline, bytes memory signature) = abi.decode(args, (address, uint64, bytes));
+            return abi.encode(wallet, deadline, signature);
+        }
+        if (selector == IAGNT2.openSession.selector) {
+            (bytes32 salt, address peer, bytes32 contextHash, uint64 expiry) =
+                abi.decode(args, (bytes32, address, bytes32, uint64));
+            return abi.encode(salt, peer, contextHash, expiry);
+        }
+        if (selector == IAGNT2.closeSession.selector) {
+            (bytes32 id, bytes32 contextHash) = abi.decode(args, (bytes32, bytes32));
+            return abi.encode(id, contextHash);
+        }
+        return "";
+    }
+
+    function _registerFor(bytes calldata args) private pure returns (bytes memory) {
+        (
+            uint64 index,
+            string memory name,
+            string memory version,
+            string memory agentURI,
+            bytes32 imageDigest,
+            Capability[] memory capabilities,
+            IAGNT2.MetadataEntry[] memory metadata
+        ) = abi.decode(args, (uint64, string, string, string, bytes32, Capability[], IAGNT2.MetadataEntry[]));
+        return abi.encode(index, name, version, agentURI, imageDigest, capabilities, metadata);
     }
 
     function _respond(bytes calldata args) private pure returns (bytes memory) {

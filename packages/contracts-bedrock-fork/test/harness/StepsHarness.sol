@@ -2,12 +2,15 @@
 pragma solidity ^0.8.24;
 
 import { Steps } from "../../src/dispute/lib/Steps.sol";
+import { ActSteps } from "../../src/dispute/steps/ActSteps.sol";
 import { AgentSteps } from "../../src/dispute/steps/AgentSteps.sol";
 import { ChannelSteps } from "../../src/dispute/steps/ChannelSteps.sol";
 import { ChannelStateSteps } from "../../src/dispute/steps/ChannelStateSteps.sol";
 import { DisputeSteps } from "../../src/dispute/steps/DisputeSteps.sol";
 import { GovernanceSteps } from "../../src/dispute/steps/GovernanceSteps.sol";
+import { IdentitySteps } from "../../src/dispute/steps/IdentitySteps.sol";
 import { InteractionSteps } from "../../src/dispute/steps/InteractionSteps.sol";
+import { RegistrySteps } from "../../src/dispute/steps/RegistrySteps.sol";
 import { SweepSteps } from "../../src/dispute/steps/SweepSteps.sol";
 import { TransactionSteps } from "../../src/dispute/steps/TransactionSteps.sol";
 
@@ -26,6 +29,18 @@ contract StepsHarness {
         }
         if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, chainId);
+        if (kind == Steps.REGISTRY || kind == Steps.COUNT_HOLDING) {
+            return RegistrySteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.ACT_OPERATION && kind <= Steps.REGISTER_FOR) {
+            return ActSteps.step(kind, stateData, proof, chainId);
+        }
+        if (
+            (kind >= Steps.AUTHORIZE_KEY && kind <= Steps.RESPOND_KEY)
+                || (kind >= Steps.OPEN_SESSION && kind <= Steps.CLOSE_SESSION)
+        ) {
+            return IdentitySteps.step(kind, stateData, proof, chainId);
+        }
         if (kind >= Steps.INVOKE_ARGS && kind <= Steps.RESPOND_EVENT) {
             return InteractionSteps.step(kind, stateData, proof, chainId);
         }

@@ -491,6 +491,99 @@ library ContextLib {
         ctx.newHash = hash(x);
     }
 
+    /// @dev Reads the Delegation of a key.
+    function readDelegation(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Delegation memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackDelegation(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Delegation memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Wallet of a key.
+    function readWallet(Context memory ctx, bytes32 key)
+        internal
+        pure
+        returns (bool present, IRecords.Wallet memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackWallet(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Wallet memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Session of a key.
+    function readSession(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Session memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackSession(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Session memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Holding of a key.
+    function readHolding(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Holding memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackHolding(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Holding memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     /// @dev Reads the Interaction of a key.
     function readInteraction(
         Context memory ctx,
@@ -779,6 +872,27 @@ library ContextLib {
         }
     }
 
+    /// @notice What commits to a Wallet.
+    function hash(IRecords.Wallet memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 64) // 2 fields
+        }
+    }
+
+    /// @notice What commits to a Holding.
+    function hash(IRecords.Holding memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to a Session.
+    function hash(IRecords.Session memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 192) // 6 fields
+        }
+    }
+
     /// @notice What commits to an Interaction.
     function hash(IRecords.Interaction memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
@@ -835,6 +949,11 @@ library ContextLib {
 
     /// @notice What commits to an Agent.
     function hash(IRecords.Agent memory x) internal pure returns (bytes32) {
+        return keccak256(abi.encode(x));
+    }
+
+    /// @notice What commits to a Delegation.
+    function hash(IRecords.Delegation memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(x));
     }
 

@@ -103,6 +103,29 @@ library Steps {
     uint8 internal constant CLOSE_QUEUE = 193;
     uint8 internal constant CLOSE_EVENT = 194;
 
+    // Identity and delegation.
+    uint8 internal constant ACT_OPERATION = 49;
+    uint8 internal constant ACT_AGENT = 50;
+    uint8 internal constant ACT_KEY = 51;
+    uint8 internal constant ACT_ACCOUNT = 52;
+    uint8 internal constant REGISTER_FOR = 53;
+    uint8 internal constant AUTHORIZE_KEY = 54;
+    uint8 internal constant WRITE_KEY = 55;
+    uint8 internal constant REVOKE_KEY = 56;
+    uint8 internal constant TRANSFER_OWNERSHIP = 57;
+    uint8 internal constant SET_AGENT_URI = 58;
+    uint8 internal constant SET_METADATA = 59;
+    uint8 internal constant SET_AGENT_WALLET = 60;
+    uint8 internal constant WRITE_AGENT_WALLET = 61;
+    uint8 internal constant PAY = 62;
+    uint8 internal constant RESPOND_KEY = 63;
+    uint8 internal constant OPEN_SESSION = 104;
+    uint8 internal constant CLOSE_SESSION = 105;
+
+    // Registries of ERC-8004.
+    uint8 internal constant REGISTRY = 106;
+    uint8 internal constant COUNT_HOLDING = 107;
+
     // The machine around execution.
     uint8 internal constant BEGIN = 128;
     uint8 internal constant PARENT = 129;

@@ -61,6 +61,26 @@ library Keys {
         return _key(0x08, keccak256(abi.encodePacked(callee, caller)));
     }
 
+    /// @notice Key of what a session key may do for an agent.
+    function delegation(address agentAddress, address sessionKey) internal pure returns (bytes32) {
+        return _key(0x09, keccak256(abi.encodePacked(agentAddress, sessionKey)));
+    }
+
+    /// @notice Key of an owner's Holding.
+    function holding(address owner) internal pure returns (bytes32) {
+        return _key(0x60, keccak256(abi.encodePacked(owner)));
+    }
+
+    /// @notice Key of a Session.
+    function session(bytes32 id) internal pure returns (bytes32) {
+        return _key(0x0a, id);
+    }
+
+    /// @notice Key of an agent's Wallet.
+    function wallet(address a) internal pure returns (bytes32) {
+        return _key(0x0b, keccak256(abi.encodePacked(a)));
+    }
+
     /// @notice Key of an Interaction.
     function interaction(bytes32 id) internal pure returns (bytes32) {
         return _key(0x10, id);

@@ -18,6 +18,11 @@ library Machine {
     /// @notice A record is missing, or says what it never can: not a state of the machine.
     error CorruptRecord();
 
+    /// @notice Refuses a state whose micro-step is one of another operation than its calldata: no machine comes to it.
+    function expect(Context memory ctx, bytes4 selector) internal pure {
+        if (bytes4(ctx.data()) != selector) revert CorruptRecord();
+    }
+
     /// @notice Ends the operation: what it wrote is undone, and the transaction's end charges the fee.
     function fail(Context memory ctx) internal pure returns (uint8) {
         ctx.op.logs = 0;

@@ -7,6 +7,7 @@ pragma solidity ^0.8.24;
 library Protocol {
     // Addresses that the engine answers (OP specs, "Predeploys").
     address internal constant AGNT2 = 0x42000000000000000000000000000000000a6E72;
+    address internal constant IDENTITY_REGISTRY = 0x4200000000000000000000000000000000008004;
     address internal constant L1_BLOCK = 0x4200000000000000000000000000000000000015;
     address internal constant MESSAGE_PASSER = 0x4200000000000000000000000000000000000016;
     address internal constant SEQUENCER_FEE_VAULT = 0x4200000000000000000000000000000000000011;
@@ -24,6 +25,8 @@ library Protocol {
     uint32 internal constant MESSAGE = 64; // a withdrawal was sent
     uint32 internal constant BURN = 1 << 10; // a slashed stake: op.word is the wei that nobody gets
     uint32 internal constant CHANNEL = 1 << 11; // a channel was opened
+    uint32 internal constant DELEGATE = 1 << 12; // the sender's own key acts for it no more
+    uint32 internal constant UNDELEGATE = 1 << 13; // and again
 
     // Bits of Account.roles.
     uint8 internal constant ROLE_AGENT = 1; // an active agent
@@ -74,6 +77,7 @@ library Protocol {
     uint256 internal constant MAX_METADATA_KEY = 32;
     uint256 internal constant MAX_METADATA_VALUE = 256;
     uint256 internal constant MAX_LISTED_ELEMENTS = 16;
+    uint64 internal constant WALLET_DEADLINE_SECONDS = 300;
     uint8 internal constant CAPABILITY_CLASSES = 4;
     uint8 internal constant DA_BACKENDS = 4;
     uint256 internal constant SIGNATURE_LENGTH = 65; // r ‖ s ‖ v

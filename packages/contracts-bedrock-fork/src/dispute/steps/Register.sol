@@ -10,6 +10,7 @@ import { Gas } from "./Gas.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
+import { RegistryEvents } from "./RegistryEvents.sol";
 
 /// @title Register
 /// @notice REGISTER, and what it shares with updateCapabilities: agnt2/vm/register.go.
@@ -18,6 +19,8 @@ library Register {
 
     /// @notice Records that a capability takes: what an INVOKE needs, and the rest.
     uint256 internal constant RECORDS_PER_CAPABILITY = 2;
+
+    bytes32 private constant WALLET_KEY = keccak256("agentWallet");
 
     /// @notice Whether name and version are in their ranges.
     function checkAgentFields(string memory name, string memory version) internal pure returns (bool) {
@@ -43,13 +46,18 @@ library Register {
         return true;
     }
 
+    /// @notice Whether an entry of metadata is in order. ERC-8004's wallet is none: whoever sets it shows its signature.
+    function checkMetadataEntry(string memory key, bytes memory value) internal pure returns (bool) {
+        return inRange(bytes(key).length, Protocol.MAX_METADATA_KEY) && keccak256(bytes(key)) != WALLET_KEY
+            && value.length <= Protocol.MAX_METADATA_VALUE;
+    }
+
     /// @notice Whether a list of metadata is in order.
     function checkMetadata(Calls.MetadataEntry[] memory ms) internal pure returns (bool) {
         if (ms.length > Protocol.MAX_LISTED_ELEMENTS) return false;
         bytes32[] memory keys = new bytes32[](ms.length);
         for (uint256 i = 0; i < ms.length; ++i) {
-            if (!inRange(bytes(ms[i].key).length, Protocol.MAX_METADATA_KEY)) return false;
-            if (ms[i].value.length > Protocol.MAX_METADATA_VALUE) return false;
+            if (!checkMetadataEntry(ms[i].key, ms[i].value)) return false;
             if (!isNew(keys, i, keccak256(bytes(ms[i].key)))) return false;
         }
         return true;
@@ -80,8 +88,11 @@ library Register {
             stake = ctx.op.stake + ctx.op.value;
         }
         if (stake < ctx.params.minStakeWei) return Machine.fail(ctx);
-        (, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
-        if (a.status == Protocol.ACTIVE) return Machine.fail(ctx);
+        (bool present, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
+        // registerFor, which has an actor, is for agents that never were.
+        if (a.status == Protocol.ACTIVE || (present && ctx.op.actor != address(0))) return Machine.fail(ctx);
+        ctx.op.flag = !present; // the first registration
+        if (!present) a.owner = RegistryEvents.newOwner(ctx);
         writeAgent(ctx, a, c);
         ctx.op.epoch = a.epoch;
         ctx.op.effect |= Protocol.STAKE_VALUE | Protocol.REGISTER;
@@ -97,7 +108,6 @@ library Register {
     /// @dev Makes the caller's agent, absent or deregistered, an active one.
     function writeAgent(Context memory ctx, IRecords.Agent memory a, Calls.Register memory c) private pure {
         a.status = Protocol.ACTIVE;
-        a.owner = ctx.op.from;
         unchecked {
             a.epoch++;
         }
@@ -116,6 +126,7 @@ library Register {
         u.uri = Calls.register(ctx.args()).agentURI;
         if (bytes(u.uri).length == 0) ctx.remove();
         else ctx.write(u);
+        if (ctx.op.flag) RegistryEvents.mint(ctx, u.uri);
         return nextCapability(ctx, 0);
     }
 
@@ -178,7 +189,8 @@ library Register {
     /// @dev Goes to metadata entry i, or past the last one.
     function nextMetadata(Context memory ctx, uint32 i) private pure returns (uint8) {
         ctx.op.index = i;
-        return i < Calls.register(ctx.args()).metadata.length ? Steps.WRITE_METADATA : Steps.TX_END;
+        if (i < Calls.register(ctx.args()).metadata.length) return Steps.WRITE_METADATA;
+        return ctx.op.flag ? Steps.COUNT_HOLDING : Steps.TX_END;
     }
 
     function stepWriteMetadata(Context memory ctx) internal pure returns (uint8) {
@@ -190,6 +202,7 @@ library Register {
         Machine.emit2(
             ctx, IAGNT2.MetadataSet.selector, ctx.op.from, keccak256(bytes(e.key)), abi.encode(e.key, e.value)
         );
+        RegistryEvents.metadata(ctx, e.key, e.value);
         unchecked {
             return nextMetadata(ctx, ctx.op.index + 1);
         }

@@ -60,15 +60,20 @@ library Respond {
     function stepRespondAgent(Context memory ctx) internal pure returns (uint8) {
         (, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
         ctx.op.word = a.imageDigest;
+        ctx.op.actor = a.owner;
+        ctx.op.epoch = a.ownership;
         return Steps.RESPOND_ATTESTATION;
     }
 
     function stepRespondAttestation(Context memory ctx, uint64 chainId) internal view returns (uint8) {
         (Calls.Respond memory c, bytes calldata attestation) = Calls.respond(ctx.args());
         bytes32 digest = Attestation.digest(c, ctx.call.paramsHash, ctx.op.word, chainId);
-        if (TypedData.signer(digest, attestation) != ctx.op.from) return Machine.fail(ctx);
+        address signer = TypedData.signer(digest, attestation);
+        if (signer == address(0)) return Machine.fail(ctx);
         ctx.op.word = ContextLib.hash(ctx.call);
-        return Steps.RESPOND_DEADLINE;
+        if (signer == ctx.op.actor) return Steps.RESPOND_DEADLINE;
+        ctx.op.actor = signer;
+        return Steps.RESPOND_KEY;
     }
 
     function stepRespondDeadline(Context memory ctx) internal pure returns (uint8) {

@@ -76,10 +76,8 @@ library Transaction {
         o.value = t.value;
         o.gasLimit = t.gasLimit;
         o.data = t.data;
-        o.stake = a.stake;
-        o.pending = a.pendingInvokes;
-        o.registered = a.roles & Protocol.ROLE_AGENT != 0;
-        o.holds = a.holds;
+        o.flag = a.roles & Protocol.ROLE_DELEGATED != 0;
+        senderRegisters(o, a);
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
         if (t.valueTaken) {
@@ -90,6 +88,14 @@ library Transaction {
         ctx.write(a);
         t.root = ctx.settle();
         return Steps.DISPATCH;
+    }
+
+    /// @notice Keeps what operations need of the account of the one who acts, so that they do not read it.
+    function senderRegisters(IFrames.Op memory o, IRecords.Account memory a) internal pure {
+        o.stake = a.stake;
+        o.pending = a.pendingInvokes;
+        o.registered = a.roles & Protocol.ROLE_AGENT != 0;
+        o.holds = a.holds;
     }
 
     /// @notice Fails a transaction that names no operation that could run, at the price of a transfer.
@@ -105,9 +111,11 @@ library Transaction {
             return Steps.L1_ATTRIBUTES;
         }
         if (!Machine.use(ctx, Gas.calldataOf(ctx.params, ctx.dataSize))) return Machine.outOfGas(ctx);
+        if (ctx.op.flag) return reject(ctx); // another key acts for the sender
         if (t.creation) return reject(ctx);
         if (t.to == Protocol.MESSAGE_PASSER) return dispatchMessage(ctx);
         if (t.to == Protocol.AGNT2) return dispatchOperation(ctx);
+        if (t.to == Protocol.IDENTITY_REGISTRY) return Steps.REGISTRY;
         if (ctx.dataSize > 0) return reject(ctx);
         if (!Machine.use(ctx, ctx.params.gasTransfer)) return Machine.outOfGas(ctx);
         return Steps.TRANSFER_CREDIT;
@@ -122,17 +130,20 @@ library Transaction {
 
     function dispatchOperation(Context memory ctx) private pure returns (uint8) {
         bytes calldata data = ctx.data();
-        if (data.length < 4) return reject(ctx);
-        bytes4 selector = bytes4(data);
-        (bool known, bool acceptsValue, bytes memory schema) = OperationSchemas.find(selector);
-        if (!known) return reject(ctx);
-        if (!acceptsValue && ctx.op.value != 0) return reject(ctx);
-        if (!CanonicalABI.isCanonical(data[4:], schema)) return reject(ctx);
-        return firstStep(selector);
+        if (!isOperation(data, ctx.op.value)) return reject(ctx);
+        return firstStep(bytes4(data));
     }
 
-    /// @dev Where an operation begins.
-    function firstStep(bytes4 selector) private pure returns (uint8) {
+    /// @notice Whether calldata is an operation's, in canonical encoding, that takes the value.
+    function isOperation(bytes calldata data, uint256 value) internal pure returns (bool) {
+        if (data.length < 4) return false;
+        (bool known, bool acceptsValue, bytes memory schema) = OperationSchemas.find(bytes4(data));
+        if (!known || (!acceptsValue && value != 0)) return false;
+        return CanonicalABI.isCanonical(data[4:], schema);
+    }
+
+    /// @notice Where an operation begins.
+    function firstStep(bytes4 selector) internal pure returns (uint8) {
         if (selector == IAGNT2.invoke.selector) return Steps.INVOKE_ARGS;
         if (selector == IAGNT2.respond.selector) return Steps.RESPOND_ARGS;
         if (selector == IAGNT2.register.selector) return Steps.REGISTER_AGENT;
@@ -152,6 +163,17 @@ library Transaction {
         if (selector == IAGNT2.setParams.selector) return Steps.SET_PARAMS_ARGS;
         if (selector == IAGNT2.setPolicy.selector) return Steps.SET_POLICY_ARGS;
         if (selector == IAGNT2.withdrawFees.selector) return Steps.WITHDRAW_FEES_ARGS;
+        if (selector == IAGNT2.actFor.selector) return Steps.ACT_OPERATION;
+        if (selector == IAGNT2.registerFor.selector) return Steps.REGISTER_FOR;
+        if (selector == IAGNT2.authorizeKey.selector) return Steps.AUTHORIZE_KEY;
+        if (selector == IAGNT2.revokeKey.selector) return Steps.REVOKE_KEY;
+        if (selector == IAGNT2.transferOwnership.selector) return Steps.TRANSFER_OWNERSHIP;
+        if (selector == IAGNT2.setAgentURI.selector) return Steps.SET_AGENT_URI;
+        if (selector == IAGNT2.setMetadata.selector) return Steps.SET_METADATA;
+        if (selector == IAGNT2.setAgentWallet.selector) return Steps.SET_AGENT_WALLET;
+        if (selector == IAGNT2.pay.selector) return Steps.PAY;
+        if (selector == IAGNT2.openSession.selector) return Steps.OPEN_SESSION;
+        if (selector == IAGNT2.closeSession.selector) return Steps.CLOSE_SESSION;
         revert Machine.CorruptRecord(); // OperationSchemas knows no other
     }
 
@@ -164,13 +186,31 @@ library Transaction {
     function stepTxEnd(Context memory ctx) internal pure returns (uint8) {
         IFrames.Tx memory t = ctx.transaction;
         IFrames.Op memory o = ctx.op;
-        (, IRecords.Account memory a) = ctx.readAccount(Keys.account(t.from));
+        // Whoever has acted for an agent comes here twice: first what the operation left is settled with the agent.
+        bool acted = o.from != t.from && !o.failed && !o.settled;
+        (, IRecords.Account memory a) = ctx.readAccount(Keys.account(acted ? o.from : t.from));
+        if (acted) {
+            settle(o, a);
+            o.settled = true;
+            ctx.write(a);
+            return Steps.TX_END;
+        }
         unchecked {
             if (o.failed) {
                 if (t.valueTaken) a.balance += t.value;
                 o.effect = 0;
                 o.credit = 0;
             }
+            if (!o.settled) settle(o, a);
+            if (!t.deposit) a.balance = a.balance + t.reserve - (o.gasUsed * t.gasPrice + t.l1Fee);
+        }
+        ctx.write(a);
+        return Steps.TX_BOOK;
+    }
+
+    /// @dev Does to the account of the one who acts what the operation has left to the end.
+    function settle(IFrames.Op memory o, IRecords.Account memory a) private pure {
+        unchecked {
             a.balance += o.credit;
             if (o.effect & Protocol.STAKE_VALUE != 0) a.stake += o.value;
             if (o.effect & Protocol.STAKE_OUT != 0) {
@@ -183,10 +223,9 @@ library Transaction {
             }
             if (o.effect & Protocol.REGISTER != 0) a.roles |= Protocol.ROLE_AGENT;
             if (o.effect & Protocol.UNREGISTER != 0) a.roles &= ~Protocol.ROLE_AGENT;
-            if (!t.deposit) a.balance = a.balance + t.reserve - (o.gasUsed * t.gasPrice + t.l1Fee);
+            if (o.effect & Protocol.DELEGATE != 0) a.roles |= Protocol.ROLE_DELEGATED;
+            if (o.effect & Protocol.UNDELEGATE != 0) a.roles &= ~Protocol.ROLE_DELEGATED;
         }
-        ctx.write(a);
-        return Steps.TX_BOOK;
     }
 
     function stepTxBook(Context memory ctx) internal pure returns (uint8) {

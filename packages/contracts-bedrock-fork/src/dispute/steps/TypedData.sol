@@ -20,7 +20,14 @@ library TypedData {
     /// @notice The hash that is signed of a message.
     /// @param  message keccak256 of its type's hash and its fields.
     function digest(bytes32 message, uint64 chainId) internal pure returns (bytes32) {
-        bytes32 domain = keccak256(abi.encode(DOMAIN_TYPE, DOMAIN_NAME, DOMAIN_VERSION, chainId, Protocol.AGNT2));
+        return digestOf(DOMAIN_NAME, Protocol.AGNT2, message, chainId);
+    }
+
+    /// @notice The same in another domain.
+    /// @param  name     keccak256 of the domain's name.
+    /// @param  verifier The domain's verifying contract.
+    function digestOf(bytes32 name, address verifier, bytes32 message, uint64 chainId) internal pure returns (bytes32) {
+        bytes32 domain = keccak256(abi.encode(DOMAIN_TYPE, name, DOMAIN_VERSION, chainId, verifier));
         return keccak256(abi.encodePacked(hex"1901", domain, message));
     }
 
