@@ -195,6 +195,9 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSPair:             decoderOf(record.DecodePair),
 	record.NSInteraction:      decoderOf(record.DecodeInteraction),
 	record.NSDeadline:         decoderOf(record.DecodeDeadline),
+	record.NSIndex:            decoderOf(record.DecodeIndexSlot),
+	record.NSIndexCount:       decoderOf(record.DecodeIndexCount),
+	record.NSCommitment:       decoderOf(record.DecodeCommitment),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){

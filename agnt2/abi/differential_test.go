@@ -47,6 +47,12 @@ var calls = map[string]decodable{
 	"getCapability":      of(abi.DecodeGetCapabilityCall, 4),
 	"getInteraction":     of(abi.DecodeGetInteractionCall, 4),
 	"getReputation":      of(abi.DecodeGetReputationCall, 4),
+	"commit":             of(abi.DecodeCommitCall, 4),
+	"discover":           of(abi.DecodeDiscoverCall, 4),
+	"discoverInvoke":     of(abi.DecodeDiscoverInvokeCall, 4),
+	"getCommitment":      of(abi.DecodeGetCommitmentCall, 4),
+	"reclaimSlot":        of(abi.DecodeReclaimSlotCall, 4),
+	"reveal":             of(abi.DecodeRevealCall, 4),
 	"heartbeat":          of(abi.DecodeHeartbeatCall, 4),
 	"interactionId":      of(abi.DecodeInteractionIdCall, 4),
 	"invoke":             of(abi.DecodeInvokeCall, 4),
@@ -65,6 +71,10 @@ var returns = map[string]decodable{
 	"getReputation":  of(abi.DecodeGetReputationReturn, 0),
 	"interactionId":  of(abi.DecodeInteractionIdReturn, 0),
 	"invoke":         of(abi.DecodeInvokeReturn, 0),
+	"discover":       of(abi.DecodeDiscoverReturn, 0),
+	"discoverInvoke": of(abi.DecodeDiscoverInvokeReturn, 0),
+	"getCommitment":  of(abi.DecodeGetCommitmentReturn, 0),
+	"reveal":         of(abi.DecodeRevealReturn, 0),
 }
 
 type logger interface {
@@ -87,18 +97,23 @@ func eventOf[T any, P interface {
 }
 
 var events = map[string]event{
-	"AgentRegistered":   eventOf(abi.DecodeAgentRegisteredEvent),
-	"AgentUpdated":      eventOf(abi.DecodeAgentUpdatedEvent),
-	"CapabilityUpdated": eventOf(abi.DecodeCapabilityUpdatedEvent),
-	"CapabilityRemoved": eventOf(abi.DecodeCapabilityRemovedEvent),
-	"MetadataSet":       eventOf(abi.DecodeMetadataSetEvent),
-	"StakeAdded":        eventOf(abi.DecodeStakeAddedEvent),
-	"AgentDeregistered": eventOf(abi.DecodeAgentDeregisteredEvent),
-	"StakeWithdrawn":    eventOf(abi.DecodeStakeWithdrawnEvent),
-	"Heartbeat":         eventOf(abi.DecodeHeartbeatEvent),
-	"Invoked":           eventOf(abi.DecodeInvokedEvent),
-	"Responded":         eventOf(abi.DecodeRespondedEvent),
-	"TimedOut":          eventOf(abi.DecodeTimedOutEvent),
+	"AgentRegistered":     eventOf(abi.DecodeAgentRegisteredEvent),
+	"AgentUpdated":        eventOf(abi.DecodeAgentUpdatedEvent),
+	"CapabilityUpdated":   eventOf(abi.DecodeCapabilityUpdatedEvent),
+	"CapabilityRemoved":   eventOf(abi.DecodeCapabilityRemovedEvent),
+	"MetadataSet":         eventOf(abi.DecodeMetadataSetEvent),
+	"StakeAdded":          eventOf(abi.DecodeStakeAddedEvent),
+	"AgentDeregistered":   eventOf(abi.DecodeAgentDeregisteredEvent),
+	"StakeWithdrawn":      eventOf(abi.DecodeStakeWithdrawnEvent),
+	"Heartbeat":           eventOf(abi.DecodeHeartbeatEvent),
+	"Invoked":             eventOf(abi.DecodeInvokedEvent),
+	"Responded":           eventOf(abi.DecodeRespondedEvent),
+	"TimedOut":            eventOf(abi.DecodeTimedOutEvent),
+	"SlotReclaimed":       eventOf(abi.DecodeSlotReclaimedEvent),
+	"Committed":           eventOf(abi.DecodeCommittedEvent),
+	"Revealed":            eventOf(abi.DecodeRevealedEvent),
+	"RevealRefunded":      eventOf(abi.DecodeRevealRefundedEvent),
+	"CommitmentForfeited": eventOf(abi.DecodeCommitmentForfeitedEvent),
 }
 
 var revertTypes = []abi.Revert{
@@ -109,6 +124,8 @@ var revertTypes = []abi.Revert{
 	&abi.NothingToWithdraw{}, &abi.OutOfGas{}, &abi.PaymentBelowPrice{}, &abi.PriceAboveMaximum{}, &abi.ResultHashInvalid{},
 	&abi.SelfInvocation{}, &abi.StakeBelowMinimum{}, &abi.TooManyCapabilities{}, &abi.TooManyPendingInvokes{},
 	&abi.TtlOutOfBounds{}, &abi.UnknownOperation{}, &abi.ValueNotAccepted{},
+	&abi.RateLimited{}, &abi.CalleeIneligible{}, &abi.CommitRequired{}, &abi.NoProviderMatches{}, &abi.SlotUnknown{}, &abi.SlotInUse{},
+	&abi.DepositBelowMinimum{}, &abi.DuplicateCommitment{}, &abi.CommitmentUnknown{}, &abi.RevealTooEarly{}, &abi.RevealTooLate{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {

@@ -20,7 +20,28 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"commit","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"discover","inputs":[{"name":"query","type":"tuple","internalType":"struct IAGNT2.DiscoverQuery","components":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"minPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"slots","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"providers","type":"tuple[]","internalType":"struct IAGNT2.Provider[]","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"score","type":"uint16","internalType":"uint16"},{"name":"points","type":"uint64","internalType":"uint64"}]},{"name":"next","type":"uint32","internalType":"uint32"}],"stateMutability":"view"},{"type":"function","name":"discoverInvoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"filter","type":"tuple","internalType":"struct IAGNT2.ProviderFilter","components":[{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"}]},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getCommitment","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CommitmentView","components":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"revealableFrom","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint256","internalType":"uint256"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"frozen","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"reclaimSlot","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"reveal","inputs":[{"name":"commitSalt","type":"bytes32","internalType":"bytes32"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","indexed":false,"internalType":"bool"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CommitmentForfeited","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Committed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"revealableFrom","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"RevealRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Revealed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SlotReclaimed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slot","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeIneligible","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"reliability","type":"uint256","internalType":"uint256"},{"name":"minimum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitRequired","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitmentUnknown","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositBelowMinimum","inputs":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DuplicateCommitment","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NoProviderMatches","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"scanned","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"RateLimited","inputs":[{"name":"retryAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"RevealTooEarly","inputs":[{"name":"revealableFrom","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"RevealTooLate","inputs":[{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SlotInUse","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotUnknown","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+
+// CommitSelector selects commit(bytes32).
+var CommitSelector = [4]byte{0xf1, 0x4f, 0xcb, 0xc8}
+
+// CommitCall holds the arguments of commit(bytes32).
+// Encode returns selector and arguments.
+func (x *CommitCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CommitSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCommitCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCommitCall(b []byte) (x CommitCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("commit: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
 
 // DeregisterSelector selects deregister().
 var DeregisterSelector = [4]byte{0xaf, 0xf5, 0xed, 0xb1}
@@ -39,6 +60,80 @@ func DecodeDeregisterCall(b []byte) (x DeregisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("deregister: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DiscoverSelector selects discover((bytes32,bytes32,bytes32,uint256,uint256,uint32,uint16,uint32,uint32)).
+var DiscoverSelector = [4]byte{0xc5, 0xcd, 0x99, 0x81}
+
+// DiscoverCall holds the arguments of discover((bytes32,bytes32,bytes32,uint256,uint256,uint32,uint16,uint32,uint32)).
+// Encode returns selector and arguments.
+func (x *DiscoverCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DiscoverSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDiscoverCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDiscoverCall(b []byte) (x DiscoverCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discover: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of discover.
+func (x *DiscoverReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeDiscoverReturn reads the return data of discover.
+func DecodeDiscoverReturn(b []byte) (x DiscoverReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discover: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DiscoverInvokeSelector selects discoverInvoke(bytes32,bytes32,bytes32,uint32,(uint256,uint32,uint16,bytes32,bytes32),bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+var DiscoverInvokeSelector = [4]byte{0x24, 0x03, 0x12, 0x22}
+
+// DiscoverInvokeCall holds the arguments of discoverInvoke(bytes32,bytes32,bytes32,uint32,(uint256,uint32,uint16,bytes32,bytes32),bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+// Encode returns selector and arguments.
+func (x *DiscoverInvokeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DiscoverInvokeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDiscoverInvokeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDiscoverInvokeCall(b []byte) (x DiscoverInvokeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discoverInvoke: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of discoverInvoke.
+func (x *DiscoverInvokeReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeDiscoverInvokeReturn reads the return data of discoverInvoke.
+func DecodeDiscoverInvokeReturn(b []byte) (x DiscoverInvokeReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discoverInvoke: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -113,6 +208,43 @@ func DecodeGetCapabilityReturn(b []byte) (x GetCapabilityReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getCapability: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetCommitmentSelector selects getCommitment(address,bytes32).
+var GetCommitmentSelector = [4]byte{0x22, 0x55, 0x0a, 0x42}
+
+// GetCommitmentCall holds the arguments of getCommitment(address,bytes32).
+// Encode returns selector and arguments.
+func (x *GetCommitmentCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetCommitmentSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetCommitmentCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetCommitmentCall(b []byte) (x GetCommitmentCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getCommitment: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getCommitment.
+func (x *GetCommitmentReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetCommitmentReturn reads the return data of getCommitment.
+func DecodeGetCommitmentReturn(b []byte) (x GetCommitmentReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getCommitment: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -286,10 +418,31 @@ func DecodeInvokeReturn(b []byte) (x InvokeReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
-var RegisterSelector = [4]byte{0x55, 0x49, 0x95, 0x8b}
+// ReclaimSlotSelector selects reclaimSlot(bytes32,uint32).
+var ReclaimSlotSelector = [4]byte{0x58, 0x1d, 0xe1, 0x9f}
 
-// RegisterCall holds the arguments of register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
+// ReclaimSlotCall holds the arguments of reclaimSlot(bytes32,uint32).
+// Encode returns selector and arguments.
+func (x *ReclaimSlotCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ReclaimSlotSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeReclaimSlotCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeReclaimSlotCall(b []byte) (x ReclaimSlotCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("reclaimSlot: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
+var RegisterSelector = [4]byte{0x3b, 0x07, 0xe1, 0xf7}
+
+// RegisterCall holds the arguments of register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
 // Encode returns selector and arguments.
 func (x *RegisterCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -324,6 +477,43 @@ func DecodeRespondCall(b []byte) (x RespondCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("respond: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// RevealSelector selects reveal(bytes32,bytes32,address,bytes32,bytes32,uint32,uint256,bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+var RevealSelector = [4]byte{0xd5, 0x55, 0x50, 0xb0}
+
+// RevealCall holds the arguments of reveal(bytes32,bytes32,address,bytes32,bytes32,uint32,uint256,bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+// Encode returns selector and arguments.
+func (x *RevealCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevealSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeRevealCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRevealCall(b []byte) (x RevealCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("reveal: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of reveal.
+func (x *RevealReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeRevealReturn reads the return data of reveal.
+func DecodeRevealReturn(b []byte) (x RevealReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("reveal: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -370,10 +560,10 @@ func DecodeUpdateAgentCall(b []byte) (x UpdateAgentCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// UpdateCapabilitiesSelector selects updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8)[],bytes32[]).
-var UpdateCapabilitiesSelector = [4]byte{0x54, 0xad, 0x30, 0x33}
+// UpdateCapabilitiesSelector selects updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],bytes32[]).
+var UpdateCapabilitiesSelector = [4]byte{0x42, 0xcc, 0x86, 0x1e}
 
-// UpdateCapabilitiesCall holds the arguments of updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8)[],bytes32[]).
+// UpdateCapabilitiesCall holds the arguments of updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],bytes32[]).
 // Encode returns selector and arguments.
 func (x *UpdateCapabilitiesCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -585,26 +775,28 @@ func DecodeCapabilityRemovedEvent(l *types.Log) (x CapabilityRemovedEvent, err e
 	return x, nil
 }
 
-// CapabilityUpdatedTopic is topic 0 of CapabilityUpdated(address,bytes32,uint256,uint32,uint8,string).
-var CapabilityUpdatedTopic = common.HexToHash("0x96e3175f7a86e60242948dd0b6e3da66b7b42147cb71361ead0829731a59b7dc")
+// CapabilityUpdatedTopic is topic 0 of CapabilityUpdated(address,bytes32,uint256,uint32,uint8,bool,string).
+var CapabilityUpdatedTopic = common.HexToHash("0x16a23173759517d903a3d49fbcf2666b00bf8422cb35c582e755f69966251623")
 
-// CapabilityUpdatedEvent is the event CapabilityUpdated(address,bytes32,uint256,uint32,uint8,string).
+// CapabilityUpdatedEvent is the event CapabilityUpdated(address,bytes32,uint256,uint32,uint8,bool,string).
 type CapabilityUpdatedEvent struct {
-	Agent        common.Address
-	Capability   common.Hash
-	PriceWei     uint256.Int
-	LatencyMsP99 uint32
-	Class        uint8
-	Name         string
+	Agent          common.Address
+	Capability     common.Hash
+	PriceWei       uint256.Int
+	LatencyMsP99   uint32
+	Class          uint8
+	CommitRequired bool
+	Name           string
 }
 
 // Log returns the event as emitted by address.
 func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityUpdatedData{
-		PriceWei:     x.PriceWei,
-		LatencyMsP99: x.LatencyMsP99,
-		Class:        x.Class,
-		Name:         x.Name,
+		PriceWei:       x.PriceWei,
+		LatencyMsP99:   x.LatencyMsP99,
+		Class:          x.Class,
+		CommitRequired: x.CommitRequired,
+		Name:           x.Name,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
@@ -632,7 +824,98 @@ func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err e
 	x.PriceWei = d.PriceWei
 	x.LatencyMsP99 = d.LatencyMsP99
 	x.Class = d.Class
+	x.CommitRequired = d.CommitRequired
 	x.Name = d.Name
+	return x, nil
+}
+
+// CommitmentForfeitedTopic is topic 0 of CommitmentForfeited(address,bytes32,uint256).
+var CommitmentForfeitedTopic = common.HexToHash("0xc3da66b8346fff3f9408519a63bb7492e5acf7a7e6ea0a1e0f4b7ca17704845e")
+
+// CommitmentForfeitedEvent is the event CommitmentForfeited(address,bytes32,uint256).
+type CommitmentForfeitedEvent struct {
+	Caller     common.Address
+	Commitment common.Hash
+	DepositWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *CommitmentForfeitedEvent) Log(address common.Address) *types.Log {
+	d := eventCommitmentForfeitedData{
+		DepositWei: x.DepositWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{CommitmentForfeitedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
+	}, Data: b}
+}
+
+// DecodeCommitmentForfeitedEvent reads a log of this event.
+func DecodeCommitmentForfeitedEvent(l *types.Log) (x CommitmentForfeitedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CommitmentForfeitedTopic {
+		return x, fmt.Errorf("event CommitmentForfeited: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCommitmentForfeitedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event CommitmentForfeited: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	return x, nil
+}
+
+// CommittedTopic is topic 0 of Committed(address,bytes32,uint256,uint64,uint64).
+var CommittedTopic = common.HexToHash("0x129a6a5911490785240d196d34ba21c3678fbbfab6fe43e0ac3b02c028ffe85b")
+
+// CommittedEvent is the event Committed(address,bytes32,uint256,uint64,uint64).
+type CommittedEvent struct {
+	Caller         common.Address
+	Commitment     common.Hash
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *CommittedEvent) Log(address common.Address) *types.Log {
+	d := eventCommittedData{
+		DepositWei:     x.DepositWei,
+		RevealableFrom: x.RevealableFrom,
+		Deadline:       x.Deadline,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{CommittedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
+	}, Data: b}
+}
+
+// DecodeCommittedEvent reads a log of this event.
+func DecodeCommittedEvent(l *types.Log) (x CommittedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CommittedTopic {
+		return x, fmt.Errorf("event Committed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCommittedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Committed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	x.RevealableFrom = d.RevealableFrom
+	x.Deadline = d.Deadline
 	return x, nil
 }
 
@@ -848,6 +1131,135 @@ func DecodeRespondedEvent(l *types.Log) (x RespondedEvent, err error) {
 	return x, nil
 }
 
+// RevealRefundedTopic is topic 0 of RevealRefunded(bytes32,address,address,uint256).
+var RevealRefundedTopic = common.HexToHash("0x8f1db6fce8d18b147f427ee0876400534db5713c3360822daf9e928055bd2de9")
+
+// RevealRefundedEvent is the event RevealRefunded(bytes32,address,address,uint256).
+type RevealRefundedEvent struct {
+	Id          common.Hash
+	Caller      common.Address
+	Callee      common.Address
+	RefundedWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *RevealRefundedEvent) Log(address common.Address) *types.Log {
+	d := eventRevealRefundedData{
+		RefundedWei: x.RefundedWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{RevealRefundedTopic,
+		x.Id,
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
+	}, Data: b}
+}
+
+// DecodeRevealRefundedEvent reads a log of this event.
+func DecodeRevealRefundedEvent(l *types.Log) (x RevealRefundedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != RevealRefundedTopic {
+		return x, fmt.Errorf("event RevealRefunded: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventRevealRefundedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event RevealRefunded: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.RefundedWei = d.RefundedWei
+	return x, nil
+}
+
+// RevealedTopic is topic 0 of Revealed(address,bytes32,uint256).
+var RevealedTopic = common.HexToHash("0x207838251e7320c3a2be823a5e38f86f91d3c24b992bbf56f96c06b2d356b967")
+
+// RevealedEvent is the event Revealed(address,bytes32,uint256).
+type RevealedEvent struct {
+	Caller     common.Address
+	Commitment common.Hash
+	DepositWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *RevealedEvent) Log(address common.Address) *types.Log {
+	d := eventRevealedData{
+		DepositWei: x.DepositWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{RevealedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
+	}, Data: b}
+}
+
+// DecodeRevealedEvent reads a log of this event.
+func DecodeRevealedEvent(l *types.Log) (x RevealedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != RevealedTopic {
+		return x, fmt.Errorf("event Revealed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventRevealedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Revealed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	return x, nil
+}
+
+// SlotReclaimedTopic is topic 0 of SlotReclaimed(address,bytes32,uint32).
+var SlotReclaimedTopic = common.HexToHash("0x0ced060fc772bfddc327314647aae3fc6f2e959980a33ed63146917e865f3373")
+
+// SlotReclaimedEvent is the event SlotReclaimed(address,bytes32,uint32).
+type SlotReclaimedEvent struct {
+	Agent      common.Address
+	Capability common.Hash
+	Slot       uint32
+}
+
+// Log returns the event as emitted by address.
+func (x *SlotReclaimedEvent) Log(address common.Address) *types.Log {
+	d := eventSlotReclaimedData{
+		Slot: x.Slot,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{SlotReclaimedTopic,
+		common.BytesToHash(x.Agent[:]),
+		x.Capability,
+	}, Data: b}
+}
+
+// DecodeSlotReclaimedEvent reads a log of this event.
+func DecodeSlotReclaimedEvent(l *types.Log) (x SlotReclaimedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != SlotReclaimedTopic {
+		return x, fmt.Errorf("event SlotReclaimed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSlotReclaimedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event SlotReclaimed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Capability = l.Topics[2]
+	x.Slot = d.Slot
+	return x, nil
+}
+
 // StakeAddedTopic is topic 0 of StakeAdded(address,uint256,uint256).
 var StakeAddedTopic = common.HexToHash("0x270d6dd254edd1d985c81cf7861b8f28fb06b6d719df04d90464034d43412440")
 
@@ -1024,6 +1436,21 @@ func (x *CalleeInactive) Encode() []byte {
 
 func (x *CalleeInactive) Error() string { return fmt.Sprintf("CalleeInactive(callee %v)", x.Callee) }
 
+// CalleeIneligibleErrorSelector selects the error CalleeIneligible(address,uint256,uint256).
+var CalleeIneligibleErrorSelector = [4]byte{0xb0, 0xdd, 0x75, 0xbe}
+
+// Encode returns selector and arguments.
+func (x *CalleeIneligible) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CalleeIneligibleErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CalleeIneligible) Error() string {
+	return fmt.Sprintf("CalleeIneligible(callee %v, reliability %v, minimum %v)", x.Callee, x.Reliability.Dec(), x.Minimum.Dec())
+}
+
 // CalleeUnknownErrorSelector selects the error CalleeUnknown(address).
 var CalleeUnknownErrorSelector = [4]byte{0xd5, 0xdb, 0x6f, 0xca}
 
@@ -1050,6 +1477,36 @@ func (x *CapabilityUnknown) Encode() []byte {
 
 func (x *CapabilityUnknown) Error() string {
 	return fmt.Sprintf("CapabilityUnknown(callee %v, capability %v)", x.Callee, x.Capability)
+}
+
+// CommitRequiredErrorSelector selects the error CommitRequired(address,bytes32).
+var CommitRequiredErrorSelector = [4]byte{0x82, 0xd8, 0xe4, 0xd5}
+
+// Encode returns selector and arguments.
+func (x *CommitRequired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CommitRequiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CommitRequired) Error() string {
+	return fmt.Sprintf("CommitRequired(callee %v, capability %v)", x.Callee, x.Capability)
+}
+
+// CommitmentUnknownErrorSelector selects the error CommitmentUnknown(bytes32).
+var CommitmentUnknownErrorSelector = [4]byte{0x71, 0xbe, 0x1c, 0xfc}
+
+// Encode returns selector and arguments.
+func (x *CommitmentUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CommitmentUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CommitmentUnknown) Error() string {
+	return fmt.Sprintf("CommitmentUnknown(commitment %v)", x.Commitment)
 }
 
 // ContractCreationUnsupportedErrorSelector selects the error ContractCreationUnsupported().
@@ -1093,6 +1550,36 @@ func (x *DACommitmentMismatch) Encode() []byte {
 
 func (x *DACommitmentMismatch) Error() string {
 	return fmt.Sprintf("DACommitmentMismatch(expected %v, contentHash %v)", x.Expected, x.ContentHash)
+}
+
+// DepositBelowMinimumErrorSelector selects the error DepositBelowMinimum(uint256,uint256).
+var DepositBelowMinimumErrorSelector = [4]byte{0xed, 0x28, 0xd0, 0x89}
+
+// Encode returns selector and arguments.
+func (x *DepositBelowMinimum) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DepositBelowMinimumErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DepositBelowMinimum) Error() string {
+	return fmt.Sprintf("DepositBelowMinimum(depositWei %v, minimumWei %v)", x.DepositWei.Dec(), x.MinimumWei.Dec())
+}
+
+// DuplicateCommitmentErrorSelector selects the error DuplicateCommitment(bytes32).
+var DuplicateCommitmentErrorSelector = [4]byte{0x37, 0xf0, 0x9b, 0x26}
+
+// Encode returns selector and arguments.
+func (x *DuplicateCommitment) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DuplicateCommitmentErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DuplicateCommitment) Error() string {
+	return fmt.Sprintf("DuplicateCommitment(commitment %v)", x.Commitment)
 }
 
 // DuplicateInteractionErrorSelector selects the error DuplicateInteraction(bytes32).
@@ -1207,6 +1694,21 @@ func (x *NoCodeAtTarget) Encode() []byte {
 
 func (x *NoCodeAtTarget) Error() string { return fmt.Sprintf("NoCodeAtTarget(target %v)", x.Target) }
 
+// NoProviderMatchesErrorSelector selects the error NoProviderMatches(bytes32,uint32).
+var NoProviderMatchesErrorSelector = [4]byte{0x04, 0xe8, 0xef, 0x77}
+
+// Encode returns selector and arguments.
+func (x *NoProviderMatches) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NoProviderMatchesErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NoProviderMatches) Error() string {
+	return fmt.Sprintf("NoProviderMatches(capability %v, scanned %v)", x.Capability, x.Scanned)
+}
+
 // NotCalleeErrorSelector selects the error NotCallee(address,address).
 var NotCalleeErrorSelector = [4]byte{0x8f, 0xd9, 0xda, 0xc8}
 
@@ -1295,6 +1797,19 @@ func (x *PriceAboveMaximum) Error() string {
 	return fmt.Sprintf("PriceAboveMaximum(priceWei %v, maxPriceWei %v)", x.PriceWei.Dec(), x.MaxPriceWei.Dec())
 }
 
+// RateLimitedErrorSelector selects the error RateLimited(uint64).
+var RateLimitedErrorSelector = [4]byte{0xfd, 0x4b, 0xa1, 0x09}
+
+// Encode returns selector and arguments.
+func (x *RateLimited) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RateLimitedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RateLimited) Error() string { return fmt.Sprintf("RateLimited(retryAt %v)", x.RetryAt) }
+
 // ResultHashInvalidErrorSelector selects the error ResultHashInvalid(bytes32,uint8).
 var ResultHashInvalidErrorSelector = [4]byte{0x86, 0x3f, 0x0d, 0xc0}
 
@@ -1310,6 +1825,34 @@ func (x *ResultHashInvalid) Error() string {
 	return fmt.Sprintf("ResultHashInvalid(resultHash %v, status %v)", x.ResultHash, x.Status)
 }
 
+// RevealTooEarlyErrorSelector selects the error RevealTooEarly(uint64).
+var RevealTooEarlyErrorSelector = [4]byte{0x1e, 0x9b, 0x89, 0x9f}
+
+// Encode returns selector and arguments.
+func (x *RevealTooEarly) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevealTooEarlyErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RevealTooEarly) Error() string {
+	return fmt.Sprintf("RevealTooEarly(revealableFrom %v)", x.RevealableFrom)
+}
+
+// RevealTooLateErrorSelector selects the error RevealTooLate(uint64).
+var RevealTooLateErrorSelector = [4]byte{0x85, 0x97, 0x72, 0x97}
+
+// Encode returns selector and arguments.
+func (x *RevealTooLate) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevealTooLateErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RevealTooLate) Error() string { return fmt.Sprintf("RevealTooLate(deadline %v)", x.Deadline) }
+
 // SelfInvocationErrorSelector selects the error SelfInvocation(address).
 var SelfInvocationErrorSelector = [4]byte{0xfa, 0x43, 0xa1, 0x69}
 
@@ -1322,6 +1865,36 @@ func (x *SelfInvocation) Encode() []byte {
 }
 
 func (x *SelfInvocation) Error() string { return fmt.Sprintf("SelfInvocation(agent %v)", x.Agent) }
+
+// SlotInUseErrorSelector selects the error SlotInUse(address,bytes32).
+var SlotInUseErrorSelector = [4]byte{0x67, 0xee, 0xd7, 0xb7}
+
+// Encode returns selector and arguments.
+func (x *SlotInUse) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SlotInUseErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SlotInUse) Error() string {
+	return fmt.Sprintf("SlotInUse(agent %v, capability %v)", x.Agent, x.Capability)
+}
+
+// SlotUnknownErrorSelector selects the error SlotUnknown(bytes32,uint32).
+var SlotUnknownErrorSelector = [4]byte{0x84, 0xea, 0x1b, 0x76}
+
+// Encode returns selector and arguments.
+func (x *SlotUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SlotUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SlotUnknown) Error() string {
+	return fmt.Sprintf("SlotUnknown(capability %v, slot %v)", x.Capability, x.Slot)
+}
 
 // StakeBelowMinimumErrorSelector selects the error StakeBelowMinimum(uint256,uint256).
 var StakeBelowMinimumErrorSelector = [4]byte{0x78, 0xe0, 0x30, 0xdb}
@@ -1432,6 +2005,11 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case CalleeIneligibleErrorSelector:
+		var x CalleeIneligible
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case CalleeUnknownErrorSelector:
 		var x CalleeUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1439,6 +2017,16 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case CapabilityUnknownErrorSelector:
 		var x CapabilityUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CommitRequiredErrorSelector:
+		var x CommitRequired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CommitmentUnknownErrorSelector:
+		var x CommitmentUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1454,6 +2042,16 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case DACommitmentMismatchErrorSelector:
 		var x DACommitmentMismatch
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DepositBelowMinimumErrorSelector:
+		var x DepositBelowMinimum
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DuplicateCommitmentErrorSelector:
+		var x DuplicateCommitment
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1497,6 +2095,11 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case NoProviderMatchesErrorSelector:
+		var x NoProviderMatches
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case NotCalleeErrorSelector:
 		var x NotCallee
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1527,13 +2130,38 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case RateLimitedErrorSelector:
+		var x RateLimited
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case ResultHashInvalidErrorSelector:
 		var x ResultHashInvalid
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case RevealTooEarlyErrorSelector:
+		var x RevealTooEarly
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case RevealTooLateErrorSelector:
+		var x RevealTooLate
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case SelfInvocationErrorSelector:
 		var x SelfInvocation
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SlotInUseErrorSelector:
+		var x SlotInUse
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SlotUnknownErrorSelector:
+		var x SlotUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1571,6 +2199,31 @@ func DecodeRevert(data []byte) Revert {
 	return nil
 }
 
+// CommitCall has the ABI layout of the Solidity type or argument list of that name.
+type CommitCall struct {
+	Commitment common.Hash
+}
+
+func (x *CommitCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *CommitCall) put(b []byte) {
+	copy(b[0:], x.Commitment[:])
+}
+
+func (x *CommitCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // DeregisterCall has the ABI layout of the Solidity type or argument list of that name.
 type DeregisterCall struct {
 }
@@ -1587,6 +2240,193 @@ func (x *DeregisterCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// DiscoverCall has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverCall struct {
+	Query DiscoverQuery
+}
+
+func (x *DiscoverCall) size() int {
+	n := 288
+	return n
+}
+
+func (x *DiscoverCall) put(b []byte) {
+	x.Query.put(b[0:])
+}
+
+func (x *DiscoverCall) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Query.get(b[0 : 0+288]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DiscoverReturn has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverReturn struct {
+	Providers []Provider
+	Next      uint32
+}
+
+func (x *DiscoverReturn) size() int {
+	n := 64
+	n += 32
+	for i := range x.Providers {
+		n += 32 + x.Providers[i].size()
+	}
+	return n
+}
+
+func (x *DiscoverReturn) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Providers)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Providers)
+		for i := range x.Providers {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Providers[i].put(b[base+next:])
+			next += x.Providers[i].size()
+		}
+		tail = base + next
+	}
+	codec.PutUint64(b[32:], uint64(x.Next))
+	_ = tail
+}
+
+func (x *DiscoverReturn) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Providers = make([]Provider, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Providers {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Providers[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Next = uint32(v)
+	}
+	return tail, nil
+}
+
+// DiscoverInvokeCall has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverInvokeCall struct {
+	Salt          common.Hash
+	Capability    common.Hash
+	ParamsHash    common.Hash
+	TtlSeconds    uint32
+	Filter        ProviderFilter
+	SessionId     common.Hash
+	CompositionId common.Hash
+	Da            DAPointer
+}
+
+func (x *DiscoverInvokeCall) size() int {
+	n := 480
+	return n
+}
+
+func (x *DiscoverInvokeCall) put(b []byte) {
+	copy(b[0:], x.Salt[:])
+	copy(b[32:], x.Capability[:])
+	copy(b[64:], x.ParamsHash[:])
+	codec.PutUint64(b[96:], uint64(x.TtlSeconds))
+	x.Filter.put(b[128:])
+	copy(b[288:], x.SessionId[:])
+	copy(b[320:], x.CompositionId[:])
+	x.Da.put(b[352:])
+}
+
+func (x *DiscoverInvokeCall) get(b []byte) (used int, err error) {
+	tail := 480
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Salt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ParamsHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if _, err = x.Filter.get(b[128 : 128+160]); err != nil {
+		return 0, err
+	}
+	if x.SessionId, err = codec.GetHash(b, 288); err != nil {
+		return 0, err
+	}
+	if x.CompositionId, err = codec.GetHash(b, 320); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[352 : 352+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DiscoverInvokeReturn has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverInvokeReturn struct {
+	Id common.Hash
+}
+
+func (x *DiscoverInvokeReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *DiscoverInvokeReturn) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *DiscoverInvokeReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -1720,6 +2560,61 @@ func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetCommitmentCall has the ABI layout of the Solidity type or argument list of that name.
+type GetCommitmentCall struct {
+	Caller     common.Address
+	Commitment common.Hash
+}
+
+func (x *GetCommitmentCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *GetCommitmentCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Caller)
+	copy(b[32:], x.Commitment[:])
+}
+
+func (x *GetCommitmentCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Caller, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetCommitmentReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetCommitmentReturn struct {
+	Ret0 CommitmentView
+}
+
+func (x *GetCommitmentReturn) size() int {
+	n := 96
+	return n
+}
+
+func (x *GetCommitmentReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetCommitmentReturn) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+96]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // GetInteractionCall has the ABI layout of the Solidity type or argument list of that name.
 type GetInteractionCall struct {
 	Id common.Hash
@@ -1801,7 +2696,7 @@ type GetReputationReturn struct {
 }
 
 func (x *GetReputationReturn) size() int {
-	n := 448
+	n := 576
 	return n
 }
 
@@ -1810,11 +2705,11 @@ func (x *GetReputationReturn) put(b []byte) {
 }
 
 func (x *GetReputationReturn) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 576
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Ret0.get(b[0 : 0+448]); err != nil {
+	if _, err = x.Ret0.get(b[0 : 0+576]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1985,6 +2880,40 @@ func (x *InvokeReturn) get(b []byte) (used int, err error) {
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// ReclaimSlotCall has the ABI layout of the Solidity type or argument list of that name.
+type ReclaimSlotCall struct {
+	Capability common.Hash
+	Slot       uint32
+}
+
+func (x *ReclaimSlotCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *ReclaimSlotCall) put(b []byte) {
+	copy(b[0:], x.Capability[:])
+	codec.PutUint64(b[32:], uint64(x.Slot))
+}
+
+func (x *ReclaimSlotCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -2221,6 +3150,105 @@ func (x *RespondCall) get(b []byte) (used int, err error) {
 		}
 		x.Attestation = v
 		tail += n
+	}
+	return tail, nil
+}
+
+// RevealCall has the ABI layout of the Solidity type or argument list of that name.
+type RevealCall struct {
+	CommitSalt    common.Hash
+	Salt          common.Hash
+	Callee        common.Address
+	Capability    common.Hash
+	ParamsHash    common.Hash
+	TtlSeconds    uint32
+	MaxPriceWei   uint256.Int
+	SessionId     common.Hash
+	CompositionId common.Hash
+	Da            DAPointer
+}
+
+func (x *RevealCall) size() int {
+	n := 416
+	return n
+}
+
+func (x *RevealCall) put(b []byte) {
+	copy(b[0:], x.CommitSalt[:])
+	copy(b[32:], x.Salt[:])
+	codec.PutAddress(b[64:], x.Callee)
+	copy(b[96:], x.Capability[:])
+	copy(b[128:], x.ParamsHash[:])
+	codec.PutUint64(b[160:], uint64(x.TtlSeconds))
+	codec.PutUint256(b[192:], &x.MaxPriceWei)
+	copy(b[224:], x.SessionId[:])
+	copy(b[256:], x.CompositionId[:])
+	x.Da.put(b[288:])
+}
+
+func (x *RevealCall) get(b []byte) (used int, err error) {
+	tail := 416
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.CommitSalt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Salt, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Callee, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.ParamsHash, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.SessionId, err = codec.GetHash(b, 224); err != nil {
+		return 0, err
+	}
+	if x.CompositionId, err = codec.GetHash(b, 256); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[288 : 288+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// RevealReturn has the ABI layout of the Solidity type or argument list of that name.
+type RevealReturn struct {
+	Id common.Hash
+}
+
+func (x *RevealReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevealReturn) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *RevealReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -2595,30 +3623,32 @@ func (x *eventCapabilityRemovedData) get(b []byte) (used int, err error) {
 
 // eventCapabilityUpdatedData has the ABI layout of the Solidity type or argument list of that name.
 type eventCapabilityUpdatedData struct {
-	PriceWei     uint256.Int
-	LatencyMsP99 uint32
-	Class        uint8
-	Name         string
+	PriceWei       uint256.Int
+	LatencyMsP99   uint32
+	Class          uint8
+	CommitRequired bool
+	Name           string
 }
 
 func (x *eventCapabilityUpdatedData) size() int {
-	n := 128
+	n := 160
 	n += 32 + codec.Padded(len(x.Name))
 	return n
 }
 
 func (x *eventCapabilityUpdatedData) put(b []byte) {
-	tail := 128
+	tail := 160
 	codec.PutUint256(b[0:], &x.PriceWei)
 	codec.PutUint64(b[32:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[64:], uint64(x.Class))
-	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutBool(b[96:], x.CommitRequired)
+	codec.PutUint64(b[128:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	_ = tail
 }
 
 func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
-	tail := 128
+	tail := 160
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -2639,7 +3669,10 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Class = uint8(v)
 	}
-	if err = codec.GetOffset(b, 96, tail); err != nil {
+	if x.CommitRequired, err = codec.GetBool(b, 96); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -2649,6 +3682,66 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Name = string(v)
 		tail += n
+	}
+	return tail, nil
+}
+
+// eventCommitmentForfeitedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCommitmentForfeitedData struct {
+	DepositWei uint256.Int
+}
+
+func (x *eventCommitmentForfeitedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventCommitmentForfeitedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+}
+
+func (x *eventCommitmentForfeitedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventCommittedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCommittedData struct {
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+func (x *eventCommittedData) size() int {
+	n := 96
+	return n
+}
+
+func (x *eventCommittedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint64(b[32:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[64:], uint64(x.Deadline))
+}
+
+func (x *eventCommittedData) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -2901,6 +3994,85 @@ func (x *eventRespondedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventRevealRefundedData has the ABI layout of the Solidity type or argument list of that name.
+type eventRevealRefundedData struct {
+	RefundedWei uint256.Int
+}
+
+func (x *eventRevealRefundedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventRevealRefundedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.RefundedWei)
+}
+
+func (x *eventRevealRefundedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RefundedWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventRevealedData has the ABI layout of the Solidity type or argument list of that name.
+type eventRevealedData struct {
+	DepositWei uint256.Int
+}
+
+func (x *eventRevealedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventRevealedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+}
+
+func (x *eventRevealedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSlotReclaimedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSlotReclaimedData struct {
+	Slot uint32
+}
+
+func (x *eventSlotReclaimedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventSlotReclaimedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Slot))
+}
+
+func (x *eventSlotReclaimedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
+	}
+	return tail, nil
+}
+
 // eventStakeAddedData has the ABI layout of the Solidity type or argument list of that name.
 type eventStakeAddedData struct {
 	AmountWei uint256.Int
@@ -3061,6 +4233,41 @@ func (x *CalleeInactive) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// CalleeIneligible has the ABI layout of the Solidity type or argument list of that name.
+type CalleeIneligible struct {
+	Callee      common.Address
+	Reliability uint256.Int
+	Minimum     uint256.Int
+}
+
+func (x *CalleeIneligible) size() int {
+	n := 96
+	return n
+}
+
+func (x *CalleeIneligible) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	codec.PutUint256(b[32:], &x.Reliability)
+	codec.PutUint256(b[64:], &x.Minimum)
+}
+
+func (x *CalleeIneligible) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Reliability, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.Minimum, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // CalleeUnknown has the ABI layout of the Solidity type or argument list of that name.
 type CalleeUnknown struct {
 	Callee common.Address
@@ -3111,6 +4318,61 @@ func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitRequired has the ABI layout of the Solidity type or argument list of that name.
+type CommitRequired struct {
+	Callee     common.Address
+	Capability common.Hash
+}
+
+func (x *CommitRequired) size() int {
+	n := 64
+	return n
+}
+
+func (x *CommitRequired) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	copy(b[32:], x.Capability[:])
+}
+
+func (x *CommitRequired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitmentUnknown has the ABI layout of the Solidity type or argument list of that name.
+type CommitmentUnknown struct {
+	Commitment common.Hash
+}
+
+func (x *CommitmentUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *CommitmentUnknown) put(b []byte) {
+	copy(b[0:], x.Commitment[:])
+}
+
+func (x *CommitmentUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3186,6 +4448,61 @@ func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.ContentHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DepositBelowMinimum has the ABI layout of the Solidity type or argument list of that name.
+type DepositBelowMinimum struct {
+	DepositWei uint256.Int
+	MinimumWei uint256.Int
+}
+
+func (x *DepositBelowMinimum) size() int {
+	n := 64
+	return n
+}
+
+func (x *DepositBelowMinimum) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint256(b[32:], &x.MinimumWei)
+}
+
+func (x *DepositBelowMinimum) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DuplicateCommitment has the ABI layout of the Solidity type or argument list of that name.
+type DuplicateCommitment struct {
+	Commitment common.Hash
+}
+
+func (x *DuplicateCommitment) size() int {
+	n := 32
+	return n
+}
+
+func (x *DuplicateCommitment) put(b []byte) {
+	copy(b[0:], x.Commitment[:])
+}
+
+func (x *DuplicateCommitment) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3417,6 +4734,40 @@ func (x *NoCodeAtTarget) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// NoProviderMatches has the ABI layout of the Solidity type or argument list of that name.
+type NoProviderMatches struct {
+	Capability common.Hash
+	Scanned    uint32
+}
+
+func (x *NoProviderMatches) size() int {
+	n := 64
+	return n
+}
+
+func (x *NoProviderMatches) put(b []byte) {
+	copy(b[0:], x.Capability[:])
+	codec.PutUint64(b[32:], uint64(x.Scanned))
+}
+
+func (x *NoProviderMatches) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Scanned = uint32(v)
+	}
+	return tail, nil
+}
+
 // NotCallee has the ABI layout of the Solidity type or argument list of that name.
 type NotCallee struct {
 	Sender common.Address
@@ -3587,6 +4938,31 @@ func (x *PriceAboveMaximum) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RateLimited has the ABI layout of the Solidity type or argument list of that name.
+type RateLimited struct {
+	RetryAt uint64
+}
+
+func (x *RateLimited) size() int {
+	n := 32
+	return n
+}
+
+func (x *RateLimited) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.RetryAt))
+}
+
+func (x *RateLimited) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RetryAt, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // ResultHashInvalid has the ABI layout of the Solidity type or argument list of that name.
 type ResultHashInvalid struct {
 	ResultHash common.Hash
@@ -3621,6 +4997,56 @@ func (x *ResultHashInvalid) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RevealTooEarly has the ABI layout of the Solidity type or argument list of that name.
+type RevealTooEarly struct {
+	RevealableFrom uint64
+}
+
+func (x *RevealTooEarly) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevealTooEarly) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.RevealableFrom))
+}
+
+func (x *RevealTooEarly) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// RevealTooLate has the ABI layout of the Solidity type or argument list of that name.
+type RevealTooLate struct {
+	Deadline uint64
+}
+
+func (x *RevealTooLate) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevealTooLate) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Deadline))
+}
+
+func (x *RevealTooLate) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // SelfInvocation has the ABI layout of the Solidity type or argument list of that name.
 type SelfInvocation struct {
 	Agent common.Address
@@ -3642,6 +5068,70 @@ func (x *SelfInvocation) get(b []byte) (used int, err error) {
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// SlotInUse has the ABI layout of the Solidity type or argument list of that name.
+type SlotInUse struct {
+	Agent      common.Address
+	Capability common.Hash
+}
+
+func (x *SlotInUse) size() int {
+	n := 64
+	return n
+}
+
+func (x *SlotInUse) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	copy(b[32:], x.Capability[:])
+}
+
+func (x *SlotInUse) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SlotUnknown has the ABI layout of the Solidity type or argument list of that name.
+type SlotUnknown struct {
+	Capability common.Hash
+	Slot       uint32
+}
+
+func (x *SlotUnknown) size() int {
+	n := 64
+	return n
+}
+
+func (x *SlotUnknown) put(b []byte) {
+	copy(b[0:], x.Capability[:])
+	codec.PutUint64(b[32:], uint64(x.Slot))
+}
+
+func (x *SlotUnknown) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -3837,6 +5327,243 @@ func (x *ValueNotAccepted) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DiscoverQuery has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverQuery struct {
+	Capability       common.Hash
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+	MinPriceWei      uint256.Int
+	MaxPriceWei      uint256.Int
+	MaxLatencyMs     uint32
+	MinReputation    uint16
+	Slot             uint32
+	Slots            uint32
+}
+
+func (x *DiscoverQuery) size() int {
+	n := 288
+	return n
+}
+
+func (x *DiscoverQuery) put(b []byte) {
+	copy(b[0:], x.Capability[:])
+	copy(b[32:], x.InputSchemaHash[:])
+	copy(b[64:], x.OutputSchemaHash[:])
+	codec.PutUint256(b[96:], &x.MinPriceWei)
+	codec.PutUint256(b[128:], &x.MaxPriceWei)
+	codec.PutUint64(b[160:], uint64(x.MaxLatencyMs))
+	codec.PutUint64(b[192:], uint64(x.MinReputation))
+	codec.PutUint64(b[224:], uint64(x.Slot))
+	codec.PutUint64(b[256:], uint64(x.Slots))
+}
+
+func (x *DiscoverQuery) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.MinPriceWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxLatencyMs = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.MinReputation = uint16(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slots = uint32(v)
+	}
+	return tail, nil
+}
+
+// Provider has the ABI layout of the Solidity type or argument list of that name.
+type Provider struct {
+	Agent            common.Address
+	Slot             uint32
+	PriceWei         uint256.Int
+	LatencyMsP99     uint32
+	Class            uint8
+	CommitRequired   bool
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+	Endpoint         string
+	Score            uint16
+	Points           uint64
+}
+
+func (x *Provider) size() int {
+	n := 352
+	n += 32 + codec.Padded(len(x.Endpoint))
+	return n
+}
+
+func (x *Provider) put(b []byte) {
+	tail := 352
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint64(b[32:], uint64(x.Slot))
+	codec.PutUint256(b[64:], &x.PriceWei)
+	codec.PutUint64(b[96:], uint64(x.LatencyMsP99))
+	codec.PutUint64(b[128:], uint64(x.Class))
+	codec.PutBool(b[160:], x.CommitRequired)
+	copy(b[192:], x.InputSchemaHash[:])
+	copy(b[224:], x.OutputSchemaHash[:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Endpoint)
+	codec.PutUint64(b[288:], uint64(x.Score))
+	codec.PutUint64(b[320:], uint64(x.Points))
+	_ = tail
+}
+
+func (x *Provider) get(b []byte) (used int, err error) {
+	tail := 352
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
+	}
+	if x.PriceWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LatencyMsP99 = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Class = uint8(v)
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 160); err != nil {
+		return 0, err
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 192); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 224); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Endpoint = string(v)
+		tail += n
+	}
+	{
+		v, err := codec.GetUint(b, 288, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.Score = uint16(v)
+	}
+	if x.Points, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ProviderFilter has the ABI layout of the Solidity type or argument list of that name.
+type ProviderFilter struct {
+	MaxPriceWei      uint256.Int
+	MaxLatencyMs     uint32
+	MinReputation    uint16
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+}
+
+func (x *ProviderFilter) size() int {
+	n := 160
+	return n
+}
+
+func (x *ProviderFilter) put(b []byte) {
+	codec.PutUint256(b[0:], &x.MaxPriceWei)
+	codec.PutUint64(b[32:], uint64(x.MaxLatencyMs))
+	codec.PutUint64(b[64:], uint64(x.MinReputation))
+	copy(b[96:], x.InputSchemaHash[:])
+	copy(b[128:], x.OutputSchemaHash[:])
+}
+
+func (x *ProviderFilter) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxLatencyMs = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 64, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.MinReputation = uint16(v)
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // AgentView has the ABI layout of the Solidity type or argument list of that name.
 type AgentView struct {
 	Status          uint8
@@ -3975,17 +5702,18 @@ type Capability struct {
 	PriceWei         uint256.Int
 	LatencyMsP99     uint32
 	Class            uint8
+	CommitRequired   bool
 }
 
 func (x *Capability) size() int {
-	n := 224
+	n := 256
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Endpoint))
 	return n
 }
 
 func (x *Capability) put(b []byte) {
-	tail := 224
+	tail := 256
 	codec.PutUint64(b[0:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
@@ -3995,11 +5723,12 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
+	codec.PutBool(b[224:], x.CommitRequired)
 	_ = tail
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
-	tail := 224
+	tail := 256
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -4047,6 +5776,44 @@ func (x *Capability) get(b []byte) (used int, err error) {
 			return 0, err
 		}
 		x.Class = uint8(v)
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 224); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitmentView has the ABI layout of the Solidity type or argument list of that name.
+type CommitmentView struct {
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+func (x *CommitmentView) size() int {
+	n := 96
+	return n
+}
+
+func (x *CommitmentView) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint64(b[32:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[64:], uint64(x.Deadline))
+}
+
+func (x *CommitmentView) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -4155,10 +5922,14 @@ type ReputationView struct {
 	CountedCompleted uint64
 	DistinctCallers  uint64
 	LastActiveAt     uint64
+	SumOfSquares     uint256.Int
+	ScoredCompleted  uint64
+	ScoredCallers    uint64
+	Frozen           bool
 }
 
 func (x *ReputationView) size() int {
-	n := 448
+	n := 576
 	return n
 }
 
@@ -4177,10 +5948,14 @@ func (x *ReputationView) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.CountedCompleted))
 	codec.PutUint64(b[384:], uint64(x.DistinctCallers))
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
+	codec.PutUint256(b[448:], &x.SumOfSquares)
+	codec.PutUint64(b[480:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[512:], uint64(x.ScoredCallers))
+	codec.PutBool(b[544:], x.Frozen)
 }
 
 func (x *ReputationView) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 576
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -4224,6 +5999,18 @@ func (x *ReputationView) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.SumOfSquares, err = codec.GetUint256(b, 448, 256); err != nil {
+		return 0, err
+	}
+	if x.ScoredCompleted, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCallers, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.Frozen, err = codec.GetBool(b, 544); err != nil {
 		return 0, err
 	}
 	return tail, nil

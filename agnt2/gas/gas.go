@@ -29,6 +29,11 @@ func Respond(p *record.Params, payloadBytes uint32) uint64 {
 	return p.GasRespond + p.GasPerPayloadByte*uint64(payloadBytes)
 }
 
+// Discover is the price of a scan of the given number of slots of a capability's index.
+func Discover(p *record.Policy, slots uint64) uint64 {
+	return p.GasDiscover + p.GasPerScannedSlot*slots
+}
+
 // AgentOperation is the price of an agent operation that writes n records beside the agent's own.
 func AgentOperation(p *record.Params, n int) uint64 {
 	return p.GasAgentOperation + p.GasPerRecord*uint64(n)

@@ -213,6 +213,7 @@ var slots = []slot{
 	slotOf(vm.OpensOp, func(m *vm.Machine) *frame.Op { return &m.Op }, frame.UnpackOp,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Op }),
 	slotOf(vm.OpensCall, func(m *vm.Machine) *record.Interaction { return &m.Call }, record.UnpackInteraction, callHash),
+	slotOf(vm.OpensSearch, func(m *vm.Machine) *frame.Search { return &m.Search }, frame.UnpackSearch, callHash),
 	slotOf(vm.OpensParams, func(m *vm.Machine) *record.Params { return &m.Params }, record.UnpackParams,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Params }).read(),
 	slotOf(vm.OpensPolicy, func(m *vm.Machine) *record.Policy { return &m.Policy }, record.UnpackPolicy,
@@ -325,6 +326,9 @@ var (
 		record.NSPair:             codecOf(record.DecodePair, record.UnpackPair),
 		record.NSInteraction:      codecOf(record.DecodeInteraction, record.UnpackInteraction),
 		record.NSDeadline:         codecOf(record.DecodeDeadline, record.UnpackDeadline),
+		record.NSIndex:            codecOf(record.DecodeIndexSlot, record.UnpackIndexSlot),
+		record.NSIndexCount:       codecOf(record.DecodeIndexCount, record.UnpackIndexCount),
+		record.NSCommitment:       codecOf(record.DecodeCommitment, record.UnpackCommitment),
 	}
 	globalCodecs = map[record.Key]recordCodec{
 		record.ParamsKey: codecOf(record.DecodeParams, record.UnpackParams),

@@ -237,6 +237,13 @@ func (x *Capability) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedWide(b, &x.PriceWei)
 	}
+	if x.CommitRequired {
+		b[at+0] |= 0x08
+	}
+	if x.Slot != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.Slot)
+	}
 	return b
 }
 
@@ -254,7 +261,7 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x0f != 0 {
+	if bits[0]&0x03 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -293,6 +300,19 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		b = rest
+	}
+	if bits[0]&0x08 != 0 {
+		x.CommitRequired = true
+	}
+	if bits[0]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Slot = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Slot != 0) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -341,6 +361,96 @@ func (x *CapabilityDetail) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Commitment) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Caller != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Caller[:]...)
+	}
+	if x.Commitment != ([32]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Commitment[:]...)
+	}
+	if !x.DepositWei.IsZero() {
+		b[at+0] |= 0x20
+		b = codec.AppendPackedWide(b, &x.DepositWei)
+	}
+	if x.RevealableFrom != 0 {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedLong(b, x.RevealableFrom)
+	}
+	if x.Deadline != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Deadline)
+	}
+	return b
+}
+
+// UnpackCommitment reads a packed Commitment and returns what follows it; ErrPacked if that is no packed form.
+func UnpackCommitment(b []byte) (x Commitment, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Commitment{}, nil, fmt.Errorf("Commitment: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Commitment) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x07 != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Caller[:], b[0:])
+		b = b[20:]
+		if !(x.Caller != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Commitment[:], b[0:])
+		b = b[32:]
+		if !(x.Commitment != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DepositWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.RevealableFrom, b = v, rest
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Deadline, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Deadline) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
@@ -376,6 +486,92 @@ func (x *Deadline) getPacked(b []byte) ([]byte, error) {
 		copy(x.Id[:], b[0:])
 		b = b[32:]
 		if !(x.Id != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *IndexCount) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Count != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Count)
+	}
+	return b
+}
+
+// UnpackIndexCount reads a packed IndexCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackIndexCount(b []byte) (x IndexCount, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return IndexCount{}, nil, fmt.Errorf("IndexCount: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *IndexCount) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Count = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Count != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *IndexSlot) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Agent != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Agent[:]...)
+	}
+	return b
+}
+
+// UnpackIndexSlot reads a packed IndexSlot and returns what follows it; ErrPacked if that is no packed form.
+func UnpackIndexSlot(b []byte) (x IndexSlot, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return IndexSlot{}, nil, fmt.Errorf("IndexSlot: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *IndexSlot) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Agent[:], b[0:])
+		b = b[20:]
+		if !(x.Agent != ([20]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
@@ -1175,8 +1371,12 @@ func (x *Policy) AppendPacked(b []byte) []byte {
 		b[at+2] |= 0x20
 		b = codec.AppendPackedWide(b, &x.MinCommitDepositWei)
 	}
-	if x.RecentSeconds != 0 {
+	if x.CommitWindowSeconds != 0 {
 		b[at+2] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.CommitWindowSeconds)
+	}
+	if x.RecentSeconds != 0 {
+		b[at+2] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.RecentSeconds)
 	}
 	return b
@@ -1196,7 +1396,7 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x0f != 0 {
+	if bits[2]&0x07 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1360,6 +1560,16 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
+		x.CommitWindowSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.CommitWindowSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
 		x.RecentSeconds = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.RecentSeconds != 0) {
@@ -1431,6 +1641,14 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x04
 		b = codec.AppendPackedLong(b, x.LastActiveAt)
 	}
+	if x.ScoredCompleted != 0 {
+		b[at+1] |= 0x02
+		b = codec.AppendPackedLong(b, x.ScoredCompleted)
+	}
+	if x.ScoredCallers != 0 {
+		b[at+1] |= 0x01
+		b = codec.AppendPackedLong(b, x.ScoredCallers)
+	}
 	return b
 }
 
@@ -1448,9 +1666,6 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x03 != 0 {
-		return nil, codec.ErrPackedZero()
-	}
 	if bits[0]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
@@ -1548,6 +1763,20 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.LastActiveAt, b = v, rest
+	}
+	if bits[1]&0x02 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ScoredCompleted, b = v, rest
+	}
+	if bits[1]&0x01 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ScoredCallers, b = v, rest
 	}
 	return b, nil
 }

@@ -112,6 +112,22 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Commitment) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeCommitment reads abi.encode of the record.
+func DecodeCommitment(b []byte) (x Commitment, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Commitment: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Deadline) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
@@ -123,6 +139,38 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("Deadline: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *IndexCount) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeIndexCount reads abi.encode of the record.
+func DecodeIndexCount(b []byte) (x IndexCount, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("IndexCount: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *IndexSlot) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeIndexSlot reads abi.encode of the record.
+func DecodeIndexSlot(b []byte) (x IndexSlot, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("IndexSlot: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -474,14 +522,16 @@ func (x *AgentURI) get(b []byte) (used int, err error) {
 
 // Capability has the ABI layout of the Solidity type or argument list of that name.
 type Capability struct {
-	Epoch        uint32
-	Class        uint8
-	LatencyMsP99 uint32
-	PriceWei     uint256.Int
+	Epoch          uint32
+	Class          uint8
+	LatencyMsP99   uint32
+	PriceWei       uint256.Int
+	CommitRequired bool
+	Slot           uint32
 }
 
 func (x *Capability) size() int {
-	n := 128
+	n := 192
 	return n
 }
 
@@ -490,10 +540,12 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Class))
 	codec.PutUint64(b[64:], uint64(x.LatencyMsP99))
 	codec.PutUint256(b[96:], &x.PriceWei)
+	codec.PutBool(b[128:], x.CommitRequired)
+	codec.PutUint64(b[160:], uint64(x.Slot))
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
-	tail := 128
+	tail := 192
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -520,6 +572,16 @@ func (x *Capability) get(b []byte) (used int, err error) {
 	}
 	if x.PriceWei, err = codec.GetUint256(b, 96, 256); err != nil {
 		return 0, err
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 128); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -586,6 +648,51 @@ func (x *CapabilityDetail) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// Commitment has the ABI layout of the Solidity type or argument list of that name.
+type Commitment struct {
+	Caller         common.Address
+	Commitment     common.Hash
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+func (x *Commitment) size() int {
+	n := 160
+	return n
+}
+
+func (x *Commitment) put(b []byte) {
+	codec.PutAddress(b[0:], x.Caller)
+	copy(b[32:], x.Commitment[:])
+	codec.PutUint256(b[64:], &x.DepositWei)
+	codec.PutUint64(b[96:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[128:], uint64(x.Deadline))
+}
+
+func (x *Commitment) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Caller, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Deadline has the ABI layout of the Solidity type or argument list of that name.
 type Deadline struct {
 	Id common.Hash
@@ -606,6 +713,60 @@ func (x *Deadline) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// IndexCount has the ABI layout of the Solidity type or argument list of that name.
+type IndexCount struct {
+	Count uint32
+}
+
+func (x *IndexCount) size() int {
+	n := 32
+	return n
+}
+
+func (x *IndexCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
+}
+
+func (x *IndexCount) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Count = uint32(v)
+	}
+	return tail, nil
+}
+
+// IndexSlot has the ABI layout of the Solidity type or argument list of that name.
+type IndexSlot struct {
+	Agent common.Address
+}
+
+func (x *IndexSlot) size() int {
+	n := 32
+	return n
+}
+
+func (x *IndexSlot) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+}
+
+func (x *IndexSlot) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1034,11 +1195,12 @@ type Policy struct {
 	GasDiscover           uint64
 	GasPerScannedSlot     uint64
 	MinCommitDepositWei   uint256.Int
+	CommitWindowSeconds   uint32
 	RecentSeconds         uint32
 }
 
 func (x *Policy) size() int {
-	n := 640
+	n := 672
 	return n
 }
 
@@ -1062,11 +1224,12 @@ func (x *Policy) put(b []byte) {
 	codec.PutUint64(b[512:], uint64(x.GasDiscover))
 	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
 	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
-	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
+	codec.PutUint64(b[608:], uint64(x.CommitWindowSeconds))
+	codec.PutUint64(b[640:], uint64(x.RecentSeconds))
 }
 
 func (x *Policy) get(b []byte) (used int, err error) {
-	tail := 640
+	tail := 672
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1160,6 +1323,13 @@ func (x *Policy) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
+		x.CommitWindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 640, 32)
+		if err != nil {
+			return 0, err
+		}
 		x.RecentSeconds = uint32(v)
 	}
 	return tail, nil
@@ -1181,10 +1351,12 @@ type Reputation struct {
 	DistinctCallers  uint64
 	SumOfSquares     uint256.Int
 	LastActiveAt     uint64
+	ScoredCompleted  uint64
+	ScoredCallers    uint64
 }
 
 func (x *Reputation) size() int {
-	n := 448
+	n := 512
 	return n
 }
 
@@ -1203,10 +1375,12 @@ func (x *Reputation) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.DistinctCallers))
 	codec.PutUint256(b[384:], &x.SumOfSquares)
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
+	codec.PutUint64(b[448:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[480:], uint64(x.ScoredCallers))
 }
 
 func (x *Reputation) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 512
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1250,6 +1424,12 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCompleted, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCallers, err = codec.GetUint(b, 480, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -32,6 +32,7 @@ import (
 // The files in testdata are scripts. Each case is a line, "----" and what the line prints; -update writes the latter anew.
 //
 //	params NAME=VALUE …          before the first block: governance parameters by field name
+//	policy NAME=VALUE …          before the first block: further parameters
 //	fund NAME=WEI …              before the first block: balances
 //	fees base=WEI l1base=WEI l1scalar=N blobbase=WEI blobscalar=N
 //	block +SECONDS [limit=GAS]   seals the block in progress and opens the next one; prints its sweeps
@@ -49,6 +50,7 @@ type script struct {
 	ids    map[common.Hash]string
 	hashes map[common.Hash]string
 	params record.Params
+	policy record.Policy
 	funds  map[string]uint64
 	last   *vm.Result
 }
@@ -63,6 +65,7 @@ func (s *script) begin() {
 		return
 	}
 	s.world = newWorld(s.params)
+	s.state[record.PolicyKey] = s.policy.Encode()
 	for n, wei := range s.funds {
 		s.fund(s.address(n), uint256.NewInt(wei))
 	}
@@ -190,6 +193,12 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodePair(b))
 	case record.NSInteraction:
 		return must(record.DecodeInteraction(b))
+	case record.NSIndex:
+		return must(record.DecodeIndexSlot(b))
+	case record.NSIndexCount:
+		return must(record.DecodeIndexCount(b))
+	case record.NSCommitment:
+		return must(record.DecodeCommitment(b))
 	case record.NSDeadline:
 		return must(record.DecodeDeadline(b))
 	}
@@ -222,6 +231,9 @@ func (s *script) label(c change) string {
 			}
 		}
 		for _, name := range s.caps {
+			if slot := indexSlot(c.key, name); slot != "" {
+				return fmt.Sprintf("%s/%s", ns, slot)
+			}
 			if id := vm.CapabilityID(name); record.CapabilityKey(a, id) == c.key || record.CapabilityDetailKey(a, id) == c.key {
 				return fmt.Sprintf("%s/%s/%s", ns, n, short(name))
 			}
@@ -233,7 +245,7 @@ func (s *script) label(c change) string {
 		}
 	}
 	for id, n := range s.ids {
-		if record.InteractionKey(id) == c.key {
+		if record.InteractionKey(id) == c.key || record.CommitmentKey(id) == c.key {
 			return fmt.Sprintf("%s/%s", ns, n)
 		}
 	}
@@ -275,18 +287,23 @@ func typeName(v any) string { return reflect.TypeOf(v).Elem().Name() }
 
 // eventDecoders by topic.
 var eventDecoders = map[common.Hash]func(*types.Log) any{
-	abi.AgentRegisteredTopic:   func(l *types.Log) any { v := must(abi.DecodeAgentRegisteredEvent(l)); return &v },
-	abi.AgentUpdatedTopic:      func(l *types.Log) any { v := must(abi.DecodeAgentUpdatedEvent(l)); return &v },
-	abi.CapabilityUpdatedTopic: func(l *types.Log) any { v := must(abi.DecodeCapabilityUpdatedEvent(l)); return &v },
-	abi.CapabilityRemovedTopic: func(l *types.Log) any { v := must(abi.DecodeCapabilityRemovedEvent(l)); return &v },
-	abi.MetadataSetTopic:       func(l *types.Log) any { v := must(abi.DecodeMetadataSetEvent(l)); return &v },
-	abi.StakeAddedTopic:        func(l *types.Log) any { v := must(abi.DecodeStakeAddedEvent(l)); return &v },
-	abi.AgentDeregisteredTopic: func(l *types.Log) any { v := must(abi.DecodeAgentDeregisteredEvent(l)); return &v },
-	abi.StakeWithdrawnTopic:    func(l *types.Log) any { v := must(abi.DecodeStakeWithdrawnEvent(l)); return &v },
-	abi.HeartbeatTopic:         func(l *types.Log) any { v := must(abi.DecodeHeartbeatEvent(l)); return &v },
-	abi.InvokedTopic:           func(l *types.Log) any { v := must(abi.DecodeInvokedEvent(l)); return &v },
-	abi.RespondedTopic:         func(l *types.Log) any { v := must(abi.DecodeRespondedEvent(l)); return &v },
-	abi.TimedOutTopic:          func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
+	abi.AgentRegisteredTopic:     func(l *types.Log) any { v := must(abi.DecodeAgentRegisteredEvent(l)); return &v },
+	abi.AgentUpdatedTopic:        func(l *types.Log) any { v := must(abi.DecodeAgentUpdatedEvent(l)); return &v },
+	abi.CapabilityUpdatedTopic:   func(l *types.Log) any { v := must(abi.DecodeCapabilityUpdatedEvent(l)); return &v },
+	abi.CapabilityRemovedTopic:   func(l *types.Log) any { v := must(abi.DecodeCapabilityRemovedEvent(l)); return &v },
+	abi.MetadataSetTopic:         func(l *types.Log) any { v := must(abi.DecodeMetadataSetEvent(l)); return &v },
+	abi.StakeAddedTopic:          func(l *types.Log) any { v := must(abi.DecodeStakeAddedEvent(l)); return &v },
+	abi.AgentDeregisteredTopic:   func(l *types.Log) any { v := must(abi.DecodeAgentDeregisteredEvent(l)); return &v },
+	abi.StakeWithdrawnTopic:      func(l *types.Log) any { v := must(abi.DecodeStakeWithdrawnEvent(l)); return &v },
+	abi.HeartbeatTopic:           func(l *types.Log) any { v := must(abi.DecodeHeartbeatEvent(l)); return &v },
+	abi.InvokedTopic:             func(l *types.Log) any { v := must(abi.DecodeInvokedEvent(l)); return &v },
+	abi.RespondedTopic:           func(l *types.Log) any { v := must(abi.DecodeRespondedEvent(l)); return &v },
+	abi.SlotReclaimedTopic:       func(l *types.Log) any { v := must(abi.DecodeSlotReclaimedEvent(l)); return &v },
+	abi.CommittedTopic:           func(l *types.Log) any { v := must(abi.DecodeCommittedEvent(l)); return &v },
+	abi.RevealedTopic:            func(l *types.Log) any { v := must(abi.DecodeRevealedEvent(l)); return &v },
+	abi.RevealRefundedTopic:      func(l *types.Log) any { v := must(abi.DecodeRevealRefundedEvent(l)); return &v },
+	abi.CommitmentForfeitedTopic: func(l *types.Log) any { v := must(abi.DecodeCommitmentForfeitedEvent(l)); return &v },
+	abi.TimedOutTopic:            func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
 }
 
 func (s *script) showLog(l *types.Log) string {
@@ -393,8 +410,9 @@ func (a args) list(k string) []string {
 }
 
 func (s *script) capabilities(specs []string) (out []abi.Capability) {
-	for _, spec := range specs { // name:price:class[:endpoint]
-		f := append(strings.Split(spec, ":"), "", "", "")
+	for _, spec := range specs { // name:price:class[:endpoint][;latency[;commit[;input schema[;output schema]]]]
+		terms := append(strings.Split(spec, ";"), make([]string, 4)...)
+		f := append(strings.Split(terms[0], ":"), "", "", "")
 		var c abi.Capability
 		c.Name, c.LatencyMsP99, c.Endpoint = f[0], 250, f[3]
 		if m := repeated.FindStringSubmatch(c.Name); m != nil {
@@ -410,6 +428,11 @@ func (s *script) capabilities(specs []string) (out []abi.Capability) {
 		if f[2] != "" {
 			c.Class = uint8(must(strconv.ParseUint(f[2], 10, 8)))
 		}
+		if terms[1] != "" {
+			c.LatencyMsP99 = uint32(must(strconv.ParseUint(terms[1], 10, 32)))
+		}
+		c.CommitRequired = terms[2] == "commit"
+		c.InputSchemaHash, c.OutputSchemaHash = s.hash(terms[3]), s.hash(terms[4])
 		out = append(out, c)
 	}
 	return out
@@ -454,18 +477,9 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 	case "heartbeat":
 		return to, (&abi.HeartbeatCall{}).Encode()
 	case "invoke":
-		salt := a.text("salt", "1")
-		c := &abi.InvokeCall{
-			Salt: s.hash(salt), Callee: s.address(a.text("callee", "bob")), Capability: s.capability(a.text("cap", "sum")),
-			ParamsHash: s.hash(a.text("params", "params")), TtlSeconds: uint32(a.number("ttl", 10)), MaxPriceWei: a.wei("max", 1000),
-			SessionId: s.hash(a.text("session", "")), CompositionId: s.hash(a.text("composition", "")),
-		}
-		c.Da = abi.DAPointer{ContentHash: c.ParamsHash, LengthBytes: uint32(a.number("bytes", 0)), Backend: uint8(a.number("backend", 1))}
-		if h := a.text("content", ""); h != "" {
-			c.Da.ContentHash = s.hash(h)
-		}
-		s.id(from + "/" + salt)
-		return to, c.Encode()
+		return to, s.invoke(from, a).Encode()
+	case "discoverInvoke", "reclaimSlot", "commit", "reveal":
+		return to, s.market(from, op, a)
 	case "respond":
 		statuses := []string{"OK", "ERROR", "TIMEOUT_GRACEFUL", "PARSE_FAILURE", "REJECTED"}
 		spec := a.text("status", "OK")
@@ -545,6 +559,11 @@ func (s *script) run(t testing.TB, line string) string {
 			setParam(t, &s.params, k, v[0])
 		}
 		return ""
+	case "policy":
+		for k, v := range a {
+			setParam(t, &s.policy, k, v[0])
+		}
+		return ""
 	case "fund":
 		for k, v := range a {
 			s.address(k)
@@ -612,7 +631,7 @@ func (s *script) run(t testing.TB, line string) string {
 	return s.showResult(r, cs)
 }
 
-func setParam(t testing.TB, p *record.Params, name, value string) {
+func setParam(t testing.TB, p any, name, value string) {
 	f := reflect.ValueOf(p).Elem().FieldByName(name)
 	require.True(t, f.IsValid(), "no parameter %s", name)
 	n := must(strconv.ParseUint(value, 10, 64))

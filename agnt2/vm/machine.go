@@ -79,6 +79,8 @@ type Machine struct {
 	Tx    frame.Tx
 	Op    frame.Op
 	Call  record.Interaction // the interaction in progress
+	// Search is the discovery in progress. The proven state has it where Call is: an operation needs one after the other.
+	Search frame.Search
 
 	Params   record.Params // the state's hash of it is for proofs
 	Policy   record.Policy // Block.Policy is its hash, in proofs

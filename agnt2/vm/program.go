@@ -59,6 +59,22 @@ const (
 	BeginPolicy
 )
 
+// Discovery, commit–reveal and eligibility.
+const (
+	IndexCount Step = 108 + iota
+	IndexSlot
+	IndexMoved
+	CandidateAgent
+	CandidateCapability
+	CandidateDetail
+	CandidateReputation
+	DiscoverArgs
+	InvokeReputation
+	Commitment
+	CommitmentDeadline
+	SweepCommitment
+)
+
 // Steps bounds the micro-steps of execution.
 const Steps Step = 128
 
@@ -74,6 +90,7 @@ const (
 	OpensParams // read only
 	OpensData   // the operation's calldata, read only
 	OpensPolicy // read only; the block frame commits to it, so that has to be opened too
+	OpensSearch // the discovery in progress; in the state it is where the interaction in progress is
 )
 
 const agentFrames = OpensBlock | OpensOp | OpensParams | OpensData
@@ -131,7 +148,7 @@ var agentProgram = map[Step]instruction{
 
 // interactionProgram is INVOKE and RESPOND.
 var interactionProgram = map[Step]instruction{
-	InvokeArgs:         {"invokeArgs", OpensBlock | OpensOp | OpensParams | OpensData, OpensCall, stepInvokeArgs},
+	InvokeArgs:         {"invokeArgs", OpensBlock | OpensOp | OpensParams | OpensPolicy | OpensData, OpensCall, stepInvokeArgs},
 	InvokeCallee:       {"invokeCallee", OpensOp | OpensCall, 0, stepInvokeCallee},
 	InvokeCapability:   {"invokeCapability", OpensOp | OpensCall | OpensParams, 0, stepInvokeCapability},
 	InvokeInteraction:  {"invokeInteraction", OpensOp | OpensCall, 0, stepInvokeInteraction},
@@ -151,7 +168,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, marketProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

@@ -144,6 +144,7 @@ func stepRespondReputation(m *Machine, s State) Step {
 				r.DistinctCallers++
 			}
 			r.SumOfSquares.AddUint64(&r.SumOfSquares, 2*o.Pairs+1) // (n+1)² − n²
+			reputation.Count(&r)
 		}
 	case Error:
 		r.Errors++

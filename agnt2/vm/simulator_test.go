@@ -46,6 +46,10 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{},
 	}
 	s.Get = s.get
+	s.state[record.PolicyKey] = (&record.Policy{
+		EligibilityScore: 20, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 1, InvokesBurst: 1, GasDiscover: 8000,
+		GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), CommitWindowSeconds: 8,
+	}).Encode()
 	s.limit = 600_000
 	for i := range simulatedAccounts {
 		a := common.BytesToAddress(crypto.Keccak256([]byte{byte(i)}))
@@ -131,6 +135,10 @@ func (s *simulator) check(swept uint32) {
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
 			overdue = overdue || i.Deadline < s.time
 		case record.NSDeadline:
+			if record.DueOf(k) != record.DueInteraction {
+				s.checkDue(k, v)
+				continue
+			}
 			queued++
 			id := must(record.DecodeDeadline(v)).Id
 			i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
@@ -144,6 +152,7 @@ func (s *simulator) check(swept uint32) {
 	}
 	require.Equal(t, open, queued, "pending interactions and deadlines")
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
+	s.checkIndex()
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	accounts := 0
 	for _, a := range everyone {
@@ -181,6 +190,8 @@ func holdings(k record.Key, v []byte) (wei uint256.Int) {
 		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) {
 			wei = i.PaymentWei
 		}
+	case record.NSCommitment:
+		wei = must(record.DecodeCommitment(v)).DepositWei
 	}
 	return wei
 }
@@ -280,6 +291,12 @@ func TestSimulator(t *testing.T) {
 		require.Len(t, statuses, 6, "not every way to end an interaction was taken: %v", statuses)
 		for _, o := range []vm.Outcome{vm.Void, vm.Failed, vm.Succeeded} {
 			require.Greater(t, s.outcomes[o], 100, "the simulation is lopsided")
+		}
+		for _, name := range []string{
+			"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
+			"CommitRequired", "RateLimited",
+		} {
+			require.NotZero(t, s.reverts[name], "%s never happened: %v", name, s.reverts)
 		}
 		require.Greater(t, len(s.reverts), 15, "the simulation is lopsided: %v", s.reverts)
 	}

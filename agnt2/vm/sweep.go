@@ -31,6 +31,7 @@ func stepSweepNext(m *Machine, s State) Step {
 // sweeps says which micro-step deals with what falls due.
 var sweeps = map[record.DeadlineKind]Step{
 	record.DueInteraction: SweepInteraction,
+	record.DueCommitment:  SweepCommitment,
 }
 
 func stepSweepInteraction(m *Machine, s State) Step {

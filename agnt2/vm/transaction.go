@@ -41,7 +41,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, marketOperations} {
 		maps.Copy(operations, family)
 	}
 }
@@ -167,7 +167,7 @@ func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
 	t := &m.Tx
 	m.Op = frame.Op{
 		From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data,
-		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0,
+		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0, Paced: a.Paced,
 	}
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
@@ -257,6 +257,7 @@ func stepTxEnd(m *Machine, s State) Step {
 	if o.Effect&effectEscrow != 0 {
 		a.Escrowed.Add(&a.Escrowed, &o.Value)
 		a.PendingInvokes++
+		a.Paced = o.Paced
 	}
 	if o.Effect&effectRegister != 0 {
 		a.Roles |= RoleAgent

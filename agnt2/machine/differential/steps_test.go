@@ -58,6 +58,7 @@ type steps struct {
 	tx     frame.Tx
 	op     frame.Op
 	call   record.Interaction
+	search frame.Search
 	params record.Params
 	policy record.Policy
 	data   []byte
@@ -199,6 +200,15 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSInteraction:
 		x, err := record.DecodeInteraction(v)
 		return pack(&x, err)
+	case record.NSIndex:
+		x, err := record.DecodeIndexSlot(v)
+		return pack(&x, err)
+	case record.NSIndexCount:
+		x, err := record.DecodeIndexCount(v)
+		return pack(&x, err)
+	case record.NSCommitment:
+		x, err := record.DecodeCommitment(v)
+		return pack(&x, err)
 	case record.NSDeadline:
 		x, err := record.DecodeDeadline(v)
 		return pack(&x, err)
@@ -238,7 +248,7 @@ func (s *steps) step() {
 	t, k := s.t, s.state.Step
 	m := &vm.Machine{
 		ChainID: stepsChainID, Coinbase: abi.SequencerFeeVault,
-		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Params: s.params, Policy: s.policy,
+		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Search: s.search, Params: s.params, Policy: s.policy,
 	}
 	var w []byte
 	opens := k.Opens()
@@ -251,7 +261,7 @@ func (s *steps) step() {
 		hash common.Hash
 	}{
 		{vm.OpensBlock, &m.Block, s.state.Block}, {vm.OpensSums, &m.Sums, s.state.Sums}, {vm.OpensTx, &m.Tx, s.state.Tx},
-		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
+		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensSearch, &m.Search, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
 		{vm.OpensPolicy, &m.Policy, m.Block.Policy},
 	} {
 		if opens&f.bit != 0 {
@@ -309,7 +319,7 @@ func (s *steps) step() {
 	case k == vm.TxUndo:
 		require.Equal(t, m.Tx.Root, common.Hash(want.Root))
 	case next == vm.TxUndo:
-		m.Call = s.call // a failed step leaves it
+		m.Call, m.Search = s.call, s.search // a failed step leaves them
 	}
 	if next != vm.TxUndo && !m.Tx.IsVoid {
 		opens |= k.Sets()
@@ -328,6 +338,9 @@ func (s *steps) step() {
 	}
 	if opens&vm.OpensCall != 0 {
 		want.Call = hashOf(&m.Call)
+	}
+	if opens&vm.OpensSearch != 0 {
+		want.Call = hashOf(&m.Search)
 	}
 
 	way := fmt.Sprintf("%v %v", k, machine.Name(want.Step))
@@ -367,7 +380,7 @@ func (s *steps) step() {
 		s.refuse(way, before, w, wrong)
 	}
 	s.state = want
-	s.block, s.sums, s.tx, s.op, s.call, s.params, s.policy = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Params, m.Policy
+	s.block, s.sums, s.tx, s.op, s.call, s.search, s.params, s.policy = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Search, m.Params, m.Policy
 }
 
 func firstError(err error) error {
@@ -512,10 +525,10 @@ func stepsParams() record.Params {
 // stepsPolicy is in the same spirit.
 func stepsPolicy() record.Policy {
 	return record.Policy{
-		EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 100, InvokesBurst: 1000,
+		EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(1000), InvokesPerSecond: 100, InvokesBurst: 1000,
 		GasCompose: 8000, GasPerDepth: 1500, MaxCompositionSeconds: 100, GasChannel: 12000, ChannelWindowSeconds: 8, MaxChannelTtlSeconds: 60,
 		DoubleSignSlashWei: *uint256.NewInt(70), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50), DisputeFeeWei: *uint256.NewInt(5),
-		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), RecentSeconds: 12,
+		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), CommitWindowSeconds: 8, RecentSeconds: 12,
 	}
 }
 
@@ -679,12 +692,12 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, deregisterAgent, heartbeat, invokeArgs, l1Attributes, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
+dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, commitment, deregisterAgent, discoverArgs, heartbeat, invokeArgs, l1Attributes, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
 txUndo: txEnd
 txEnd: txBook
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
-sweepNext: sweepInteraction, txEnd, txEnd empty, txEnd enough
+sweepNext: sweepCommitment, sweepInteraction, txEnd, txEnd empty, txEnd enough
 sweepInteraction: sweepCaller
 sweepCaller: sweepReputation
 sweepReputation: sweepNext
@@ -692,9 +705,9 @@ transferCredit: txEnd
 sendMessage: FieldOutOfRange data, txEnd
 registerAgent: AlreadyRegistered, FieldOutOfRange agentURI, FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange metadata, FieldOutOfRange metadata.key, FieldOutOfRange metadata.value, FieldOutOfRange name, FieldOutOfRange version, OutOfGas, StakeBelowMinimum, TooManyCapabilities, registerURI
 registerURI: txEnd, writeCapability, writeMetadata
-writeCapability: writeCapabilityDetail
+writeCapability: indexCount, writeCapabilityDetail
 writeCapabilityDetail: removeCapability, txEnd, writeCapability, writeCapabilityCount, writeMetadata
-removeCapability: CapabilityUnknown, removeCapabilityDetail
+removeCapability: CapabilityUnknown, indexCount
 removeCapabilityDetail: removeCapability, writeCapabilityCount
 writeCapabilityCount: TooManyCapabilities, txEnd
 writeMetadata: txEnd, writeMetadata
@@ -704,9 +717,9 @@ deregisterAgent: NotRegistered, OutOfGas, txEnd
 withdrawStake: CooldownActive, NothingToWithdraw, OutOfGas, txEnd
 heartbeat: NotRegistered, OutOfGas, txEnd
 topUpStake: FieldOutOfRange value, NotRegistered, OutOfGas, txEnd
-invokeArgs: DACommitmentMismatch, FieldOutOfRange da.backend, OutOfGas, SelfInvocation, TooManyPendingInvokes, TtlOutOfBounds, invokeCallee
-invokeCallee: CalleeInactive, CalleeUnknown, invokeCapability
-invokeCapability: CapabilityUnknown, OutOfGas, PaymentBelowPrice, PriceAboveMaximum, invokeInteraction
+invokeArgs: DACommitmentMismatch, FieldOutOfRange da.backend, OutOfGas, RateLimited, SelfInvocation, TooManyPendingInvokes, TtlOutOfBounds, invokeCallee
+invokeCallee: CalleeInactive, CalleeUnknown, invokeCapability, invokeReputation, txEnd
+invokeCapability: CapabilityUnknown, CommitRequired, OutOfGas, PaymentBelowPrice, PriceAboveMaximum, invokeInteraction, txEnd
 invokeInteraction: DuplicateInteraction, invokeDeadline
 invokeDeadline: txEnd
 respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange da.backend, FieldOutOfRange status, OutOfGas, ResultHashInvalid, respondInteraction
@@ -887,7 +900,7 @@ func TestStepsScenario(t *testing.T) {
 	// As long as calldata gets: what a step costs stays within an ordinary L1 transaction.
 	s.fails("registerAgent FieldOutOfRange agentURI", "agent", 200, &abi.RegisterCall{Name: "n", AgentURI: long(90_000)})
 	s.fails("readOwnAgent FieldOutOfRange capabilities", "agent", 0, &abi.UpdateCapabilitiesCall{Upserts: make([]abi.Capability, 280)})
-	s.fails("readOwnAgent FieldOutOfRange removals", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: make([]common.Hash, 2_900)})
+	s.fails("readOwnAgent FieldOutOfRange removals", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: make([]common.Hash, 2_900)}, gasLimit(90_000_000))
 	s.fails("respondArgs FieldOutOfRange attestation", "agent", 0, &abi.RespondCall{Status: 1, Attestation: make([]byte, 90_000)})
 	c := good()
 	c.Name = ""
@@ -1121,9 +1134,11 @@ func TestStepsScenario(t *testing.T) {
 	s.do("agent", 0, &abi.DeregisterCall{})
 	s.seal()
 
+	s.market()
+
 	s.report()
 	want := map[string]bool{}
-	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(ways+marketWays[1:]), "\n") {
 		kind, ends, _ := strings.Cut(line, ": ")
 		for _, end := range strings.Split(ends, ", ") {
 			want[kind+" "+end] = true

@@ -25,7 +25,13 @@ func RandomParams() record.Params {
 }
 
 // RandomPolicy is in the same spirit.
-func RandomPolicy() record.Policy { return genesis.DefaultPolicy() }
+func RandomPolicy() record.Policy {
+	p := genesis.DefaultPolicy()
+	p.WeiPerPendingInvoke = *uint256.NewInt(100)
+	p.EligibilityScore = 20 // few answer
+	p.MinCommitDepositWei, p.CommitWindowSeconds = *uint256.NewInt(20), 8
+	return p
+}
 
 // Random is a world in which blocks are filled by vmtest's generator.
 type Random struct {

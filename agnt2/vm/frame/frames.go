@@ -68,6 +68,22 @@ func DecodeRun(b []byte) (x Run, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Search) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeSearch reads abi.encode of the record.
+func DecodeSearch(b []byte) (x Search, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Search: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Sums) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
@@ -178,10 +194,11 @@ type Op struct {
 	Message    common.Hash
 	Logs       common.Hash
 	Failed     bool
+	Paced      uint64
 }
 
 func (x *Op) size() int {
-	n := 704
+	n := 736
 	return n
 }
 
@@ -208,10 +225,11 @@ func (x *Op) put(b []byte) {
 	copy(b[608:], x.Message[:])
 	copy(b[640:], x.Logs[:])
 	codec.PutBool(b[672:], x.Failed)
+	codec.PutUint64(b[704:], uint64(x.Paced))
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
-	tail := 704
+	tail := 736
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -307,6 +325,9 @@ func (x *Op) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Failed, err = codec.GetBool(b, 672); err != nil {
+		return 0, err
+	}
+	if x.Paced, err = codec.GetUint(b, 704, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -520,6 +541,92 @@ func (x *Run) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.DepositsLeft, err = codec.GetUint(b, 1152, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Search has the ABI layout of the Solidity type or argument list of that name.
+type Search struct {
+	MaxPriceWei      uint256.Int
+	MaxLatencyMs     uint32
+	MinReputation    uint16
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+	Time             uint64
+	HalfLifeSeconds  uint32
+	EligibilityScore uint16
+	Points           uint64
+	BestPoints       uint64
+}
+
+func (x *Search) size() int {
+	n := 320
+	return n
+}
+
+func (x *Search) put(b []byte) {
+	codec.PutUint256(b[0:], &x.MaxPriceWei)
+	codec.PutUint64(b[32:], uint64(x.MaxLatencyMs))
+	codec.PutUint64(b[64:], uint64(x.MinReputation))
+	copy(b[96:], x.InputSchemaHash[:])
+	copy(b[128:], x.OutputSchemaHash[:])
+	codec.PutUint64(b[160:], uint64(x.Time))
+	codec.PutUint64(b[192:], uint64(x.HalfLifeSeconds))
+	codec.PutUint64(b[224:], uint64(x.EligibilityScore))
+	codec.PutUint64(b[256:], uint64(x.Points))
+	codec.PutUint64(b[288:], uint64(x.BestPoints))
+}
+
+func (x *Search) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxLatencyMs = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 64, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.MinReputation = uint16(v)
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	if x.Time, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HalfLifeSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.EligibilityScore = uint16(v)
+	}
+	if x.Points, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	if x.BestPoints, err = codec.GetUint(b, 288, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

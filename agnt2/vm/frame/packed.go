@@ -212,6 +212,10 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	if x.Failed {
 		b[at+2] |= 0x04
 	}
+	if x.Paced != 0 {
+		b[at+2] |= 0x02
+		b = codec.AppendPackedLong(b, x.Paced)
+	}
 	return b
 }
 
@@ -229,7 +233,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x03 != 0 {
+	if bits[2]&0x01 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -412,6 +416,13 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 	}
 	if bits[2]&0x04 != 0 {
 		x.Failed = true
+	}
+	if bits[2]&0x02 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Paced, b = v, rest
 	}
 	return b, nil
 }
@@ -910,6 +921,163 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.DepositsLeft, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Search) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if !x.MaxPriceWei.IsZero() {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedWide(b, &x.MaxPriceWei)
+	}
+	if x.MaxLatencyMs != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint32(b, x.MaxLatencyMs)
+	}
+	if x.MinReputation != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint16(b, x.MinReputation)
+	}
+	if x.InputSchemaHash != ([32]byte{}) {
+		b[at+0] |= 0x10
+		b = append(b, x.InputSchemaHash[:]...)
+	}
+	if x.OutputSchemaHash != ([32]byte{}) {
+		b[at+0] |= 0x08
+		b = append(b, x.OutputSchemaHash[:]...)
+	}
+	if x.Time != 0 {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedLong(b, x.Time)
+	}
+	if x.HalfLifeSeconds != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.HalfLifeSeconds)
+	}
+	if x.EligibilityScore != 0 {
+		b[at+0] |= 0x01
+		b = binary.BigEndian.AppendUint16(b, x.EligibilityScore)
+	}
+	if x.Points != 0 {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedLong(b, x.Points)
+	}
+	if x.BestPoints != 0 {
+		b[at+1] |= 0x40
+		b = codec.AppendPackedLong(b, x.BestPoints)
+	}
+	return b
+}
+
+// UnpackSearch reads a packed Search and returns what follows it; ErrPacked if that is no packed form.
+func UnpackSearch(b []byte) (x Search, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Search{}, nil, fmt.Errorf("Search: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Search) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 2); err != nil {
+		return nil, err
+	}
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x3f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.MaxPriceWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.MaxLatencyMs = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.MaxLatencyMs != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.MinReputation = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.MinReputation != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.InputSchemaHash[:], b[0:])
+		b = b[32:]
+		if !(x.InputSchemaHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.OutputSchemaHash[:], b[0:])
+		b = b[32:]
+		if !(x.OutputSchemaHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Time, b = v, rest
+	}
+	if bits[0]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.HalfLifeSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.HalfLifeSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.EligibilityScore = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.EligibilityScore != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Points, b = v, rest
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.BestPoints, b = v, rest
 	}
 	return b, nil
 }

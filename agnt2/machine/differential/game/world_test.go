@@ -413,6 +413,9 @@ var corruptions = []corruption{
 	{"repeated timeout", func(w *world, rnd *rand.Rand, n uint64) (common.Hash, bool) {
 		for earlier := n - 1; earlier > 0 && earlier+20 > n; earlier-- {
 			for _, k := range w.swept(earlier) {
+				if record.DueOf(k) != record.DueInteraction {
+					continue
+				}
 				b := w.before[earlier]
 				d := must(record.DecodeDeadline(b.state[k]))
 				i := record.InteractionKey(d.Id)

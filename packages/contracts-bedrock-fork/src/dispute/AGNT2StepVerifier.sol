@@ -5,6 +5,7 @@ import { IAGNT2StepVerifier, IClaimedBlock, IPreimageReader } from "./IAGNT2Step
 import { IOriginLeaves } from "./IOrigin.sol";
 import { AgentSteps } from "./steps/AgentSteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
+import { MarketSteps } from "./steps/MarketSteps.sol";
 import { SweepSteps } from "./steps/SweepSteps.sol";
 import { TransactionSteps } from "./steps/TransactionSteps.sol";
 import { Steps } from "./lib/Steps.sol";
@@ -137,6 +138,9 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
     /// @dev The state after a micro-step of execution.
     function _execute(uint8 kind, bytes calldata stateData, bytes calldata proof) private view returns (bytes memory) {
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, CHAIN_ID);
+        if (kind >= Steps.INDEX_COUNT && kind <= Steps.SWEEP_COMMITMENT) {
+            return MarketSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
         if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
         if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {
             return SweepSteps.step(kind, stateData, proof, CHAIN_ID);

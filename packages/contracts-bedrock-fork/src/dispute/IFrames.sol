@@ -133,6 +133,22 @@ interface IFrames {
         bytes32 message; // withdrawal's hash
         bytes32 logs; // chain over the hashes of the logs' encodings
         bool failed;
+        uint64 paced; // INVOKE: the sender's rate bucket, before the operation and then after it
+    }
+
+    /// @notice DISCOVER in progress: what is looked for, and how good the best provider so far is. The index's cursor and the
+    ///         providers are in Op.
+    struct Search {
+        uint256 maxPriceWei;
+        uint32 maxLatencyMs;
+        uint16 minReputation;
+        bytes32 inputSchemaHash;
+        bytes32 outputSchemaHash;
+        uint64 time; // Unix seconds, of the block
+        uint32 halfLifeSeconds;
+        uint16 eligibilityScore;
+        uint64 points; // of the candidate, without its score
+        uint64 bestPoints;
     }
 
     function run() external view returns (Run memory);
@@ -140,4 +156,5 @@ interface IFrames {
     function sums() external view returns (Sums memory);
     function txFrame() external view returns (Tx memory);
     function op() external view returns (Op memory);
+    function search() external view returns (Search memory);
 }

@@ -17,6 +17,7 @@ contract CanonicalABIHarness {
         uint256 priceWei;
         uint32 latencyMsP99;
         uint8 class;
+        bool commitRequired;
     }
 
     struct Invoke {
@@ -26,6 +27,17 @@ contract CanonicalABIHarness {
         bytes32 paramsHash;
         uint32 ttlSeconds;
         uint256 maxPriceWei;
+        bytes32 sessionId;
+        bytes32 compositionId;
+        IAGNT2.DAPointer da;
+    }
+
+    struct DiscoverInvoke {
+        bytes32 salt;
+        bytes32 capability;
+        bytes32 paramsHash;
+        uint32 ttlSeconds;
+        IAGNT2.ProviderFilter filter;
         bytes32 sessionId;
         bytes32 compositionId;
         IAGNT2.DAPointer da;
@@ -91,7 +103,17 @@ contract CanonicalABIHarness {
             return abi.encode(upserts, removals);
         }
         if (selector == IAGNT2.invoke.selector) return abi.encode(abi.decode(args, (Invoke)));
+        if (selector == IAGNT2.discoverInvoke.selector) return abi.encode(abi.decode(args, (DiscoverInvoke)));
         if (selector == IAGNT2.respond.selector) return _respond(args);
+        if (selector == IAGNT2.commit.selector) return abi.encode(abi.decode(args, (bytes32)));
+        if (selector == IAGNT2.reclaimSlot.selector) {
+            (bytes32 capability, uint32 slot) = abi.decode(args, (bytes32, uint32));
+            return abi.encode(capability, slot);
+        }
+        if (selector == IAGNT2.reveal.selector) {
+            (bytes32 commitSalt, Invoke memory i) = abi.decode(args, (bytes32, Invoke));
+            return abi.encode(commitSalt, i);
+        }
         return "";
     }
 

@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import { Steps } from "../../src/dispute/lib/Steps.sol";
 import { AgentSteps } from "../../src/dispute/steps/AgentSteps.sol";
 import { InteractionSteps } from "../../src/dispute/steps/InteractionSteps.sol";
+import { MarketSteps } from "../../src/dispute/steps/MarketSteps.sol";
 import { SweepSteps } from "../../src/dispute/steps/SweepSteps.sol";
 import { TransactionSteps } from "../../src/dispute/steps/TransactionSteps.sol";
 
@@ -14,6 +15,9 @@ contract StepsHarness {
     function step(bytes calldata stateData, bytes calldata proof, uint64 chainId) external view returns (bytes memory) {
         uint8 kind = uint8(stateData[1]);
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, chainId);
+        if (kind >= Steps.INDEX_COUNT && kind <= Steps.SWEEP_COMMITMENT) {
+            return MarketSteps.step(kind, stateData, proof, chainId);
+        }
         if (kind >= Steps.INVOKE_ARGS && kind <= Steps.RESPOND_EVENT) {
             return InteractionSteps.step(kind, stateData, proof, chainId);
         }

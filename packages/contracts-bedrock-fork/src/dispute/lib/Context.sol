@@ -25,6 +25,7 @@ struct Context {
     IRecords.Interaction call;
     IRecords.Params params;
     IRecords.Policy policy;
+    IFrames.Search search; // in the state where the call is
     bool touched; // a record was read; its proof is at the cursor
     bytes32 key; // of that record
     bytes32 oldHash; // its value hash before the step; zero: absent
@@ -61,6 +62,7 @@ library ContextLib {
     uint256 internal constant PARAMS = 32; // read only
     uint256 internal constant DATA = 64; // read only
     uint256 internal constant POLICY = 128; // read only; committed to by the block frame, which must be open
+    uint256 internal constant SEARCH = 256;
 
     /// @dev Length of a state, and positions of its fields.
     uint256 internal constant STATE_LENGTH = 258;
@@ -112,6 +114,10 @@ library ContextLib {
             (ctx.call, p) = UnpackRecords.unpackInteraction(proof, p);
             if (hash(ctx.call) != _field(ctx, CALL_AT)) revert FrameMismatch();
         }
+        if (opens & SEARCH != 0) {
+            (ctx.search, p) = UnpackFrames.unpackSearch(proof, p);
+            if (hash(ctx.search) != _field(ctx, CALL_AT)) revert FrameMismatch();
+        }
         if (opens & PARAMS != 0) {
             (ctx.params, p) = UnpackRecords.unpackParams(proof, p);
             if (hash(ctx.params) != _field(ctx, PARAMS_AT)) revert FrameMismatch();
@@ -162,6 +168,7 @@ library ContextLib {
         if (opened & TX != 0) _setField(ctx, TX_AT, hash(ctx.transaction));
         if (opened & OP != 0) _setField(ctx, OP_AT, hash(ctx.op));
         if (opened & CALL != 0) _setField(ctx, CALL_AT, hash(ctx.call));
+        if (opened & SEARCH != 0) _setField(ctx, CALL_AT, hash(ctx.search));
         assembly ("memory-safe") {
             mstore8(add(state, 33), next) // 32 of the length, and STEP_AT
         }
@@ -215,6 +222,12 @@ library ContextLib {
     function setCall(Context memory ctx, IRecords.Interaction memory call) internal pure {
         ctx.call = call;
         ctx.opened |= CALL;
+    }
+
+    /// @notice Makes a discovery the record in progress.
+    function setSearch(Context memory ctx, IFrames.Search memory search) internal pure {
+        ctx.search = search;
+        ctx.opened |= SEARCH;
     }
 
     /// @notice The operation's calldata, if open.
@@ -512,6 +525,78 @@ library ContextLib {
         ctx.newHash = hash(x);
     }
 
+    /// @dev Reads the IndexSlot of a key.
+    function readIndexSlot(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.IndexSlot memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackIndexSlot(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.IndexSlot memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the IndexCount of a key.
+    function readIndexCount(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.IndexCount memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackIndexCount(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.IndexCount memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Commitment of a key.
+    function readCommitment(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Commitment memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackCommitment(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Commitment memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     /// @dev Reads the Totals of a key.
     function readTotals(Context memory ctx, bytes32 key)
         internal
@@ -614,7 +699,14 @@ library ContextLib {
     /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 704) // 22 fields
+            h := keccak256(x, 736) // 23 fields
+        }
+    }
+
+    /// @notice What commits to a Search.
+    function hash(IFrames.Search memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 320) // 10 fields
         }
     }
 
@@ -628,14 +720,14 @@ library ContextLib {
     /// @notice What commits to a Capability.
     function hash(IRecords.Capability memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 128) // 4 fields
+            h := keccak256(x, 192) // 6 fields
         }
     }
 
     /// @notice What commits to a Reputation.
     function hash(IRecords.Reputation memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 448) // 14 fields
+            h := keccak256(x, 512) // 16 fields
         }
     }
 
@@ -657,6 +749,27 @@ library ContextLib {
     function hash(IRecords.Deadline memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
             h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to an IndexSlot.
+    function hash(IRecords.IndexSlot memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to an IndexCount.
+    function hash(IRecords.IndexCount memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to a Commitment.
+    function hash(IRecords.Commitment memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 160) // 5 fields
         }
     }
 
@@ -702,7 +815,7 @@ library ContextLib {
     /// @notice What commits to a Policy.
     function hash(IRecords.Policy memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 640) // 20 fields
+            h := keccak256(x, 672) // 21 fields
         }
     }
 

@@ -75,7 +75,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 4, 0x040104a000000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x040104a000040000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed CapabilityDetail at w[p:] and returns the position after it.
@@ -97,6 +97,23 @@ library UnpackRecords {
         (x.endpoint, next) = _string(w, next);
     }
 
+    /// @notice Reads a packed Commitment at w[p:] and returns the position after it.
+    function unpackCommitment(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Commitment memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 5, 0x1420a08888000000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Deadline at w[p:] and returns the position after it.
     function unpackDeadline(
         bytes calldata w,
@@ -112,6 +129,40 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed IndexCount at w[p:] and returns the position after it.
+    function unpackIndexCount(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.IndexCount memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x0400000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed IndexSlot at w[p:] and returns the position after it.
+    function unpackIndexSlot(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.IndexSlot memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x1400000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Interaction at w[p:] and returns the position after it.
@@ -188,7 +239,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 20, 0x1402a00404888804880404a088a0a0048888a004000000000000000000000000);
+        next = _sparse(w, next, m, 21, 0x1402a00404888804880404a088a0a0048888a004040000000000000000000000);
     }
 
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.
@@ -205,7 +256,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 14, 0x8888888888888888888888889088000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 16, 0x8888888888888888888888889088888800000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.

@@ -27,6 +27,13 @@ library Gas {
         }
     }
 
+    /// @notice Gas of a scan of n slots of a capability's index.
+    function discover(IRecords.Policy memory p, uint64 n) internal pure returns (uint64) {
+        unchecked {
+            return p.gasDiscover + p.gasPerScannedSlot * n;
+        }
+    }
+
     /// @notice Gas of an agent operation that writes n records beside the agent's own.
     function agentOperation(IRecords.Params memory p, uint256 n) internal pure returns (uint64) {
         unchecked {

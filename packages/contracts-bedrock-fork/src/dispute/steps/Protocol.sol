@@ -61,6 +61,26 @@ library Protocol {
     bytes4 internal constant L1_ATTRIBUTES_SELECTOR = 0x098999be; // setL1BlockValuesIsthmus()
     bytes4 internal constant INITIATE_WITHDRAWAL_SELECTOR = 0xc2b3e5ac;
 
+    // Reputation: what the score and eligibility are made of.
+    uint64 internal constant SCALE = 10_000;
+    uint64 internal constant DISPUTE_WEIGHT = 16;
+    uint64 internal constant DISTINCT_SATURATION = 64;
+    uint64 internal constant VOLUME_SATURATION = 320;
+    uint64 internal constant MAX_HALVINGS = 14;
+    uint64 internal constant ANOMALY_CALLERS = 16;
+    uint64 internal constant ANOMALY_COMPLETED = 256;
+    uint64 internal constant HISTORY_OUTCOMES = 32;
+
+    // Discovery, quotas and commit–reveal.
+    uint32 internal constant MAX_SCANNED_SLOTS = 32;
+    uint64 internal constant PRICE_POINTS = 4000;
+    uint64 internal constant LATENCY_POINTS = 2000;
+    uint256 internal constant RECLAIM_RECORDS = 5;
+    uint256 internal constant MAX_STAKED_INVOKES = 1 << 16;
+    uint64 internal constant MICROSECONDS_PER_SECOND = 1_000_000;
+    uint64 internal constant REVEAL_DELAY_BLOCKS = 2;
+    uint64 internal constant COMMITMENT_RECORDS = 2;
+
     // Penalty units per outcome (docs/spec/reputation.md).
     uint64 internal constant PENALTY_ERROR = 1;
     uint64 internal constant PENALTY_GRACEFUL_TIMEOUT = 2;

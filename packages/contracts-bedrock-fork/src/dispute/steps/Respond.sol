@@ -12,6 +12,7 @@ import { Gas } from "./Gas.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
+import { Reputation } from "./Reputation.sol";
 import { Sweep } from "./Sweep.sol";
 
 /// @title Respond
@@ -116,6 +117,7 @@ library Respond {
                     r.countedCompleted++;
                     if (o.pairs == 0) r.distinctCallers++;
                     r.sumOfSquares += 2 * o.pairs + 1; // (n+1)² − n²
+                    Reputation.count(r);
                 }
             } else if (o.status == Protocol.ERROR) {
                 r.errors++;

@@ -25,6 +25,7 @@ library Sweep {
         }
         ctx.op.id = id;
         if (due == Keys.DUE_INTERACTION) return Steps.SWEEP_INTERACTION;
+        if (due == Keys.DUE_COMMITMENT) return Steps.SWEEP_COMMITMENT;
         revert Machine.CorruptRecord(); // nothing else is ever queued
     }
 

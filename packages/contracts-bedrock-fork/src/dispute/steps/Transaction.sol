@@ -79,6 +79,7 @@ library Transaction {
         o.stake = a.stake;
         o.pending = a.pendingInvokes;
         o.registered = a.roles & Protocol.ROLE_AGENT != 0;
+        o.paced = a.paced;
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
         if (t.valueTaken) {
@@ -134,6 +135,10 @@ library Transaction {
     function firstStep(bytes4 selector) private pure returns (uint8) {
         if (selector == IAGNT2.invoke.selector) return Steps.INVOKE_ARGS;
         if (selector == IAGNT2.respond.selector) return Steps.RESPOND_ARGS;
+        if (selector == IAGNT2.discoverInvoke.selector) return Steps.DISCOVER_ARGS;
+        if (selector == IAGNT2.reclaimSlot.selector) return Steps.DISCOVER_ARGS;
+        if (selector == IAGNT2.commit.selector) return Steps.COMMITMENT;
+        if (selector == IAGNT2.reveal.selector) return Steps.COMMITMENT;
         if (selector == IAGNT2.register.selector) return Steps.REGISTER_AGENT;
         if (selector == IAGNT2.updateAgent.selector) return Steps.UPDATE_AGENT;
         if (selector == IAGNT2.updateCapabilities.selector) return Steps.READ_OWN_AGENT;
@@ -169,6 +174,7 @@ library Transaction {
             if (o.effect & Protocol.ESCROW != 0) {
                 a.escrowed += o.value;
                 a.pendingInvokes++;
+                a.paced = o.paced;
             }
             if (o.effect & Protocol.REGISTER != 0) a.roles |= Protocol.ROLE_AGENT;
             if (o.effect & Protocol.UNREGISTER != 0) a.roles &= ~Protocol.ROLE_AGENT;
