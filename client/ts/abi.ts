@@ -5,10 +5,254 @@ export const address = '0x42000000000000000000000000000000000a6E72' as const
 export const abi = [
   {
     "type": "function",
+    "name": "commit",
+    "inputs": [
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
     "name": "deregister",
     "inputs": [],
     "outputs": [],
     "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "discover",
+    "inputs": [
+      {
+        "name": "query",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DiscoverQuery",
+        "components": [
+          {
+            "name": "capability",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "minPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxLatencyMs",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "minReputation",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "slot",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "slots",
+            "type": "uint32",
+            "internalType": "uint32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "providers",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.Provider[]",
+        "components": [
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "slot",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "priceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "latencyMsP99",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "class",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "endpoint",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "score",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "points",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      },
+      {
+        "name": "next",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "discoverInvoke",
+    "inputs": [
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "paramsHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "filter",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ProviderFilter",
+        "components": [
+          {
+            "name": "maxPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxLatencyMs",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "minReputation",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      },
+      {
+        "name": "sessionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "payable"
   },
   {
     "type": "function",
@@ -151,6 +395,52 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getCommitment",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.CommitmentView",
+        "components": [
+          {
+            "name": "depositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "revealableFrom",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deadline",
+            "type": "uint64",
+            "internalType": "uint64"
           }
         ]
       }
@@ -323,6 +613,26 @@ export const abi = [
             "name": "lastActiveAt",
             "type": "uint64",
             "internalType": "uint64"
+          },
+          {
+            "name": "sumOfSquares",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "scoredCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "scoredCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "frozen",
+            "type": "bool",
+            "internalType": "bool"
           }
         ]
       }
@@ -443,6 +753,24 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "reclaimSlot",
+    "inputs": [
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "slot",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "register",
     "inputs": [
       {
@@ -504,6 +832,11 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
           }
         ]
       },
@@ -600,6 +933,92 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "reveal",
+    "inputs": [
+      {
+        "name": "commitSalt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "paramsHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "maxPriceWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "sessionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
     "name": "topUpStake",
     "inputs": [],
     "outputs": [],
@@ -671,6 +1090,11 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
           }
         ]
       },
@@ -837,10 +1261,78 @@ export const abi = [
         "internalType": "enum IAGNT2.CapabilityClass"
       },
       {
+        "name": "commitRequired",
+        "type": "bool",
+        "indexed": false,
+        "internalType": "bool"
+      },
+      {
         "name": "name",
         "type": "string",
         "indexed": false,
         "internalType": "string"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CommitmentForfeited",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "Committed",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "revealableFrom",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
       }
     ],
     "anonymous": false
@@ -1081,6 +1573,87 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "RevealRefunded",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "refundedWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "Revealed",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "SlotReclaimed",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "slot",
+        "type": "uint32",
+        "indexed": false,
+        "internalType": "uint32"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "StakeAdded",
     "inputs": [
       {
@@ -1194,6 +1767,27 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "CalleeIneligible",
+    "inputs": [
+      {
+        "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "reliability",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "minimum",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "CalleeUnknown",
     "inputs": [
       {
@@ -1214,6 +1808,33 @@ export const abi = [
       },
       {
         "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CommitRequired",
+    "inputs": [
+      {
+        "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CommitmentUnknown",
+    "inputs": [
+      {
+        "name": "commitment",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -1246,6 +1867,33 @@ export const abi = [
       },
       {
         "name": "contentHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DepositBelowMinimum",
+    "inputs": [
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "minimumWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DuplicateCommitment",
+    "inputs": [
+      {
+        "name": "commitment",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -1350,6 +1998,22 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NoProviderMatches",
+    "inputs": [
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "scanned",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NotCallee",
     "inputs": [
       {
@@ -1436,6 +2100,17 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "RateLimited",
+    "inputs": [
+      {
+        "name": "retryAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "ResultHashInvalid",
     "inputs": [
       {
@@ -1452,12 +2127,66 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "RevealTooEarly",
+    "inputs": [
+      {
+        "name": "revealableFrom",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "RevealTooLate",
+    "inputs": [
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "SelfInvocation",
     "inputs": [
       {
         "name": "agent",
         "type": "address",
         "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SlotInUse",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SlotUnknown",
+    "inputs": [
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "slot",
+        "type": "uint32",
+        "internalType": "uint32"
       }
     ]
   },
