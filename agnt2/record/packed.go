@@ -17,7 +17,7 @@ var ErrPacked = codec.ErrPacked
 func (x *Account) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 1)...)
+	b = append(b, make([]byte, 2)...)
 	if x.Nonce != 0 {
 		b[at+0] |= 0x80
 		b = codec.AppendPackedLong(b, x.Nonce)
@@ -50,6 +50,14 @@ func (x *Account) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x01
 		b = codec.AppendPackedLong(b, x.Paced)
 	}
+	if x.Discount != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint16(b, x.Discount)
+	}
+	if x.DiscountUntil != 0 {
+		b[at+1] |= 0x40
+		b = codec.AppendPackedLong(b, x.DiscountUntil)
+	}
 	return b
 }
 
@@ -63,10 +71,13 @@ func UnpackAccount(b []byte) (x Account, rest []byte, err error) {
 
 func (x *Account) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
-	bits, b = b[:1], b[1:]
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x3f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
 	if bits[0]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
@@ -131,6 +142,23 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.Paced, b = v, rest
+	}
+	if bits[1]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.Discount = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.Discount != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.DiscountUntil, b = v, rest
 	}
 	return b, nil
 }

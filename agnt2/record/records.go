@@ -317,10 +317,12 @@ type Account struct {
 	Roles          uint8
 	Holds          uint32
 	Paced          uint64
+	Discount       uint16
+	DiscountUntil  uint64
 }
 
 func (x *Account) size() int {
-	n := 256
+	n := 320
 	return n
 }
 
@@ -333,10 +335,12 @@ func (x *Account) put(b []byte) {
 	codec.PutUint64(b[160:], uint64(x.Roles))
 	codec.PutUint64(b[192:], uint64(x.Holds))
 	codec.PutUint64(b[224:], uint64(x.Paced))
+	codec.PutUint64(b[256:], uint64(x.Discount))
+	codec.PutUint64(b[288:], uint64(x.DiscountUntil))
 }
 
 func (x *Account) get(b []byte) (used int, err error) {
-	tail := 256
+	tail := 320
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -374,6 +378,16 @@ func (x *Account) get(b []byte) (used int, err error) {
 		x.Holds = uint32(v)
 	}
 	if x.Paced, err = codec.GetUint(b, 224, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 256, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.Discount = uint16(v)
+	}
+	if x.DiscountUntil, err = codec.GetUint(b, 288, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -77,6 +77,27 @@ func Eligible(r *record.Reputation, minimum uint32) bool {
 	return min(r.Completed, 1<<50)+min(r.PenaltyUnits, 1<<50) < HistoryOutcomes || Reliability(r) >= uint64(minimum)
 }
 
+// The discount of an agent's own INVOKEs (paper App. A.3).
+const (
+	discountScore    = 5000
+	maxDiscount      = 2500
+	discountTimeouts = 20
+)
+
+// Discount is how much less of their class an agent's own INVOKEs cost, in 1/Scale, by its score when it has just answered a
+// call: half of what the score exceeds 5000 by, at most a quarter; nothing for an agent that lost a dispute, or had more than one
+// timeout for 20 calls answered.
+func Discount(r *record.Reputation) uint16 {
+	if r.DisputesLost != 0 || r.Timeouts > r.Completed/discountTimeouts {
+		return 0
+	}
+	score := Score(r, r.LastActiveAt, 0)
+	if score <= discountScore {
+		return 0
+	}
+	return uint16(min((score-discountScore)/2, maxDiscount))
+}
+
 // bad is what weighs against an agent, at least 1.
 func bad(r *record.Reputation) uint64 {
 	return min(r.PenaltyUnits, 1<<50) + DisputeWeight*min(r.DisputesLost, 1<<45) + 1

@@ -172,6 +172,27 @@ func TestCallersCannotFreezeARivalDown(t *testing.T) {
 
 // TestEligible: newcomers may start, an honest agent with one customer stays, one that was away stays, and one that hardly
 // ever answers is refused.
+// TestDiscount: from half the score on, up to a quarter; not for those who are late or lost a dispute.
+func TestDiscount(t *testing.T) {
+	r := record.Reputation{Completed: 1000, ScoredCallers: 64}
+	last := uint16(0)
+	for _, c := range []uint64{900, 1100, 5000, 100_000, 1 << 40} {
+		r.ScoredCompleted = c
+		d := reputation.Discount(&r)
+		require.GreaterOrEqual(t, d, last)
+		last = d
+	}
+	require.EqualValues(t, 2499, last, "a quarter, but for what rounding leaves of a flawless score")
+	r.ScoredCompleted = 900
+	require.Zero(t, reputation.Discount(&r))
+	r.ScoredCompleted, r.Timeouts = 1<<40, 50
+	require.NotZero(t, reputation.Discount(&r))
+	r.Timeouts = 51
+	require.Zero(t, reputation.Discount(&r))
+	r.Timeouts, r.DisputesLost = 0, 1
+	require.Zero(t, reputation.Discount(&r))
+}
+
 func TestEligible(t *testing.T) {
 	const minimum = 500
 	for name, c := range map[string]struct {

@@ -147,7 +147,7 @@ func stepInvokeCapability(m *Machine, s State) Step {
 		return m.refuse(&abi.CapabilityUnknown{Callee: i.Callee, Capability: i.Capability})
 	}
 	offer := decoded(record.DecodeCapability(b))
-	if !m.use(gas.Class(&m.Params, offer.Class)) {
+	if !m.use(gas.Class(&m.Params, offer.Class, m.Op.Discount)) {
 		return m.outOfGas()
 	}
 	if offer.CommitRequired && !m.Op.Flag {

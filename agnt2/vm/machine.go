@@ -114,6 +114,9 @@ const (
 	effectMessage                // a withdrawal was sent
 )
 
+// effectDiscount: Op.Discount becomes the sender's, until Op.Pairs.
+const effectDiscount = 1 << 14
+
 type undo struct {
 	key   record.Key
 	value []byte

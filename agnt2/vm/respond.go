@@ -10,6 +10,10 @@ import (
 	"github.com/agnt2/agnt2/agnt2/reputation"
 )
 
+// discountSeconds is how long after its last answer an agent's own INVOKEs cost less. The account keeps the discount, because an
+// INVOKE reads it anyway, so that it need not read the sender's reputation.
+const discountSeconds = 7 * 24 * 3600
+
 // RESPOND (paper App. A.1, A.2, B.3, B.8): settles a pending interaction once. OK pays the callee and scores it; every
 // other status refunds the caller.
 
@@ -162,6 +166,12 @@ func stepRespondReputation(m *Machine, s State) Step {
 		r.Rejections++
 	}
 	m.set(s, k, old, r.Encode())
+	o.Pairs = 0
+	if d := reputation.Discount(&r); d != 0 || o.Discount != 0 {
+		o.Discount = d
+		o.Pairs = m.Block.Time + discountSeconds
+		o.Effect |= effectDiscount
+	}
 	return RespondEvent
 }
 

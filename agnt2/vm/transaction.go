@@ -158,16 +158,21 @@ func stepTxBegin(m *Machine, s State) Step {
 	}
 	a.Nonce++
 	a.Balance.Sub(&a.Balance, &m.Tx.Reserve)
-	return m.takeValue(s, k, &a)
+	discount := a.Discount
+	if a.DiscountUntil < m.Block.Time {
+		discount = 0
+	}
+	return m.takeValue(s, k, &a, discount)
 }
 
 // takeValue takes the value from the sender and makes the registers ready. What it writes is not undone by a failure:
 // txEnd settles it.
-func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
+func (m *Machine) takeValue(s State, k record.Key, a *record.Account, discount uint16) Step {
 	t := &m.Tx
 	m.Op = frame.Op{
 		From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data,
 		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0, Paced: a.Paced,
+		Discount: discount,
 	}
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
@@ -258,6 +263,9 @@ func stepTxEnd(m *Machine, s State) Step {
 		a.Escrowed.Add(&a.Escrowed, &o.Value)
 		a.PendingInvokes++
 		a.Paced = o.Paced
+	}
+	if o.Effect&effectDiscount != 0 {
+		a.Discount, a.DiscountUntil = o.Discount, o.Pairs
 	}
 	if o.Effect&effectRegister != 0 {
 		a.Roles |= RoleAgent

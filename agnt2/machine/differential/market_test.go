@@ -250,6 +250,54 @@ func (s *scenario) market() {
 		s.do("p1", 20, plain(reveal("p4")))
 		s.seal()
 	}
+	// An agent with a reputation pays less for its own INVOKEs, from its next answer on.
+	famous := (&record.Reputation{
+		Completed: 5000, CountedCompleted: 5000, DistinctCallers: 90, SumOfSquares: *uint256.NewInt(9_000_000), ScoredCompleted: 5000, ScoredCallers: 90,
+	}).Encode()
+	s.set(record.ReputationKey(address("p3")), famous)
+	s.setPolicy(func(p *record.Policy) { p.InvokesPerSecond = 0 })
+	s.open(30)
+	s.do("p3", 0, &abi.UpdateCapabilitiesCall{Upserts: []abi.Capability{offer(20, 300, 1)}})
+	invokeGas := func(want uint64) {
+		s.t.Helper()
+		s.do("p3", 20, plain(reveal("p4")))
+		require.Equal(s.t, want, s.op.GasUsed-uint64(len(s.data)))
+	}
+	answer := func(status uint8) {
+		c := reveal("p3")
+		s.do("p1", 20, plain(c))
+		r := &abi.RespondCall{Id: vm.InteractionID(address("p1"), c.Salt), Status: status}
+		if status == 0 {
+			r.ResultHash = common.Hash{1}
+			r.Da.ContentHash = r.ResultHash
+		}
+		s.do("p3", 0, r)
+	}
+	invokeGas(6010 + 1000)
+	answer(0)
+	first := s.account(address("p3"))
+	require.NotZero(s.t, first.Discount)
+	require.Equal(s.t, s.time+7*86_400, first.DiscountUntil)
+	invokeGas(6010 + 1000*(10_000-uint64(first.Discount))/10_000)
+	s.seal()
+	s.set(record.ReputationKey(address("p3")), (&record.Reputation{Completed: 10, Timeouts: 1}).Encode())
+	s.open(1)
+	answer(1)
+	require.Zero(s.t, s.account(address("p3")).Discount)
+	invokeGas(6010 + 1000)
+	s.seal()
+	s.set(record.ReputationKey(address("p3")), famous)
+	s.open(1)
+	answer(0)
+	s.seal()
+	old := s.account(address("p3"))
+	require.NotZero(s.t, old.Discount)
+	old.DiscountUntil = s.time
+	s.set(record.AccountKey(address("p3")), old.Encode())
+	s.open(1)
+	invokeGas(6010 + 1000) // too long ago
+	s.seal()
+
 	// Stake allows more pending INVOKEs.
 	s.setPolicy(func(p *record.Policy) { p.InvokesPerSecond, p.WeiPerPendingInvoke = 0, *uint256.NewInt(100) })
 	for range 8 { // everything ends

@@ -19,7 +19,7 @@ import (
 func TestReputation(t *testing.T) {
 	t.Parallel()
 	evm, c := deploy(t, "ReputationHarness")
-	frozen, eligible, scored := 0, 0, 0
+	frozen, eligible, scored, discounted := 0, 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		var r record.Reputation
 		random(t, reflect.ValueOf(&r).Elem(), 0)
@@ -30,6 +30,9 @@ func TestReputation(t *testing.T) {
 				&r.ScoredCallers, &r.LastActiveAt,
 			} {
 				*n >>= rapid.IntRange(44, 60).Draw(t, "shift")
+			}
+			if rapid.Bool().Draw(t, "faultless") {
+				r.DisputesLost, r.Timeouts, r.PenaltyUnits = 0, 0, 0
 			}
 			c, d := r.CountedCompleted, max(r.DistinctCallers, 1)
 			r.SumOfSquares.SetUint64(rapid.Uint64Range(c*c/d, 2*c*c/d+1).Draw(t, "squares"))
@@ -42,6 +45,10 @@ func TestReputation(t *testing.T) {
 		want := reputation.Score(&r, now, half)
 		require.Equal(t, want, out[0].(*big.Int).Uint64())
 		require.Equal(t, reputation.Eligible(&r, minimum), out[1])
+		require.Equal(t, reputation.Discount(&r), out[2])
+		if reputation.Discount(&r) > 0 {
+			discounted++
+		}
 		if reputation.Anomalous(&r) {
 			frozen++
 		}
@@ -52,9 +59,10 @@ func TestReputation(t *testing.T) {
 			scored++
 		}
 		reputation.Count(&r)
-		require.Equal(t, crypto.Keccak256Hash(r.Encode()), common.Hash(out[2].([32]byte)))
+		require.Equal(t, crypto.Keccak256Hash(r.Encode()), common.Hash(out[3].([32]byte)))
 	})
 	require.NotZero(t, frozen)
 	require.NotZero(t, eligible)
 	require.NotZero(t, scored)
+	require.NotZero(t, discounted)
 }

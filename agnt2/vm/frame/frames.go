@@ -195,10 +195,11 @@ type Op struct {
 	Logs       common.Hash
 	Failed     bool
 	Paced      uint64
+	Discount   uint16
 }
 
 func (x *Op) size() int {
-	n := 736
+	n := 768
 	return n
 }
 
@@ -226,10 +227,11 @@ func (x *Op) put(b []byte) {
 	copy(b[640:], x.Logs[:])
 	codec.PutBool(b[672:], x.Failed)
 	codec.PutUint64(b[704:], uint64(x.Paced))
+	codec.PutUint64(b[736:], uint64(x.Discount))
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
-	tail := 736
+	tail := 768
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -329,6 +331,13 @@ func (x *Op) get(b []byte) (used int, err error) {
 	}
 	if x.Paced, err = codec.GetUint(b, 704, 64); err != nil {
 		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 736, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.Discount = uint16(v)
 	}
 	return tail, nil
 }

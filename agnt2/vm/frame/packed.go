@@ -216,6 +216,10 @@ func (x *Op) AppendPacked(b []byte) []byte {
 		b[at+2] |= 0x02
 		b = codec.AppendPackedLong(b, x.Paced)
 	}
+	if x.Discount != 0 {
+		b[at+2] |= 0x01
+		b = binary.BigEndian.AppendUint16(b, x.Discount)
+	}
 	return b
 }
 
@@ -233,9 +237,6 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x01 != 0 {
-		return nil, codec.ErrPackedZero()
-	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
@@ -423,6 +424,16 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.Paced, b = v, rest
+	}
+	if bits[2]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.Discount = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.Discount != 0) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }

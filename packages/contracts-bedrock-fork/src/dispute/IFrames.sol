@@ -134,6 +134,7 @@ interface IFrames {
         bytes32 logs; // chain over the hashes of the logs' encodings
         bool failed;
         uint64 paced; // INVOKE: the sender's rate bucket, before the operation and then after it
+        uint16 discount; // 1/10000; the sender's of an INVOKE's class gas; RESPOND: its new one
     }
 
     /// @notice DISCOVER in progress: what is looked for, and how good the best provider so far is. The index's cursor and the

@@ -16,6 +16,8 @@ interface IRecords {
         uint8 roles; // bit 0: an active agent; bit 1: delegated, only its owner and session keys act for it
         uint32 holds; // what keeps the stake from being withdrawn: open channels and disputes
         uint64 paced; // rate bucket: Unix microseconds at which it is full again
+        uint16 discount; // of an INVOKE's class gas, in 1/10000, for the agent's own reputation
+        uint64 discountUntil; // Unix seconds
     }
 
     /// @notice Identity of an agent.

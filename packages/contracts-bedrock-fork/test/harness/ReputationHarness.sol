@@ -12,6 +12,7 @@ contract ReputationHarness {
     /// @notice Judges a packed record.
     /// @return score    At `time`.
     /// @return eligible Whether its reliability is at least `minimum`.
+    /// @return discount What its own INVOKEs cost less.
     /// @return counted  Hash of the record after `Reputation.count`.
     function judge(
         bytes calldata packed,
@@ -21,11 +22,12 @@ contract ReputationHarness {
     )
         external
         pure
-        returns (uint256 score, bool eligible, bytes32 counted)
+        returns (uint256 score, bool eligible, uint16 discount, bytes32 counted)
     {
         (IRecords.Reputation memory r,) = UnpackRecords.unpackReputation(packed, 0);
         score = Reputation.score(r, time, halfLife);
         eligible = Reputation.eligible(r, minimum);
+        discount = Reputation.discount(r);
         Reputation.count(r);
         counted = ContextLib.hash(r);
     }

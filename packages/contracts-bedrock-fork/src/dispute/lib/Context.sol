@@ -699,7 +699,7 @@ library ContextLib {
     /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 736) // 23 fields
+            h := keccak256(x, 768) // 24 fields
         }
     }
 
@@ -713,7 +713,7 @@ library ContextLib {
     /// @notice What commits to an Account.
     function hash(IRecords.Account memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 256) // 8 fields
+            h := keccak256(x, 320) // 10 fields
         }
     }
 

@@ -34,7 +34,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 23, 0x14a0888820a0040004a004040420200104008820200088000000000000000000);
+        next = _sparse(w, next, m, 24, 0x14a0888820a0040004a004040420200104008820200088020000000000000000);
     }
 
     /// @notice Reads a packed Run at w[p:] and returns the position after it.

@@ -122,7 +122,7 @@ library Invoke {
             ctx.readCapability(Keys.capability(ctx.call.callee, ctx.call.capability));
         if (!present || offer.epoch != ctx.op.epoch) return Commit.refuse(ctx);
         if (offer.class >= Protocol.CAPABILITY_CLASSES) revert Machine.CorruptRecord();
-        if (!Machine.use(ctx, ctx.params.gasClass[offer.class])) return Machine.outOfGas(ctx);
+        if (!Machine.use(ctx, Gas.class(ctx.params, offer.class, ctx.op.discount))) return Machine.outOfGas(ctx);
         if (offer.commitRequired && !ctx.op.flag) return Machine.fail(ctx);
         if (uint256(ctx.op.word) < offer.priceWei) return Commit.refuse(ctx);
         if (ctx.op.value < offer.priceWei) return Machine.fail(ctx);

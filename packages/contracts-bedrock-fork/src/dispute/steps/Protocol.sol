@@ -22,6 +22,7 @@ library Protocol {
     uint32 internal constant UNREGISTER = 16; // the sender stops being one
     uint32 internal constant SETTLE = 32; // a completed interaction: its payment counts as volume
     uint32 internal constant MESSAGE = 64; // a withdrawal was sent
+    uint32 internal constant DISCOUNT = 1 << 14; // op.discount becomes the sender's, until op.pairs
 
     // Bits of Account.roles.
     uint8 internal constant ROLE_AGENT = 1; // an active agent
@@ -70,6 +71,11 @@ library Protocol {
     uint64 internal constant ANOMALY_CALLERS = 16;
     uint64 internal constant ANOMALY_COMPLETED = 256;
     uint64 internal constant HISTORY_OUTCOMES = 32;
+
+    uint256 internal constant DISCOUNT_SCORE = 5000; // from here on a sender pays less
+    uint256 internal constant MAX_DISCOUNT = 2500;
+    uint256 internal constant DISCOUNT_TIMEOUTS = 20; // calls answered for each one that timed out
+    uint64 internal constant DISCOUNT_SECONDS = 7 days; // since the last answer
 
     // Discovery, quotas and commit–reveal.
     uint32 internal constant MAX_SCANNED_SLOTS = 32;

@@ -54,6 +54,16 @@ library Reputation {
         }
     }
 
+    /// @notice Discount of an agent's own INVOKEs, in 1/10000, by its score when it has just answered.
+    function discount(IRecords.Reputation memory r) internal pure returns (uint16) {
+        unchecked {
+            if (r.disputesLost != 0 || r.timeouts > r.completed / Protocol.DISCOUNT_TIMEOUTS) return 0;
+            uint256 s = score(r, r.lastActiveAt, 0);
+            if (s <= Protocol.DISCOUNT_SCORE) return 0;
+            return uint16(_min((s - Protocol.DISCOUNT_SCORE) / 2, Protocol.MAX_DISCOUNT));
+        }
+    }
+
     /// @dev A logarithm of the number of interactions, saturating.
     function volume(uint256 c) private pure returns (uint256 v) {
         unchecked {

@@ -137,6 +137,15 @@ library Respond {
             }
         }
         ctx.write(r);
+        o.pairs = 0;
+        uint16 discount = Reputation.discount(r);
+        if (discount != 0 || o.discount != 0) {
+            o.discount = discount;
+            unchecked {
+                o.pairs = ctx.blk.time + Protocol.DISCOUNT_SECONDS;
+            }
+            o.effect |= Protocol.DISCOUNT;
+        }
         return Steps.RESPOND_EVENT;
     }
 

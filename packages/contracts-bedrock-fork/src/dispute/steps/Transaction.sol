@@ -65,11 +65,13 @@ library Transaction {
             a.nonce++;
             a.balance -= ctx.transaction.reserve;
         }
-        return takeValue(ctx, a);
+        bool discounted = a.discount != 0 && a.discountUntil >= ctx.blk.time;
+        return takeValue(ctx, a, discounted ? a.discount : 0);
     }
 
     /// @notice Takes the value from the sender and makes the registers ready. `close` notes the root that this leads to.
-    function takeValue(Context memory ctx, IRecords.Account memory a) internal pure returns (uint8) {
+    /// @param  discount The sender's, of an INVOKE's class gas.
+    function takeValue(Context memory ctx, IRecords.Account memory a, uint16 discount) internal pure returns (uint8) {
         IFrames.Tx memory t = ctx.transaction;
         IFrames.Op memory o;
         o.from = t.from;
@@ -80,6 +82,7 @@ library Transaction {
         o.pending = a.pendingInvokes;
         o.registered = a.roles & Protocol.ROLE_AGENT != 0;
         o.paced = a.paced;
+        o.discount = discount;
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
         if (t.valueTaken) {
@@ -175,6 +178,10 @@ library Transaction {
                 a.escrowed += o.value;
                 a.pendingInvokes++;
                 a.paced = o.paced;
+            }
+            if (o.effect & Protocol.DISCOUNT != 0) {
+                a.discount = o.discount;
+                a.discountUntil = o.pairs;
             }
             if (o.effect & Protocol.REGISTER != 0) a.roles |= Protocol.ROLE_AGENT;
             if (o.effect & Protocol.UNREGISTER != 0) a.roles &= ~Protocol.ROLE_AGENT;
