@@ -871,10 +871,15 @@ func (x *CommitmentForfeitedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CommitmentForfeitedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CommitmentForfeitedTopic,
 		common.BytesToHash(x.Caller[:]),
 		x.Commitment,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCommitmentForfeitedEvent reads a log of this event.
@@ -917,10 +922,15 @@ func (x *CommittedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CommittedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CommittedTopic,
 		common.BytesToHash(x.Caller[:]),
 		x.Commitment,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCommittedEvent reads a log of this event.
@@ -1194,11 +1204,16 @@ func (x *RevealRefundedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{RevealRefundedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RevealRefundedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeRevealRefundedEvent reads a log of this event.
@@ -1238,10 +1253,15 @@ func (x *RevealedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{RevealedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{RevealedTopic,
 		common.BytesToHash(x.Caller[:]),
 		x.Commitment,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeRevealedEvent reads a log of this event.
@@ -1280,10 +1300,15 @@ func (x *SlotReclaimedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{SlotReclaimedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{SlotReclaimedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeSlotReclaimedEvent reads a log of this event.
@@ -2270,7 +2295,7 @@ func (x *CommitCall) size() int {
 }
 
 func (x *CommitCall) put(b []byte) {
-	copy(b[0:], x.Commitment[:])
+	*(*[32]byte)(b[0:]) = x.Commitment
 }
 
 func (x *CommitCall) get(b []byte) (used int, err error) {
@@ -2420,13 +2445,13 @@ func (x *DiscoverInvokeCall) size() int {
 }
 
 func (x *DiscoverInvokeCall) put(b []byte) {
-	copy(b[0:], x.Salt[:])
-	copy(b[32:], x.Capability[:])
-	copy(b[64:], x.ParamsHash[:])
+	*(*[32]byte)(b[0:]) = x.Salt
+	*(*[32]byte)(b[32:]) = x.Capability
+	*(*[32]byte)(b[64:]) = x.ParamsHash
 	codec.PutUint64(b[96:], uint64(x.TtlSeconds))
 	x.Filter.put(b[128:])
-	copy(b[288:], x.SessionId[:])
-	copy(b[320:], x.CompositionId[:])
+	*(*[32]byte)(b[288:]) = x.SessionId
+	*(*[32]byte)(b[320:]) = x.CompositionId
 	x.Da.put(b[352:])
 }
 
@@ -2477,7 +2502,7 @@ func (x *DiscoverInvokeReturn) size() int {
 }
 
 func (x *DiscoverInvokeReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *DiscoverInvokeReturn) get(b []byte) (used int, err error) {
@@ -2633,7 +2658,7 @@ func (x *GetCommitmentCall) size() int {
 
 func (x *GetCommitmentCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Caller)
-	copy(b[32:], x.Commitment[:])
+	*(*[32]byte)(b[32:]) = x.Commitment
 }
 
 func (x *GetCommitmentCall) get(b []byte) (used int, err error) {
@@ -2956,7 +2981,7 @@ func (x *ReclaimSlotCall) size() int {
 }
 
 func (x *ReclaimSlotCall) put(b []byte) {
-	copy(b[0:], x.Capability[:])
+	*(*[32]byte)(b[0:]) = x.Capability
 	codec.PutUint64(b[32:], uint64(x.Slot))
 }
 
@@ -3234,15 +3259,15 @@ func (x *RevealCall) size() int {
 }
 
 func (x *RevealCall) put(b []byte) {
-	copy(b[0:], x.CommitSalt[:])
-	copy(b[32:], x.Salt[:])
+	*(*[32]byte)(b[0:]) = x.CommitSalt
+	*(*[32]byte)(b[32:]) = x.Salt
 	codec.PutAddress(b[64:], x.Callee)
-	copy(b[96:], x.Capability[:])
-	copy(b[128:], x.ParamsHash[:])
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
 	codec.PutUint64(b[160:], uint64(x.TtlSeconds))
 	codec.PutUint256(b[192:], &x.MaxPriceWei)
-	copy(b[224:], x.SessionId[:])
-	copy(b[256:], x.CompositionId[:])
+	*(*[32]byte)(b[224:]) = x.SessionId
+	*(*[32]byte)(b[256:]) = x.CompositionId
 	x.Da.put(b[288:])
 }
 
@@ -3299,7 +3324,7 @@ func (x *RevealReturn) size() int {
 }
 
 func (x *RevealReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *RevealReturn) get(b []byte) (used int, err error) {
@@ -4396,7 +4421,7 @@ func (x *CommitRequired) size() int {
 
 func (x *CommitRequired) put(b []byte) {
 	codec.PutAddress(b[0:], x.Callee)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *CommitRequired) get(b []byte) (used int, err error) {
@@ -4424,7 +4449,7 @@ func (x *CommitmentUnknown) size() int {
 }
 
 func (x *CommitmentUnknown) put(b []byte) {
-	copy(b[0:], x.Commitment[:])
+	*(*[32]byte)(b[0:]) = x.Commitment
 }
 
 func (x *CommitmentUnknown) get(b []byte) (used int, err error) {
@@ -4554,7 +4579,7 @@ func (x *DuplicateCommitment) size() int {
 }
 
 func (x *DuplicateCommitment) put(b []byte) {
-	copy(b[0:], x.Commitment[:])
+	*(*[32]byte)(b[0:]) = x.Commitment
 }
 
 func (x *DuplicateCommitment) get(b []byte) (used int, err error) {
@@ -4806,7 +4831,7 @@ func (x *NoProviderMatches) size() int {
 }
 
 func (x *NoProviderMatches) put(b []byte) {
-	copy(b[0:], x.Capability[:])
+	*(*[32]byte)(b[0:]) = x.Capability
 	codec.PutUint64(b[32:], uint64(x.Scanned))
 }
 
@@ -5145,7 +5170,7 @@ func (x *SlotInUse) size() int {
 
 func (x *SlotInUse) put(b []byte) {
 	codec.PutAddress(b[0:], x.Agent)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *SlotInUse) get(b []byte) (used int, err error) {
@@ -5174,7 +5199,7 @@ func (x *SlotUnknown) size() int {
 }
 
 func (x *SlotUnknown) put(b []byte) {
-	copy(b[0:], x.Capability[:])
+	*(*[32]byte)(b[0:]) = x.Capability
 	codec.PutUint64(b[32:], uint64(x.Slot))
 }
 
@@ -5406,9 +5431,9 @@ func (x *DiscoverQuery) size() int {
 }
 
 func (x *DiscoverQuery) put(b []byte) {
-	copy(b[0:], x.Capability[:])
-	copy(b[32:], x.InputSchemaHash[:])
-	copy(b[64:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[0:]) = x.Capability
+	*(*[32]byte)(b[32:]) = x.InputSchemaHash
+	*(*[32]byte)(b[64:]) = x.OutputSchemaHash
 	codec.PutUint256(b[96:], &x.MinPriceWei)
 	codec.PutUint256(b[128:], &x.MaxPriceWei)
 	codec.PutUint64(b[160:], uint64(x.MaxLatencyMs))
@@ -5497,8 +5522,8 @@ func (x *Provider) put(b []byte) {
 	codec.PutUint64(b[96:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[128:], uint64(x.Class))
 	codec.PutBool(b[160:], x.CommitRequired)
-	copy(b[192:], x.InputSchemaHash[:])
-	copy(b[224:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[192:]) = x.InputSchemaHash
+	*(*[32]byte)(b[224:]) = x.OutputSchemaHash
 	codec.PutUint64(b[256:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Endpoint)
 	codec.PutUint64(b[288:], uint64(x.Score))
@@ -5589,8 +5614,8 @@ func (x *ProviderFilter) put(b []byte) {
 	codec.PutUint256(b[0:], &x.MaxPriceWei)
 	codec.PutUint64(b[32:], uint64(x.MaxLatencyMs))
 	codec.PutUint64(b[64:], uint64(x.MinReputation))
-	copy(b[96:], x.InputSchemaHash[:])
-	copy(b[128:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[96:]) = x.InputSchemaHash
+	*(*[32]byte)(b[128:]) = x.OutputSchemaHash
 }
 
 func (x *ProviderFilter) get(b []byte) (used int, err error) {

@@ -113,7 +113,7 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Commitment) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -145,7 +145,7 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *IndexCount) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -161,7 +161,7 @@ func DecodeIndexCount(b []byte) (x IndexCount, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *IndexSlot) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -678,7 +678,7 @@ func (x *Commitment) size() int {
 
 func (x *Commitment) put(b []byte) {
 	codec.PutAddress(b[0:], x.Caller)
-	copy(b[32:], x.Commitment[:])
+	*(*[32]byte)(b[32:]) = x.Commitment
 	codec.PutUint256(b[64:], &x.DepositWei)
 	codec.PutUint64(b[96:], uint64(x.RevealableFrom))
 	codec.PutUint64(b[128:], uint64(x.Deadline))

@@ -69,7 +69,7 @@ func DecodeRun(b []byte) (x Run, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Search) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -578,8 +578,8 @@ func (x *Search) put(b []byte) {
 	codec.PutUint256(b[0:], &x.MaxPriceWei)
 	codec.PutUint64(b[32:], uint64(x.MaxLatencyMs))
 	codec.PutUint64(b[64:], uint64(x.MinReputation))
-	copy(b[96:], x.InputSchemaHash[:])
-	copy(b[128:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[96:]) = x.InputSchemaHash
+	*(*[32]byte)(b[128:]) = x.OutputSchemaHash
 	codec.PutUint64(b[160:], uint64(x.Time))
 	codec.PutUint64(b[192:], uint64(x.HalfLifeSeconds))
 	codec.PutUint64(b[224:], uint64(x.EligibilityScore))
