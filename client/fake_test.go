@@ -40,7 +40,10 @@ type fakeNode struct {
 	calls    map[string]int
 
 	// onSend may refuse a transaction; loseAnswer cuts the connection after taking that many transactions.
-	onSend     func(tx *types.Transaction) error
+	onSend func(tx *types.Transaction) error
+
+	commitments []common.Hash
+
 	loseAnswer int
 	holdLogs   bool // logs are kept from subscribers (they are on the chain all the same)
 	view       func(data []byte) ([]byte, error)
@@ -236,6 +239,10 @@ func (n *fakeNode) include(tx *types.Transaction, from common.Address) {
 					Deadline: uint64(time.Now().Unix()) + uint64(c.TtlSeconds), Da: c.Da}
 				ev.PaymentWei.SetFromBig(tx.Value())
 				logs = append(logs, ev.Log(abi.Address))
+			}
+		case abi.DiscoverInvokeSelector, abi.CommitSelector, abi.RevealSelector:
+			if l := n.market(tx, from); l != nil {
+				logs = append(logs, l)
 			}
 		case abi.RespondSelector:
 			c, err := abi.DecodeRespondCall(data[4:])

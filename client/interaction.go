@@ -43,50 +43,62 @@ func InteractionID(caller common.Address, salt common.Hash) common.Hash {
 	return vm.InteractionID(caller, salt)
 }
 
-// Invoke stores the params and calls a capability of another agent with escrowed payment.
-func (a *Account) Invoke(ctx context.Context, r InvokeRequest) (*Interaction, error) {
-	payment := r.PaymentWei
-	if payment == nil {
-		payment = new(big.Int)
+// prepare fills a request's defaults and makes the operation of it, without what depends on the params.
+func (a *Account) prepare(op string, r *InvokeRequest) (*abi.InvokeCall, error) {
+	if r.PaymentWei == nil {
+		r.PaymentWei = new(big.Int)
 	}
 	if r.MaxPriceWei == nil {
-		r.MaxPriceWei = payment
+		r.MaxPriceWei = r.PaymentWei
 	}
 	maxPrice, err := toUint256("maxPriceWei", r.MaxPriceWei)
 	if err != nil {
-		return nil, fmt.Errorf("invoke: %w", err)
+		return nil, fmt.Errorf("%s: %w", op, err)
 	}
 	ttl := (r.TTL + time.Second - 1) / time.Second
 	if ttl < 0 || ttl > math.MaxUint32 {
-		return nil, fmt.Errorf("invoke: TTL %v is out of range", r.TTL)
+		return nil, fmt.Errorf("%s: TTL %v is out of range", op, r.TTL)
 	}
 	if r.Salt == (common.Hash{}) {
 		if _, err := rand.Read(r.Salt[:]); err != nil {
-			return nil, fmt.Errorf("invoke: salt: %w", err)
+			return nil, fmt.Errorf("%s: salt: %w", op, err)
 		}
 	}
-	da, err := a.c.put(ctx, r.Params)
-	if err != nil {
-		return nil, fmt.Errorf("invoke: %w", err)
-	}
-	call := abi.InvokeCall{
-		Salt: r.Salt, Callee: r.Callee, Capability: CapabilityID(r.Capability), ParamsHash: da.ContentHash,
-		TtlSeconds: uint32(ttl), MaxPriceWei: maxPrice, SessionId: r.SessionID, Da: da,
-	}
-	receipt, err := a.operate(ctx, "invoke", payment, call.Encode())
+	return &abi.InvokeCall{
+		Salt: r.Salt, Callee: r.Callee, Capability: CapabilityID(r.Capability), TtlSeconds: uint32(ttl), MaxPriceWei: maxPrice, SessionId: r.SessionID,
+	}, nil
+}
+
+// Invoke stores the params and calls a capability of another agent with escrowed payment.
+func (a *Account) Invoke(ctx context.Context, r InvokeRequest) (*Interaction, error) {
+	const op = "invoke"
+	call, err := a.prepare(op, &r)
 	if err != nil {
 		return nil, err
 	}
+	if call.Da, err = a.c.put(ctx, r.Params); err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	call.ParamsHash = call.Da.ContentHash
+	receipt, err := a.operate(ctx, op, r.PaymentWei, call.Encode())
+	if err != nil {
+		return nil, err
+	}
+	return a.invoked(op, receipt, call.Salt)
+}
+
+// invoked reads the interaction that an operation has opened.
+func (a *Account) invoked(op string, receipt *types.Receipt, salt common.Hash) (*Interaction, error) {
 	l := findEvent(receipt, abi.InvokedTopic)
 	if l == nil {
-		return nil, fmt.Errorf("invoke: transaction %v: %w: Invoked", receipt.TxHash, ErrUnexpectedReceipt)
+		return nil, fmt.Errorf("%s: transaction %v: %w: Invoked", op, receipt.TxHash, ErrUnexpectedReceipt)
 	}
 	event, err := abi.DecodeInvokedEvent(l)
 	if err != nil {
-		return nil, fmt.Errorf("invoke: transaction %v: %w", receipt.TxHash, err)
+		return nil, fmt.Errorf("%s: transaction %v: %w", op, receipt.TxHash, err)
 	}
-	if want := InteractionID(a.Address(), r.Salt); event.Id != want {
-		return nil, fmt.Errorf("invoke: transaction %v: %w: id %v, not %v", receipt.TxHash, ErrUnexpectedReceipt, event.Id, want)
+	if want := InteractionID(a.Address(), salt); event.Id != want {
+		return nil, fmt.Errorf("%s: transaction %v: %w: id %v, not %v", op, receipt.TxHash, ErrUnexpectedReceipt, event.Id, want)
 	}
 	return &Interaction{ID: event.Id, Receipt: receipt, Deadline: time.Unix(int64(event.Deadline), 0), Event: event, c: a.c}, nil
 }

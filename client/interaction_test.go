@@ -261,41 +261,6 @@ func TestEnumsAreThoseOfTheInterface(t *testing.T) {
 	require.EqualValues(t, len(interactionNames)-1, InteractionTimedOut)
 }
 
-func TestFindByCapabilityAsksTheChainAboutEachAgent(t *testing.T) {
-	node := newFakeNode(t)
-	active, gone, dropped := common.Address{1}, common.Address{2}, common.Address{3}
-	for _, a := range []common.Address{active, gone, dropped, active} {
-		node.emit((&abi.CapabilityUpdatedEvent{Agent: a, Capability: CapabilityID("text.summarize"), Name: "text.summarize"}).Log(abi.Address))
-	}
-	node.emit((&abi.CapabilityUpdatedEvent{Agent: common.Address{4}, Capability: CapabilityID("other"), Name: "other"}).Log(abi.Address))
-	node.view = func(data []byte) ([]byte, error) {
-		switch [4]byte(data[:4]) {
-		case abi.GetAgentSelector:
-			c, err := abi.DecodeGetAgentCall(data[4:])
-			status := AgentActive
-			if c.Agent == gone {
-				status = AgentDeregistered
-			}
-			return (&abi.GetAgentReturn{Ret0: abi.AgentView{Status: uint8(status)}}).Encode(), err
-		case abi.GetCapabilitySelector:
-			c, _ := abi.DecodeGetCapabilityCall(data[4:])
-			if c.Agent == dropped {
-				return nil, &revertData{(&abi.CapabilityUnknown{Callee: c.Agent, Capability: c.Capability}).Encode()}
-			}
-			return (&abi.GetCapabilityReturn{Ret0: abi.Capability{Name: "text.summarize", PriceWei: *uint256.NewInt(77)}}).Encode(), nil
-		case abi.GetReputationSelector:
-			return (&abi.GetReputationReturn{Ret0: abi.ReputationView{Completed: 4}}).Encode(), nil
-		}
-		return nil, errors.New("unexpected view")
-	}
-	ps, err := dialFake(t, node.httpURL(), "").FindByCapability(testContext(t), "text.summarize", 0)
-	require.NoError(t, err)
-	require.Len(t, ps, 1)
-	require.Equal(t, active, ps[0].Agent)
-	require.EqualValues(t, 77, ps[0].Capability.PriceWei.Uint64())
-	require.EqualValues(t, 4, ps[0].Reputation.Completed)
-}
-
 // A restarted callee replays what it answered before, and leaves it alone.
 func TestServeLeavesSettledCallsAlone(t *testing.T) {
 	node := newFakeNode(t)

@@ -2,12 +2,9 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 )
@@ -61,83 +58,4 @@ func (c *Client) Capability(ctx context.Context, agent common.Address, name stri
 	}
 	r, err := abi.DecodeGetCapabilityReturn(out)
 	return &r.Ret0, err
-}
-
-// Provider is an agent that offers a capability now.
-type Provider struct {
-	Agent      common.Address
-	Capability abi.Capability
-	Reputation abi.ReputationView
-}
-
-// MaxProviders bounds the answer of FindByCapability.
-const MaxProviders = 256
-
-// FindByCapability lists the active agents that offer a capability now, those who announced it last first, at most
-// MaxProviders. It scans CapabilityUpdated events from the latest block down to fromBlock and asks the chain about each
-// agent found: the client's way to discover until the chain answers DISCOVER itself.
-func (c *Client) FindByCapability(ctx context.Context, name string, fromBlock uint64) ([]Provider, error) {
-	head, err := c.blockNumber(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("find %q: %w", name, err)
-	}
-	topics := [][]common.Hash{{abi.CapabilityUpdatedTopic}, nil, {CapabilityID(name)}}
-	var found []Provider
-	asked := map[common.Address]bool{}
-	for last := head; ; last -= logRange {
-		first := fromBlock
-		if last >= fromBlock+logRange {
-			first = last - logRange + 1
-		}
-		logs, err := c.filterLogs(ctx, topics, first, last)
-		if err != nil {
-			return nil, fmt.Errorf("find %q: %w", name, err)
-		}
-		for i := len(logs) - 1; i >= 0; i-- {
-			agent, ok := capabilityAgent(&logs[i], name)
-			if !ok || asked[agent] {
-				continue
-			}
-			asked[agent] = true
-			p, err := c.provider(ctx, agent, name)
-			if err != nil {
-				return nil, fmt.Errorf("find %q: %w", name, err)
-			}
-			if p == nil {
-				continue
-			}
-			if found = append(found, *p); len(found) == MaxProviders {
-				return found, nil
-			}
-		}
-		if first <= fromBlock {
-			return found, nil
-		}
-	}
-}
-
-func capabilityAgent(l *types.Log, name string) (common.Address, bool) {
-	e, err := abi.DecodeCapabilityUpdatedEvent(l)
-	return e.Agent, err == nil && e.Name == name
-}
-
-// provider returns nil if the agent is not active or does not offer the capability any more.
-func (c *Client) provider(ctx context.Context, agent common.Address, name string) (*Provider, error) {
-	record, err := c.Agent(ctx, agent)
-	if err != nil || AgentStatus(record.Status) != AgentActive {
-		return nil, err
-	}
-	offer, err := c.Capability(ctx, agent, name)
-	var gone *abi.CapabilityUnknown
-	if errors.As(err, &gone) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	reputation, err := c.Reputation(ctx, agent)
-	if err != nil {
-		return nil, err
-	}
-	return &Provider{Agent: agent, Capability: *offer, Reputation: *reputation}, nil
 }

@@ -206,6 +206,9 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSChannel:          decoderOf(record.DecodeChannel),
 	record.NSChannelPair:      decoderOf(record.DecodeChannelPair),
 	record.NSDispute:          decoderOf(record.DecodeDispute),
+	record.NSIndex:            decoderOf(record.DecodeIndexSlot),
+	record.NSIndexCount:       decoderOf(record.DecodeIndexCount),
+	record.NSCommitment:       decoderOf(record.DecodeCommitment),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){

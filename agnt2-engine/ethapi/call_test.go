@@ -38,7 +38,7 @@ func populate(x *testAPI) (*record.Agent, *record.Account, *record.Reputation, *
 		ImageDigest: common.Hash{5}, Name: "bob", Version: "1.2"}
 	acc := &record.Account{Nonce: 4, Balance: *uint256.NewInt(100), Stake: *uint256.NewInt(7), Escrowed: *uint256.NewInt(8), PendingInvokes: 2, Roles: 1}
 	rep := &record.Reputation{Completed: 500, CountedCompleted: 400, DistinctCallers: 40, PenaltyUnits: 9, LastActiveAt: x.chain.head().Time(),
-		SumOfSquares: *uint256.NewInt(77)}
+		SumOfSquares: *uint256.NewInt(7700), ScoredCompleted: 380, ScoredCallers: 39}
 	act := &record.Interaction{Status: 2, Caller: alice, Callee: bob, Capability: inference, ParamsHash: common.Hash{1}, ResultHash: common.Hash{2},
 		PaymentWei: *uint256.NewInt(99), InvokedAt: 1, Deadline: 2, SettledAt: 3, Branch: 4, CompositionId: common.Hash{6}}
 	stale := crypto.Keccak256Hash([]byte("stale"))
@@ -306,7 +306,7 @@ func TestAgnt2Methods(t *testing.T) {
 	require.Equal(t, "0x7", agent["stakeWei"])
 	require.Equal(t, "ipfs://bob", agent["agentURI"])
 	require.Equal(t, hexNumber(reputation.Score(rep, head.Time(), 24*3600)), agent["score"])
-	require.Equal(t, "0x4d", agent["reputation"].(jsonObject)["sumOfSquares"])
+	require.Equal(t, "0x1e14", agent["reputation"].(jsonObject)["sumOfSquares"])
 	require.Equal(t, common.BytesToHash(bob[:]).Hex(), agent["agentId"])
 	require.Equal(t, head.Hash().Hex(), agent["blockHash"])
 	require.Nil(t, get[any](t, x, "agnt2_getAgent", nobody, "latest"))

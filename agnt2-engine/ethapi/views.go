@@ -7,6 +7,7 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/reputation"
 )
 
 // viewFunc answers one view; args is the call data without selector. An abi.Revert as error is a revert of the call.
@@ -32,6 +33,8 @@ var views = map[common.Address]*viewTable{
 		abi.GetSessionSelector:     viewOf(abi.DecodeGetSessionCall, getSession),
 		abi.AgentOfSelector:        viewOf(abi.DecodeAgentOfCall, agentOf),
 		abi.InteractionIdSelector:  viewOf(abi.DecodeInteractionIdCall, interactionID),
+		abi.DiscoverSelector:       viewOf(abi.DecodeDiscoverCall, discover),
+		abi.GetCommitmentSelector:  viewOf(abi.DecodeGetCommitmentCall, getCommitment),
 	}},
 	abi.L1BlockAddress:          {views: l1BlockViews, only: true},
 	abi.GasPriceOracleAddress:   {views: gasPriceOracleViews, only: true},
@@ -112,7 +115,7 @@ func getCapability(v *reading, c *abi.GetCapabilityCall) ([]byte, error) {
 	}
 	return (&abi.GetCapabilityReturn{Ret0: abi.Capability{
 		Name: detail.Name, Endpoint: detail.Endpoint, InputSchemaHash: detail.InputSchemaHash, OutputSchemaHash: detail.OutputSchemaHash,
-		PriceWei: terms.PriceWei, LatencyMsP99: terms.LatencyMsP99, Class: terms.Class,
+		PriceWei: terms.PriceWei, LatencyMsP99: terms.LatencyMsP99, Class: terms.Class, CommitRequired: terms.CommitRequired,
 	}}).Encode(), nil
 }
 
@@ -142,7 +145,8 @@ func getReputation(v *reading, c *abi.GetReputationCall) ([]byte, error) {
 		Score: *uint256.NewInt(score), Completed: rep.Completed, Timeouts: rep.Timeouts, Errors: rep.Errors,
 		GracefulTimeouts: rep.GracefulTimeouts, ParseFailures: rep.ParseFailures, Rejections: rep.Rejections, SoftStreak: rep.SoftStreak,
 		PenaltyUnits: rep.PenaltyUnits, Disputed: rep.Disputed, DisputesLost: rep.DisputesLost, CountedCompleted: rep.CountedCompleted,
-		DistinctCallers: rep.DistinctCallers, LastActiveAt: rep.LastActiveAt,
+		DistinctCallers: rep.DistinctCallers, LastActiveAt: rep.LastActiveAt, SumOfSquares: rep.SumOfSquares,
+		ScoredCompleted: rep.ScoredCompleted, ScoredCallers: rep.ScoredCallers, Frozen: reputation.Anomalous(&rep),
 	}}).Encode(), nil
 }
 

@@ -47,6 +47,12 @@ var calls = map[string]decodable{
 	"getCapability":      of(abi.DecodeGetCapabilityCall, 4),
 	"getInteraction":     of(abi.DecodeGetInteractionCall, 4),
 	"getReputation":      of(abi.DecodeGetReputationCall, 4),
+	"commit":             of(abi.DecodeCommitCall, 4),
+	"discover":           of(abi.DecodeDiscoverCall, 4),
+	"discoverInvoke":     of(abi.DecodeDiscoverInvokeCall, 4),
+	"getCommitment":      of(abi.DecodeGetCommitmentCall, 4),
+	"reclaimSlot":        of(abi.DecodeReclaimSlotCall, 4),
+	"reveal":             of(abi.DecodeRevealCall, 4),
 	"heartbeat":          of(abi.DecodeHeartbeatCall, 4),
 	"interactionId":      of(abi.DecodeInteractionIdCall, 4),
 	"invoke":             of(abi.DecodeInvokeCall, 4),
@@ -72,6 +78,10 @@ var returns = map[string]decodable{
 	"getReputation":  of(abi.DecodeGetReputationReturn, 0),
 	"interactionId":  of(abi.DecodeInteractionIdReturn, 0),
 	"invoke":         of(abi.DecodeInvokeReturn, 0),
+	"discover":       of(abi.DecodeDiscoverReturn, 0),
+	"discoverInvoke": of(abi.DecodeDiscoverInvokeReturn, 0),
+	"getCommitment":  of(abi.DecodeGetCommitmentReturn, 0),
+	"reveal":         of(abi.DecodeRevealReturn, 0),
 }
 
 type logger interface {
@@ -94,23 +104,28 @@ func eventOf[T any, P interface {
 }
 
 var events = map[string]event{
-	"AgentRegistered":   eventOf(abi.DecodeAgentRegisteredEvent),
-	"AgentUpdated":      eventOf(abi.DecodeAgentUpdatedEvent),
+	"AgentRegistered": eventOf(abi.DecodeAgentRegisteredEvent),
+	"AgentUpdated": eventOf(abi.DecodeAgentUpdatedEvent),
 	"CapabilityUpdated": eventOf(abi.DecodeCapabilityUpdatedEvent),
 	"CapabilityRemoved": eventOf(abi.DecodeCapabilityRemovedEvent),
-	"MetadataSet":       eventOf(abi.DecodeMetadataSetEvent),
-	"StakeAdded":        eventOf(abi.DecodeStakeAddedEvent),
+	"MetadataSet": eventOf(abi.DecodeMetadataSetEvent),
+	"StakeAdded": eventOf(abi.DecodeStakeAddedEvent),
 	"AgentDeregistered": eventOf(abi.DecodeAgentDeregisteredEvent),
-	"StakeWithdrawn":    eventOf(abi.DecodeStakeWithdrawnEvent),
-	"Heartbeat":         eventOf(abi.DecodeHeartbeatEvent),
-	"Invoked":           eventOf(abi.DecodeInvokedEvent),
-	"Responded":         eventOf(abi.DecodeRespondedEvent),
-	"TimedOut":          eventOf(abi.DecodeTimedOutEvent),
-	"DisputeOpened":     eventOf(abi.DecodeDisputeOpenedEvent),
-	"DisputeClosed":     eventOf(abi.DecodeDisputeClosedEvent),
-	"ParamsChanged":     eventOf(abi.DecodeParamsChangedEvent),
-	"PolicyChanged":     eventOf(abi.DecodePolicyChangedEvent),
-	"FeesWithdrawn":     eventOf(abi.DecodeFeesWithdrawnEvent),
+	"StakeWithdrawn": eventOf(abi.DecodeStakeWithdrawnEvent),
+	"Heartbeat": eventOf(abi.DecodeHeartbeatEvent),
+	"Invoked": eventOf(abi.DecodeInvokedEvent),
+	"Responded": eventOf(abi.DecodeRespondedEvent),
+	"TimedOut": eventOf(abi.DecodeTimedOutEvent),
+	"DisputeOpened": eventOf(abi.DecodeDisputeOpenedEvent),
+	"DisputeClosed": eventOf(abi.DecodeDisputeClosedEvent),
+	"ParamsChanged": eventOf(abi.DecodeParamsChangedEvent),
+	"PolicyChanged": eventOf(abi.DecodePolicyChangedEvent),
+	"FeesWithdrawn": eventOf(abi.DecodeFeesWithdrawnEvent),
+	"SlotReclaimed": eventOf(abi.DecodeSlotReclaimedEvent),
+	"Committed": eventOf(abi.DecodeCommittedEvent),
+	"Revealed": eventOf(abi.DecodeRevealedEvent),
+	"RevealRefunded": eventOf(abi.DecodeRevealRefundedEvent),
+	"CommitmentForfeited": eventOf(abi.DecodeCommitmentForfeitedEvent),
 }
 
 var revertTypes = []abi.Revert{
@@ -123,6 +138,8 @@ var revertTypes = []abi.Revert{
 	&abi.TtlOutOfBounds{}, &abi.UnknownOperation{}, &abi.ValueNotAccepted{},
 	&abi.StakeHeld{}, &abi.NotCaller{}, &abi.InteractionPending{}, &abi.BondTooLow{}, &abi.DisputeExists{}, &abi.DisputeUnknown{},
 	&abi.NotAdjudicated{}, &abi.NotResolver{}, &abi.NotGovernance{}, &abi.FeeRecipientUnset{},
+	&abi.RateLimited{}, &abi.CalleeIneligible{}, &abi.CommitRequired{}, &abi.NoProviderMatches{}, &abi.SlotUnknown{}, &abi.SlotInUse{},
+	&abi.DepositBelowMinimum{}, &abi.DuplicateCommitment{}, &abi.CommitmentUnknown{}, &abi.RevealTooEarly{}, &abi.RevealTooLate{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {

@@ -26,7 +26,7 @@ func fuzzDecode(f *testing.F, name string, seeds ...encoder) {
 }
 
 var (
-	seedCapability = abi.Capability{Name: "text.summarize", Endpoint: "https://agent.example/very/long/path/that/needs/two/words", Class: 2}
+	seedCapability = abi.Capability{Name: "text.summarize", Endpoint: "https://agent.example/very/long/path/that/needs/two/words", Class: 2, CommitRequired: true}
 	seedRegister   = &abi.RegisterCall{
 		Name: "agent", Version: "1", AgentURI: "ipfs://agent", Capabilities: []abi.Capability{seedCapability, {Name: "b"}},
 		Metadata: []abi.MetadataEntry{{Key: "k", Value: []byte("v")}},
@@ -48,6 +48,24 @@ func FuzzDecodeInteractionId(f *testing.F)  { fuzzDecode(f, "interactionId") }
 func FuzzDecodeTopUpStake(f *testing.F)     { fuzzDecode(f, "topUpStake") }
 func FuzzDecodeWithdrawStake(f *testing.F)  { fuzzDecode(f, "withdrawStake") }
 func FuzzDecodeRegister(f *testing.F)       { fuzzDecode(f, "register", seedRegister) }
+
+func FuzzDecodeCommit(f *testing.F)        { fuzzDecode(f, "commit") }
+func FuzzDecodeGetCommitment(f *testing.F) { fuzzDecode(f, "getCommitment") }
+func FuzzDecodeReclaimSlot(f *testing.F) {
+	fuzzDecode(f, "reclaimSlot", &abi.ReclaimSlotCall{Slot: 3})
+}
+
+func FuzzDecodeDiscover(f *testing.F) {
+	fuzzDecode(f, "discover", &abi.DiscoverCall{Query: abi.DiscoverQuery{MinReputation: 7, Slots: 9}})
+}
+
+func FuzzDecodeDiscoverInvoke(f *testing.F) {
+	fuzzDecode(f, "discoverInvoke", &abi.DiscoverInvokeCall{TtlSeconds: 9, Filter: abi.ProviderFilter{MaxLatencyMs: 5}})
+}
+
+func FuzzDecodeReveal(f *testing.F) {
+	fuzzDecode(f, "reveal", &abi.RevealCall{Callee: common.Address{1}, TtlSeconds: 9, Da: abi.DAPointer{Backend: 1}})
+}
 
 func FuzzDecodeInvoke(f *testing.F) {
 	fuzzDecode(f, "invoke", &abi.InvokeCall{Callee: common.Address{1}, TtlSeconds: 9, Da: abi.DAPointer{Backend: 1}})

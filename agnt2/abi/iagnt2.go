@@ -20,104 +20,25 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"actFor","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"operation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"agentOf","inputs":[{"name":"owner","type":"address","internalType":"address"},{"name":"index","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"authorizeKey","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getKey","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.KeyView","components":[{"name":"active","type":"bool","internalType":"bool"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.SessionView","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openSession","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"expiry","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"pay","inputs":[{"name":"to","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"registerFor","inputs":[{"name":"index","type":"uint64","internalType":"uint64"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"revokeKey","inputs":[{"name":"key","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentURI","inputs":[{"name":"agentURI","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentWallet","inputs":[{"name":"wallet","type":"address","internalType":"address"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"signature","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setMetadata","inputs":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ActedFor","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"actor","type":"address","indexed":true,"internalType":"address"},{"name":"operation","type":"bytes4","indexed":false,"internalType":"bytes4"},{"name":"valueWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentURISet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentWalletSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"wallet","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"KeyAuthorized","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"operations","type":"bytes4[]","indexed":false,"internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","indexed":false,"internalType":"bytes32[]"}],"anonymous":false},{"type":"event","name":"KeyRevoked","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"OwnershipTransferred","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"Paid","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"SessionClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"SessionOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AccountDelegated","inputs":[{"name":"account","type":"address","internalType":"address"}]},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadWalletSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"KeyExpired","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"KeyUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotAuthorized","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotParty","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OperationNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"operation","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SessionIsClosed","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SessionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SpendLimitExceeded","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"commit","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"discover","inputs":[{"name":"query","type":"tuple","internalType":"struct IAGNT2.DiscoverQuery","components":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"minPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"slots","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"providers","type":"tuple[]","internalType":"struct IAGNT2.Provider[]","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"score","type":"uint16","internalType":"uint16"},{"name":"points","type":"uint64","internalType":"uint64"}]},{"name":"next","type":"uint32","internalType":"uint32"}],"stateMutability":"view"},{"type":"function","name":"discoverInvoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"filter","type":"tuple","internalType":"struct IAGNT2.ProviderFilter","components":[{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"}]},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getCommitment","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CommitmentView","components":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"revealableFrom","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint256","internalType":"uint256"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"frozen","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"reclaimSlot","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"reveal","inputs":[{"name":"commitSalt","type":"bytes32","internalType":"bytes32"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","indexed":false,"internalType":"bool"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CommitmentForfeited","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Committed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"revealableFrom","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"RevealRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Revealed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SlotReclaimed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slot","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeIneligible","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"reliability","type":"uint256","internalType":"uint256"},{"name":"minimum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitRequired","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitmentUnknown","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositBelowMinimum","inputs":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DuplicateCommitment","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NoProviderMatches","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"scanned","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"RateLimited","inputs":[{"name":"retryAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"RevealTooEarly","inputs":[{"name":"revealableFrom","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"RevealTooLate","inputs":[{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SlotInUse","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotUnknown","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
 
-// ActForSelector selects actFor(address,uint256,bytes).
-var ActForSelector = [4]byte{0xc0, 0x8c, 0x26, 0xbf}
+// CommitSelector selects commit(bytes32).
+var CommitSelector = [4]byte{0xf1, 0x4f, 0xcb, 0xc8}
 
-// ActForCall holds the arguments of actFor(address,uint256,bytes).
+// CommitCall holds the arguments of commit(bytes32).
 // Encode returns selector and arguments.
-func (x *ActForCall) Encode() []byte {
+func (x *CommitCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, ActForSelector[:])
+	copy(b, CommitSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeActForCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeActForCall(b []byte) (x ActForCall, err error) {
+// DecodeCommitCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCommitCall(b []byte) (x CommitCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("actFor: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// AgentOfSelector selects agentOf(address,uint64).
-var AgentOfSelector = [4]byte{0x06, 0x2f, 0xc8, 0x75}
-
-// AgentOfCall holds the arguments of agentOf(address,uint64).
-// Encode returns selector and arguments.
-func (x *AgentOfCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, AgentOfSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeAgentOfCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeAgentOfCall(b []byte) (x AgentOfCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("agentOf: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of agentOf.
-func (x *AgentOfReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeAgentOfReturn reads the return data of agentOf.
-func DecodeAgentOfReturn(b []byte) (x AgentOfReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("agentOf: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// AuthorizeKeySelector selects authorizeKey(address,uint64,uint256,bytes4[],bytes32[]).
-var AuthorizeKeySelector = [4]byte{0xb4, 0x59, 0xa7, 0xf5}
-
-// AuthorizeKeyCall holds the arguments of authorizeKey(address,uint64,uint256,bytes4[],bytes32[]).
-// Encode returns selector and arguments.
-func (x *AuthorizeKeyCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, AuthorizeKeySelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeAuthorizeKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeAuthorizeKeyCall(b []byte) (x AuthorizeKeyCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("authorizeKey: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// CloseSessionSelector selects closeSession(bytes32,bytes32).
-var CloseSessionSelector = [4]byte{0xa4, 0xa6, 0x33, 0xb3}
-
-// CloseSessionCall holds the arguments of closeSession(bytes32,bytes32).
-// Encode returns selector and arguments.
-func (x *CloseSessionCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, CloseSessionSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeCloseSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeCloseSessionCall(b []byte) (x CloseSessionCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("closeSession: %w", err)
+		return x, fmt.Errorf("commit: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -139,6 +60,80 @@ func DecodeDeregisterCall(b []byte) (x DeregisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("deregister: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DiscoverSelector selects discover((bytes32,bytes32,bytes32,uint256,uint256,uint32,uint16,uint32,uint32)).
+var DiscoverSelector = [4]byte{0xc5, 0xcd, 0x99, 0x81}
+
+// DiscoverCall holds the arguments of discover((bytes32,bytes32,bytes32,uint256,uint256,uint32,uint16,uint32,uint32)).
+// Encode returns selector and arguments.
+func (x *DiscoverCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DiscoverSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDiscoverCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDiscoverCall(b []byte) (x DiscoverCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discover: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of discover.
+func (x *DiscoverReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeDiscoverReturn reads the return data of discover.
+func DecodeDiscoverReturn(b []byte) (x DiscoverReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discover: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DiscoverInvokeSelector selects discoverInvoke(bytes32,bytes32,bytes32,uint32,(uint256,uint32,uint16,bytes32,bytes32),bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+var DiscoverInvokeSelector = [4]byte{0x24, 0x03, 0x12, 0x22}
+
+// DiscoverInvokeCall holds the arguments of discoverInvoke(bytes32,bytes32,bytes32,uint32,(uint256,uint32,uint16,bytes32,bytes32),bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+// Encode returns selector and arguments.
+func (x *DiscoverInvokeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DiscoverInvokeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDiscoverInvokeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDiscoverInvokeCall(b []byte) (x DiscoverInvokeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discoverInvoke: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of discoverInvoke.
+func (x *DiscoverInvokeReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeDiscoverInvokeReturn reads the return data of discoverInvoke.
+func DecodeDiscoverInvokeReturn(b []byte) (x DiscoverInvokeReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discoverInvoke: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -217,6 +212,43 @@ func DecodeGetCapabilityReturn(b []byte) (x GetCapabilityReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// GetCommitmentSelector selects getCommitment(address,bytes32).
+var GetCommitmentSelector = [4]byte{0x22, 0x55, 0x0a, 0x42}
+
+// GetCommitmentCall holds the arguments of getCommitment(address,bytes32).
+// Encode returns selector and arguments.
+func (x *GetCommitmentCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetCommitmentSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetCommitmentCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetCommitmentCall(b []byte) (x GetCommitmentCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getCommitment: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getCommitment.
+func (x *GetCommitmentReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetCommitmentReturn reads the return data of getCommitment.
+func DecodeGetCommitmentReturn(b []byte) (x GetCommitmentReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getCommitment: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // GetInteractionSelector selects getInteraction(bytes32).
 var GetInteractionSelector = [4]byte{0x42, 0x76, 0x16, 0xc6}
 
@@ -254,43 +286,6 @@ func DecodeGetInteractionReturn(b []byte) (x GetInteractionReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// GetKeySelector selects getKey(address,address).
-var GetKeySelector = [4]byte{0xbc, 0x29, 0x85, 0x53}
-
-// GetKeyCall holds the arguments of getKey(address,address).
-// Encode returns selector and arguments.
-func (x *GetKeyCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, GetKeySelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeGetKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetKeyCall(b []byte) (x GetKeyCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getKey: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of getKey.
-func (x *GetKeyReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeGetKeyReturn reads the return data of getKey.
-func DecodeGetKeyReturn(b []byte) (x GetKeyReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getKey: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
 // GetReputationSelector selects getReputation(address).
 var GetReputationSelector = [4]byte{0x9c, 0x89, 0xa0, 0xe2}
 
@@ -324,43 +319,6 @@ func DecodeGetReputationReturn(b []byte) (x GetReputationReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getReputation: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// GetSessionSelector selects getSession(bytes32).
-var GetSessionSelector = [4]byte{0x39, 0xb2, 0x40, 0xbd}
-
-// GetSessionCall holds the arguments of getSession(bytes32).
-// Encode returns selector and arguments.
-func (x *GetSessionCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, GetSessionSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeGetSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetSessionCall(b []byte) (x GetSessionCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getSession: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of getSession.
-func (x *GetSessionReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeGetSessionReturn reads the return data of getSession.
-func DecodeGetSessionReturn(b []byte) (x GetSessionReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("getSession: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -460,68 +418,31 @@ func DecodeInvokeReturn(b []byte) (x InvokeReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// OpenSessionSelector selects openSession(bytes32,address,bytes32,uint64).
-var OpenSessionSelector = [4]byte{0x9b, 0xdc, 0x8c, 0x97}
+// ReclaimSlotSelector selects reclaimSlot(bytes32,uint32).
+var ReclaimSlotSelector = [4]byte{0x58, 0x1d, 0xe1, 0x9f}
 
-// OpenSessionCall holds the arguments of openSession(bytes32,address,bytes32,uint64).
+// ReclaimSlotCall holds the arguments of reclaimSlot(bytes32,uint32).
 // Encode returns selector and arguments.
-func (x *OpenSessionCall) Encode() []byte {
+func (x *ReclaimSlotCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, OpenSessionSelector[:])
+	copy(b, ReclaimSlotSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeOpenSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeOpenSessionCall(b []byte) (x OpenSessionCall, err error) {
+// DecodeReclaimSlotCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeReclaimSlotCall(b []byte) (x ReclaimSlotCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("openSession: %w", err)
+		return x, fmt.Errorf("reclaimSlot: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// Encode returns the return data of openSession.
-func (x *OpenSessionReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
+// RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
+var RegisterSelector = [4]byte{0x3b, 0x07, 0xe1, 0xf7}
 
-// DecodeOpenSessionReturn reads the return data of openSession.
-func DecodeOpenSessionReturn(b []byte) (x OpenSessionReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("openSession: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// PaySelector selects pay(address).
-var PaySelector = [4]byte{0x0c, 0x11, 0xde, 0xdd}
-
-// PayCall holds the arguments of pay(address).
-// Encode returns selector and arguments.
-func (x *PayCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, PaySelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodePayCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodePayCall(b []byte) (x PayCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("pay: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
-var RegisterSelector = [4]byte{0x55, 0x49, 0x95, 0x8b}
-
-// RegisterCall holds the arguments of register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
+// RegisterCall holds the arguments of register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
 // Encode returns selector and arguments.
 func (x *RegisterCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -535,27 +456,6 @@ func DecodeRegisterCall(b []byte) (x RegisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("register: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// RegisterForSelector selects registerFor(uint64,string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
-var RegisterForSelector = [4]byte{0x18, 0xdc, 0x70, 0x94}
-
-// RegisterForCall holds the arguments of registerFor(uint64,string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
-// Encode returns selector and arguments.
-func (x *RegisterForCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, RegisterForSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeRegisterForCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeRegisterForCall(b []byte) (x RegisterForCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("registerFor: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -581,86 +481,39 @@ func DecodeRespondCall(b []byte) (x RespondCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// RevokeKeySelector selects revokeKey(address).
-var RevokeKeySelector = [4]byte{0x5a, 0xe7, 0xab, 0x32}
+// RevealSelector selects reveal(bytes32,bytes32,address,bytes32,bytes32,uint32,uint256,bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+var RevealSelector = [4]byte{0xd5, 0x55, 0x50, 0xb0}
 
-// RevokeKeyCall holds the arguments of revokeKey(address).
+// RevealCall holds the arguments of reveal(bytes32,bytes32,address,bytes32,bytes32,uint32,uint256,bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
 // Encode returns selector and arguments.
-func (x *RevokeKeyCall) Encode() []byte {
+func (x *RevealCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, RevokeKeySelector[:])
+	copy(b, RevealSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeRevokeKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeRevokeKeyCall(b []byte) (x RevokeKeyCall, err error) {
+// DecodeRevealCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRevealCall(b []byte) (x RevealCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("revokeKey: %w", err)
+		return x, fmt.Errorf("reveal: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// SetAgentURISelector selects setAgentURI(string).
-var SetAgentURISelector = [4]byte{0x3b, 0xc5, 0x86, 0xe3}
-
-// SetAgentURICall holds the arguments of setAgentURI(string).
-// Encode returns selector and arguments.
-func (x *SetAgentURICall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, SetAgentURISelector[:])
-	x.put(b[4:])
+// Encode returns the return data of reveal.
+func (x *RevealReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
 	return b
 }
 
-// DecodeSetAgentURICall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeSetAgentURICall(b []byte) (x SetAgentURICall, err error) {
+// DecodeRevealReturn reads the return data of reveal.
+func DecodeRevealReturn(b []byte) (x RevealReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("setAgentURI: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// SetAgentWalletSelector selects setAgentWallet(address,uint64,bytes).
-var SetAgentWalletSelector = [4]byte{0x76, 0x28, 0xdd, 0x07}
-
-// SetAgentWalletCall holds the arguments of setAgentWallet(address,uint64,bytes).
-// Encode returns selector and arguments.
-func (x *SetAgentWalletCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, SetAgentWalletSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeSetAgentWalletCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeSetAgentWalletCall(b []byte) (x SetAgentWalletCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("setAgentWallet: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// SetMetadataSelector selects setMetadata(string,bytes).
-var SetMetadataSelector = [4]byte{0x38, 0xe5, 0x89, 0x99}
-
-// SetMetadataCall holds the arguments of setMetadata(string,bytes).
-// Encode returns selector and arguments.
-func (x *SetMetadataCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, SetMetadataSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeSetMetadataCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeSetMetadataCall(b []byte) (x SetMetadataCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("setMetadata: %w", err)
+		return x, fmt.Errorf("reveal: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -686,27 +539,6 @@ func DecodeTopUpStakeCall(b []byte) (x TopUpStakeCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// TransferOwnershipSelector selects transferOwnership(address).
-var TransferOwnershipSelector = [4]byte{0xf2, 0xfd, 0xe3, 0x8b}
-
-// TransferOwnershipCall holds the arguments of transferOwnership(address).
-// Encode returns selector and arguments.
-func (x *TransferOwnershipCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, TransferOwnershipSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeTransferOwnershipCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeTransferOwnershipCall(b []byte) (x TransferOwnershipCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("transferOwnership: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
 // UpdateAgentSelector selects updateAgent(string,string,bytes32).
 var UpdateAgentSelector = [4]byte{0x39, 0xbf, 0x4c, 0xf3}
 
@@ -728,10 +560,10 @@ func DecodeUpdateAgentCall(b []byte) (x UpdateAgentCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// UpdateCapabilitiesSelector selects updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8)[],bytes32[]).
-var UpdateCapabilitiesSelector = [4]byte{0x54, 0xad, 0x30, 0x33}
+// UpdateCapabilitiesSelector selects updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],bytes32[]).
+var UpdateCapabilitiesSelector = [4]byte{0x42, 0xcc, 0x86, 0x1e}
 
-// UpdateCapabilitiesCall holds the arguments of updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8)[],bytes32[]).
+// UpdateCapabilitiesCall holds the arguments of updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],bytes32[]).
 // Encode returns selector and arguments.
 func (x *UpdateCapabilitiesCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -768,56 +600,6 @@ func DecodeWithdrawStakeCall(b []byte) (x WithdrawStakeCall, err error) {
 		return x, fmt.Errorf("withdrawStake: %w", err)
 	}
 	return x, codec.Whole(b, n)
-}
-
-// ActedForTopic is topic 0 of ActedFor(address,address,bytes4,uint256).
-var ActedForTopic = common.HexToHash("0xa18c18bc69ad7e0cd2bb3a1c886aaec5bd97b7e011052a44b3bdd752332f5130")
-
-// ActedForEvent is the event ActedFor(address,address,bytes4,uint256).
-type ActedForEvent struct {
-	Agent     common.Address
-	Actor     common.Address
-	Operation [4]byte
-	ValueWei  uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *ActedForEvent) Log(address common.Address) *types.Log {
-	d := eventActedForData{
-		Operation: x.Operation,
-		ValueWei:  x.ValueWei,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{ActedForTopic,
-		common.BytesToHash(x.Agent[:]),
-		common.BytesToHash(x.Actor[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeActedForEvent reads a log of this event.
-func DecodeActedForEvent(l *types.Log) (x ActedForEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != ActedForTopic {
-		return x, fmt.Errorf("event ActedFor: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventActedForData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event ActedFor: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Agent = common.BytesToAddress(l.Topics[1][:])
-	x.Actor = common.BytesToAddress(l.Topics[2][:])
-	x.Operation = d.Operation
-	x.ValueWei = d.ValueWei
-	return x, nil
 }
 
 // AgentDeregisteredTopic is topic 0 of AgentDeregistered(address,uint64).
@@ -920,50 +702,6 @@ func DecodeAgentRegisteredEvent(l *types.Log) (x AgentRegisteredEvent, err error
 	return x, nil
 }
 
-// AgentURISetTopic is topic 0 of AgentURISet(address,string).
-var AgentURISetTopic = common.HexToHash("0x6eceafbab51f634bef6a84d930de1c9662eb7eef70e6bd78352278ccca9767c7")
-
-// AgentURISetEvent is the event AgentURISet(address,string).
-type AgentURISetEvent struct {
-	Agent    common.Address
-	AgentURI string
-}
-
-// Log returns the event as emitted by address.
-func (x *AgentURISetEvent) Log(address common.Address) *types.Log {
-	d := eventAgentURISetData{
-		AgentURI: x.AgentURI,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [2]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentURISetTopic,
-		common.BytesToHash(x.Agent[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeAgentURISetEvent reads a log of this event.
-func DecodeAgentURISetEvent(l *types.Log) (x AgentURISetEvent, err error) {
-	if len(l.Topics) != 2 || l.Topics[0] != AgentURISetTopic {
-		return x, fmt.Errorf("event AgentURISet: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventAgentURISetData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event AgentURISet: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Agent = common.BytesToAddress(l.Topics[1][:])
-	x.AgentURI = d.AgentURI
-	return x, nil
-}
-
 // AgentUpdatedTopic is topic 0 of AgentUpdated(address,bytes32,string,string).
 var AgentUpdatedTopic = common.HexToHash("0x10885ee8a0bc1c038a7200a14c5fd4c25732a8f4a31d2f21af706dcab7f951b8")
 
@@ -1014,49 +752,6 @@ func DecodeAgentUpdatedEvent(l *types.Log) (x AgentUpdatedEvent, err error) {
 	return x, nil
 }
 
-// AgentWalletSetTopic is topic 0 of AgentWalletSet(address,address).
-var AgentWalletSetTopic = common.HexToHash("0xa6521281eca0d10c357872742171561a1301ead39a09fde4b3d5430644584bf8")
-
-// AgentWalletSetEvent is the event AgentWalletSet(address,address).
-type AgentWalletSetEvent struct {
-	Agent  common.Address
-	Wallet common.Address
-}
-
-// Log returns the event as emitted by address.
-func (x *AgentWalletSetEvent) Log(address common.Address) *types.Log {
-	d := eventAgentWalletSetData{}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{AgentWalletSetTopic,
-		common.BytesToHash(x.Agent[:]),
-		common.BytesToHash(x.Wallet[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeAgentWalletSetEvent reads a log of this event.
-func DecodeAgentWalletSetEvent(l *types.Log) (x AgentWalletSetEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != AgentWalletSetTopic {
-		return x, fmt.Errorf("event AgentWalletSet: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventAgentWalletSetData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event AgentWalletSet: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Agent = common.BytesToAddress(l.Topics[1][:])
-	x.Wallet = common.BytesToAddress(l.Topics[2][:])
-	return x, nil
-}
-
 // CapabilityRemovedTopic is topic 0 of CapabilityRemoved(address,bytes32).
 var CapabilityRemovedTopic = common.HexToHash("0xc724b29248dabd8ebef0b5c90e325e40c6f0917ad63625a5de8f3cf17c3b973e")
 
@@ -1100,26 +795,28 @@ func DecodeCapabilityRemovedEvent(l *types.Log) (x CapabilityRemovedEvent, err e
 	return x, nil
 }
 
-// CapabilityUpdatedTopic is topic 0 of CapabilityUpdated(address,bytes32,uint256,uint32,uint8,string).
-var CapabilityUpdatedTopic = common.HexToHash("0x96e3175f7a86e60242948dd0b6e3da66b7b42147cb71361ead0829731a59b7dc")
+// CapabilityUpdatedTopic is topic 0 of CapabilityUpdated(address,bytes32,uint256,uint32,uint8,bool,string).
+var CapabilityUpdatedTopic = common.HexToHash("0x16a23173759517d903a3d49fbcf2666b00bf8422cb35c582e755f69966251623")
 
-// CapabilityUpdatedEvent is the event CapabilityUpdated(address,bytes32,uint256,uint32,uint8,string).
+// CapabilityUpdatedEvent is the event CapabilityUpdated(address,bytes32,uint256,uint32,uint8,bool,string).
 type CapabilityUpdatedEvent struct {
-	Agent        common.Address
-	Capability   common.Hash
-	PriceWei     uint256.Int
-	LatencyMsP99 uint32
-	Class        uint8
-	Name         string
+	Agent          common.Address
+	Capability     common.Hash
+	PriceWei       uint256.Int
+	LatencyMsP99   uint32
+	Class          uint8
+	CommitRequired bool
+	Name           string
 }
 
 // Log returns the event as emitted by address.
 func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityUpdatedData{
-		PriceWei:     x.PriceWei,
-		LatencyMsP99: x.LatencyMsP99,
-		Class:        x.Class,
-		Name:         x.Name,
+		PriceWei:       x.PriceWei,
+		LatencyMsP99:   x.LatencyMsP99,
+		Class:          x.Class,
+		CommitRequired: x.CommitRequired,
+		Name:           x.Name,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
@@ -1152,7 +849,108 @@ func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err e
 	x.PriceWei = d.PriceWei
 	x.LatencyMsP99 = d.LatencyMsP99
 	x.Class = d.Class
+	x.CommitRequired = d.CommitRequired
 	x.Name = d.Name
+	return x, nil
+}
+
+// CommitmentForfeitedTopic is topic 0 of CommitmentForfeited(address,bytes32,uint256).
+var CommitmentForfeitedTopic = common.HexToHash("0xc3da66b8346fff3f9408519a63bb7492e5acf7a7e6ea0a1e0f4b7ca17704845e")
+
+// CommitmentForfeitedEvent is the event CommitmentForfeited(address,bytes32,uint256).
+type CommitmentForfeitedEvent struct {
+	Caller     common.Address
+	Commitment common.Hash
+	DepositWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *CommitmentForfeitedEvent) Log(address common.Address) *types.Log {
+	d := eventCommitmentForfeitedData{
+		DepositWei: x.DepositWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CommitmentForfeitedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeCommitmentForfeitedEvent reads a log of this event.
+func DecodeCommitmentForfeitedEvent(l *types.Log) (x CommitmentForfeitedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CommitmentForfeitedTopic {
+		return x, fmt.Errorf("event CommitmentForfeited: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCommitmentForfeitedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event CommitmentForfeited: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	return x, nil
+}
+
+// CommittedTopic is topic 0 of Committed(address,bytes32,uint256,uint64,uint64).
+var CommittedTopic = common.HexToHash("0x129a6a5911490785240d196d34ba21c3678fbbfab6fe43e0ac3b02c028ffe85b")
+
+// CommittedEvent is the event Committed(address,bytes32,uint256,uint64,uint64).
+type CommittedEvent struct {
+	Caller         common.Address
+	Commitment     common.Hash
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *CommittedEvent) Log(address common.Address) *types.Log {
+	d := eventCommittedData{
+		DepositWei:     x.DepositWei,
+		RevealableFrom: x.RevealableFrom,
+		Deadline:       x.Deadline,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CommittedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeCommittedEvent reads a log of this event.
+func DecodeCommittedEvent(l *types.Log) (x CommittedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CommittedTopic {
+		return x, fmt.Errorf("event Committed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCommittedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Committed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	x.RevealableFrom = d.RevealableFrom
+	x.Deadline = d.Deadline
 	return x, nil
 }
 
@@ -1268,105 +1066,6 @@ func DecodeInvokedEvent(l *types.Log) (x InvokedEvent, err error) {
 	return x, nil
 }
 
-// KeyAuthorizedTopic is topic 0 of KeyAuthorized(address,address,uint64,uint256,bytes4[],bytes32[]).
-var KeyAuthorizedTopic = common.HexToHash("0x3ad446b0a7568fc833594145f7f8756d1733505bd6a7f217e7901b439fce22ab")
-
-// KeyAuthorizedEvent is the event KeyAuthorized(address,address,uint64,uint256,bytes4[],bytes32[]).
-type KeyAuthorizedEvent struct {
-	Agent         common.Address
-	Key           common.Address
-	Expiry        uint64
-	SpendLimitWei uint256.Int
-	Operations    [][4]byte
-	Capabilities  []common.Hash
-}
-
-// Log returns the event as emitted by address.
-func (x *KeyAuthorizedEvent) Log(address common.Address) *types.Log {
-	d := eventKeyAuthorizedData{
-		Expiry:        x.Expiry,
-		SpendLimitWei: x.SpendLimitWei,
-		Operations:    x.Operations,
-		Capabilities:  x.Capabilities,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{KeyAuthorizedTopic,
-		common.BytesToHash(x.Agent[:]),
-		common.BytesToHash(x.Key[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeKeyAuthorizedEvent reads a log of this event.
-func DecodeKeyAuthorizedEvent(l *types.Log) (x KeyAuthorizedEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != KeyAuthorizedTopic {
-		return x, fmt.Errorf("event KeyAuthorized: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventKeyAuthorizedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event KeyAuthorized: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Agent = common.BytesToAddress(l.Topics[1][:])
-	x.Key = common.BytesToAddress(l.Topics[2][:])
-	x.Expiry = d.Expiry
-	x.SpendLimitWei = d.SpendLimitWei
-	x.Operations = d.Operations
-	x.Capabilities = d.Capabilities
-	return x, nil
-}
-
-// KeyRevokedTopic is topic 0 of KeyRevoked(address,address).
-var KeyRevokedTopic = common.HexToHash("0x14ce4f0c8c12936436b733974fb13d10fc13e8c41c06dc8e19d82001c93d7989")
-
-// KeyRevokedEvent is the event KeyRevoked(address,address).
-type KeyRevokedEvent struct {
-	Agent common.Address
-	Key   common.Address
-}
-
-// Log returns the event as emitted by address.
-func (x *KeyRevokedEvent) Log(address common.Address) *types.Log {
-	d := eventKeyRevokedData{}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{KeyRevokedTopic,
-		common.BytesToHash(x.Agent[:]),
-		common.BytesToHash(x.Key[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeKeyRevokedEvent reads a log of this event.
-func DecodeKeyRevokedEvent(l *types.Log) (x KeyRevokedEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != KeyRevokedTopic {
-		return x, fmt.Errorf("event KeyRevoked: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventKeyRevokedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event KeyRevoked: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Agent = common.BytesToAddress(l.Topics[1][:])
-	x.Key = common.BytesToAddress(l.Topics[2][:])
-	return x, nil
-}
-
 // MetadataSetTopic is topic 0 of MetadataSet(address,string,string,bytes).
 var MetadataSetTopic = common.HexToHash("0x15f5ce519653d3c6f348a3f9cc6f6ecf5a90ad2a7774ea30e3ac8cd48e959b74")
 
@@ -1413,99 +1112,6 @@ func DecodeMetadataSetEvent(l *types.Log) (x MetadataSetEvent, err error) {
 	x.Agent = common.BytesToAddress(l.Topics[1][:])
 	x.MetadataKey = d.MetadataKey
 	x.MetadataValue = d.MetadataValue
-	return x, nil
-}
-
-// OwnershipTransferredTopic is topic 0 of OwnershipTransferred(address,address,address).
-var OwnershipTransferredTopic = common.HexToHash("0xc8894f26f396ce8c004245c8b7cd1b92103a6e4302fcbab883987149ac01b7ec")
-
-// OwnershipTransferredEvent is the event OwnershipTransferred(address,address,address).
-type OwnershipTransferredEvent struct {
-	Agent         common.Address
-	PreviousOwner common.Address
-	NewOwner      common.Address
-}
-
-// Log returns the event as emitted by address.
-func (x *OwnershipTransferredEvent) Log(address common.Address) *types.Log {
-	d := eventOwnershipTransferredData{}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{OwnershipTransferredTopic,
-		common.BytesToHash(x.Agent[:]),
-		common.BytesToHash(x.PreviousOwner[:]),
-		common.BytesToHash(x.NewOwner[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeOwnershipTransferredEvent reads a log of this event.
-func DecodeOwnershipTransferredEvent(l *types.Log) (x OwnershipTransferredEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != OwnershipTransferredTopic {
-		return x, fmt.Errorf("event OwnershipTransferred: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventOwnershipTransferredData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event OwnershipTransferred: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Agent = common.BytesToAddress(l.Topics[1][:])
-	x.PreviousOwner = common.BytesToAddress(l.Topics[2][:])
-	x.NewOwner = common.BytesToAddress(l.Topics[3][:])
-	return x, nil
-}
-
-// PaidTopic is topic 0 of Paid(address,address,uint256).
-var PaidTopic = common.HexToHash("0x9def4e2802183d68ce90a6a226a2962b59298616c27165f12c4fbc5c84cdd778")
-
-// PaidEvent is the event Paid(address,address,uint256).
-type PaidEvent struct {
-	From      common.Address
-	To        common.Address
-	AmountWei uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *PaidEvent) Log(address common.Address) *types.Log {
-	d := eventPaidData{
-		AmountWei: x.AmountWei,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{PaidTopic,
-		common.BytesToHash(x.From[:]),
-		common.BytesToHash(x.To[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodePaidEvent reads a log of this event.
-func DecodePaidEvent(l *types.Log) (x PaidEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != PaidTopic {
-		return x, fmt.Errorf("event Paid: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventPaidData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event Paid: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.From = common.BytesToAddress(l.Topics[1][:])
-	x.To = common.BytesToAddress(l.Topics[2][:])
-	x.AmountWei = d.AmountWei
 	return x, nil
 }
 
@@ -1580,106 +1186,147 @@ func DecodeRespondedEvent(l *types.Log) (x RespondedEvent, err error) {
 	return x, nil
 }
 
-// SessionClosedTopic is topic 0 of SessionClosed(bytes32,address,address,bytes32).
-var SessionClosedTopic = common.HexToHash("0x946bac42c3eaa28005e16d0831902d64967bca398a2ad3a22eb54023e13172c8")
+// RevealRefundedTopic is topic 0 of RevealRefunded(bytes32,address,address,uint256).
+var RevealRefundedTopic = common.HexToHash("0x8f1db6fce8d18b147f427ee0876400534db5713c3360822daf9e928055bd2de9")
 
-// SessionClosedEvent is the event SessionClosed(bytes32,address,address,bytes32).
-type SessionClosedEvent struct {
+// RevealRefundedEvent is the event RevealRefunded(bytes32,address,address,uint256).
+type RevealRefundedEvent struct {
 	Id          common.Hash
-	Agent       common.Address
-	Peer        common.Address
-	ContextHash common.Hash
+	Caller      common.Address
+	Callee      common.Address
+	RefundedWei uint256.Int
 }
 
 // Log returns the event as emitted by address.
-func (x *SessionClosedEvent) Log(address common.Address) *types.Log {
-	d := eventSessionClosedData{
-		ContextHash: x.ContextHash,
+func (x *RevealRefundedEvent) Log(address common.Address) *types.Log {
+	d := eventRevealRefundedData{
+		RefundedWei: x.RefundedWei,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
 	l := &struct {
 		types.Log
 		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{SessionClosedTopic,
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RevealRefundedTopic,
 		x.Id,
-		common.BytesToHash(x.Agent[:]),
-		common.BytesToHash(x.Peer[:]),
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
 	}}
 	l.Topics = l.topics[:]
 	return &l.Log
 }
 
-// DecodeSessionClosedEvent reads a log of this event.
-func DecodeSessionClosedEvent(l *types.Log) (x SessionClosedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != SessionClosedTopic {
-		return x, fmt.Errorf("event SessionClosed: %w: topics", codec.ErrNotCanonical)
+// DecodeRevealRefundedEvent reads a log of this event.
+func DecodeRevealRefundedEvent(l *types.Log) (x RevealRefundedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != RevealRefundedTopic {
+		return x, fmt.Errorf("event RevealRefunded: %w: topics", codec.ErrNotCanonical)
 	}
-	var d eventSessionClosedData
+	var d eventRevealRefundedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("event SessionClosed: %w", err)
+		return x, fmt.Errorf("event RevealRefunded: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
 	}
 	x.Id = l.Topics[1]
-	x.Agent = common.BytesToAddress(l.Topics[2][:])
-	x.Peer = common.BytesToAddress(l.Topics[3][:])
-	x.ContextHash = d.ContextHash
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.RefundedWei = d.RefundedWei
 	return x, nil
 }
 
-// SessionOpenedTopic is topic 0 of SessionOpened(bytes32,address,address,bytes32,uint64).
-var SessionOpenedTopic = common.HexToHash("0xf4935c026007449d37dfab0a6e6ff6e991a62a8767e5c4e4f1e36d02999f4d23")
+// RevealedTopic is topic 0 of Revealed(address,bytes32,uint256).
+var RevealedTopic = common.HexToHash("0x207838251e7320c3a2be823a5e38f86f91d3c24b992bbf56f96c06b2d356b967")
 
-// SessionOpenedEvent is the event SessionOpened(bytes32,address,address,bytes32,uint64).
-type SessionOpenedEvent struct {
-	Id          common.Hash
-	Agent       common.Address
-	Peer        common.Address
-	ContextHash common.Hash
-	Expiry      uint64
+// RevealedEvent is the event Revealed(address,bytes32,uint256).
+type RevealedEvent struct {
+	Caller     common.Address
+	Commitment common.Hash
+	DepositWei uint256.Int
 }
 
 // Log returns the event as emitted by address.
-func (x *SessionOpenedEvent) Log(address common.Address) *types.Log {
-	d := eventSessionOpenedData{
-		ContextHash: x.ContextHash,
-		Expiry:      x.Expiry,
+func (x *RevealedEvent) Log(address common.Address) *types.Log {
+	d := eventRevealedData{
+		DepositWei: x.DepositWei,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
 	l := &struct {
 		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{SessionOpenedTopic,
-		x.Id,
-		common.BytesToHash(x.Agent[:]),
-		common.BytesToHash(x.Peer[:]),
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{RevealedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
 	}}
 	l.Topics = l.topics[:]
 	return &l.Log
 }
 
-// DecodeSessionOpenedEvent reads a log of this event.
-func DecodeSessionOpenedEvent(l *types.Log) (x SessionOpenedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != SessionOpenedTopic {
-		return x, fmt.Errorf("event SessionOpened: %w: topics", codec.ErrNotCanonical)
+// DecodeRevealedEvent reads a log of this event.
+func DecodeRevealedEvent(l *types.Log) (x RevealedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != RevealedTopic {
+		return x, fmt.Errorf("event Revealed: %w: topics", codec.ErrNotCanonical)
 	}
-	var d eventSessionOpenedData
+	var d eventRevealedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("event SessionOpened: %w", err)
+		return x, fmt.Errorf("event Revealed: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
 	}
-	x.Id = l.Topics[1]
-	x.Agent = common.BytesToAddress(l.Topics[2][:])
-	x.Peer = common.BytesToAddress(l.Topics[3][:])
-	x.ContextHash = d.ContextHash
-	x.Expiry = d.Expiry
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	return x, nil
+}
+
+// SlotReclaimedTopic is topic 0 of SlotReclaimed(address,bytes32,uint32).
+var SlotReclaimedTopic = common.HexToHash("0x0ced060fc772bfddc327314647aae3fc6f2e959980a33ed63146917e865f3373")
+
+// SlotReclaimedEvent is the event SlotReclaimed(address,bytes32,uint32).
+type SlotReclaimedEvent struct {
+	Agent      common.Address
+	Capability common.Hash
+	Slot       uint32
+}
+
+// Log returns the event as emitted by address.
+func (x *SlotReclaimedEvent) Log(address common.Address) *types.Log {
+	d := eventSlotReclaimedData{
+		Slot: x.Slot,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{SlotReclaimedTopic,
+		common.BytesToHash(x.Agent[:]),
+		x.Capability,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeSlotReclaimedEvent reads a log of this event.
+func DecodeSlotReclaimedEvent(l *types.Log) (x SlotReclaimedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != SlotReclaimedTopic {
+		return x, fmt.Errorf("event SlotReclaimed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSlotReclaimedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event SlotReclaimed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Capability = l.Topics[2]
+	x.Slot = d.Slot
 	return x, nil
 }
 
@@ -1831,21 +1478,6 @@ type Revert interface {
 	Encode() []byte
 }
 
-// AccountDelegatedErrorSelector selects the error AccountDelegated(address).
-var AccountDelegatedErrorSelector = [4]byte{0x60, 0xbe, 0xe3, 0xfc}
-
-// Encode returns selector and arguments.
-func (x *AccountDelegated) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, AccountDelegatedErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *AccountDelegated) Error() string {
-	return fmt.Sprintf("AccountDelegated(account %v)", x.Account)
-}
-
 // AlreadyRegisteredErrorSelector selects the error AlreadyRegistered(address).
 var AlreadyRegisteredErrorSelector = [4]byte{0x45, 0xed, 0x80, 0xe9}
 
@@ -1876,21 +1508,6 @@ func (x *BadAttestation) Error() string {
 	return fmt.Sprintf("BadAttestation(recovered %v, callee %v)", x.Recovered, x.Callee)
 }
 
-// BadWalletSignatureErrorSelector selects the error BadWalletSignature(address,address).
-var BadWalletSignatureErrorSelector = [4]byte{0x1f, 0xe1, 0x61, 0xc9}
-
-// Encode returns selector and arguments.
-func (x *BadWalletSignature) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, BadWalletSignatureErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *BadWalletSignature) Error() string {
-	return fmt.Sprintf("BadWalletSignature(recovered %v, wallet %v)", x.Recovered, x.Wallet)
-}
-
 // CalleeInactiveErrorSelector selects the error CalleeInactive(address).
 var CalleeInactiveErrorSelector = [4]byte{0x00, 0xcc, 0xcd, 0xbf}
 
@@ -1903,6 +1520,21 @@ func (x *CalleeInactive) Encode() []byte {
 }
 
 func (x *CalleeInactive) Error() string { return fmt.Sprintf("CalleeInactive(callee %v)", x.Callee) }
+
+// CalleeIneligibleErrorSelector selects the error CalleeIneligible(address,uint256,uint256).
+var CalleeIneligibleErrorSelector = [4]byte{0xb0, 0xdd, 0x75, 0xbe}
+
+// Encode returns selector and arguments.
+func (x *CalleeIneligible) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CalleeIneligibleErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CalleeIneligible) Error() string {
+	return fmt.Sprintf("CalleeIneligible(callee %v, reliability %v, minimum %v)", x.Callee, x.Reliability.Dec(), x.Minimum.Dec())
+}
 
 // CalleeUnknownErrorSelector selects the error CalleeUnknown(address).
 var CalleeUnknownErrorSelector = [4]byte{0xd5, 0xdb, 0x6f, 0xca}
@@ -1917,21 +1549,6 @@ func (x *CalleeUnknown) Encode() []byte {
 
 func (x *CalleeUnknown) Error() string { return fmt.Sprintf("CalleeUnknown(callee %v)", x.Callee) }
 
-// CapabilityNotAllowedErrorSelector selects the error CapabilityNotAllowed(address,bytes32).
-var CapabilityNotAllowedErrorSelector = [4]byte{0x8f, 0x68, 0xc9, 0xfb}
-
-// Encode returns selector and arguments.
-func (x *CapabilityNotAllowed) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, CapabilityNotAllowedErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *CapabilityNotAllowed) Error() string {
-	return fmt.Sprintf("CapabilityNotAllowed(key %v, capability %v)", x.Key, x.Capability)
-}
-
 // CapabilityUnknownErrorSelector selects the error CapabilityUnknown(address,bytes32).
 var CapabilityUnknownErrorSelector = [4]byte{0x1a, 0xb8, 0x27, 0x91}
 
@@ -1945,6 +1562,36 @@ func (x *CapabilityUnknown) Encode() []byte {
 
 func (x *CapabilityUnknown) Error() string {
 	return fmt.Sprintf("CapabilityUnknown(callee %v, capability %v)", x.Callee, x.Capability)
+}
+
+// CommitRequiredErrorSelector selects the error CommitRequired(address,bytes32).
+var CommitRequiredErrorSelector = [4]byte{0x82, 0xd8, 0xe4, 0xd5}
+
+// Encode returns selector and arguments.
+func (x *CommitRequired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CommitRequiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CommitRequired) Error() string {
+	return fmt.Sprintf("CommitRequired(callee %v, capability %v)", x.Callee, x.Capability)
+}
+
+// CommitmentUnknownErrorSelector selects the error CommitmentUnknown(bytes32).
+var CommitmentUnknownErrorSelector = [4]byte{0x71, 0xbe, 0x1c, 0xfc}
+
+// Encode returns selector and arguments.
+func (x *CommitmentUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CommitmentUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CommitmentUnknown) Error() string {
+	return fmt.Sprintf("CommitmentUnknown(commitment %v)", x.Commitment)
 }
 
 // ContractCreationUnsupportedErrorSelector selects the error ContractCreationUnsupported().
@@ -1990,6 +1637,36 @@ func (x *DACommitmentMismatch) Error() string {
 	return fmt.Sprintf("DACommitmentMismatch(expected %v, contentHash %v)", x.Expected, x.ContentHash)
 }
 
+// DepositBelowMinimumErrorSelector selects the error DepositBelowMinimum(uint256,uint256).
+var DepositBelowMinimumErrorSelector = [4]byte{0xed, 0x28, 0xd0, 0x89}
+
+// Encode returns selector and arguments.
+func (x *DepositBelowMinimum) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DepositBelowMinimumErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DepositBelowMinimum) Error() string {
+	return fmt.Sprintf("DepositBelowMinimum(depositWei %v, minimumWei %v)", x.DepositWei.Dec(), x.MinimumWei.Dec())
+}
+
+// DuplicateCommitmentErrorSelector selects the error DuplicateCommitment(bytes32).
+var DuplicateCommitmentErrorSelector = [4]byte{0x37, 0xf0, 0x9b, 0x26}
+
+// Encode returns selector and arguments.
+func (x *DuplicateCommitment) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DuplicateCommitmentErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DuplicateCommitment) Error() string {
+	return fmt.Sprintf("DuplicateCommitment(commitment %v)", x.Commitment)
+}
+
 // DuplicateInteractionErrorSelector selects the error DuplicateInteraction(bytes32).
 var DuplicateInteractionErrorSelector = [4]byte{0xaf, 0x09, 0x3e, 0x82}
 
@@ -2004,19 +1681,6 @@ func (x *DuplicateInteraction) Encode() []byte {
 func (x *DuplicateInteraction) Error() string {
 	return fmt.Sprintf("DuplicateInteraction(id %v)", x.Id)
 }
-
-// DuplicateSessionErrorSelector selects the error DuplicateSession(bytes32).
-var DuplicateSessionErrorSelector = [4]byte{0x00, 0xe5, 0x78, 0x39}
-
-// Encode returns selector and arguments.
-func (x *DuplicateSession) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DuplicateSessionErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *DuplicateSession) Error() string { return fmt.Sprintf("DuplicateSession(id %v)", x.Id) }
 
 // FieldOutOfRangeErrorSelector selects the error FieldOutOfRange(string).
 var FieldOutOfRangeErrorSelector = [4]byte{0x6a, 0x0b, 0x23, 0x7d}
@@ -2089,36 +1753,6 @@ func (x *InteractionUnknown) Encode() []byte {
 
 func (x *InteractionUnknown) Error() string { return fmt.Sprintf("InteractionUnknown(id %v)", x.Id) }
 
-// KeyExpiredErrorSelector selects the error KeyExpired(address,uint64).
-var KeyExpiredErrorSelector = [4]byte{0x33, 0xe3, 0xc2, 0xd0}
-
-// Encode returns selector and arguments.
-func (x *KeyExpired) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, KeyExpiredErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *KeyExpired) Error() string {
-	return fmt.Sprintf("KeyExpired(key %v, expiry %v)", x.Key, x.Expiry)
-}
-
-// KeyUnknownErrorSelector selects the error KeyUnknown(address,address).
-var KeyUnknownErrorSelector = [4]byte{0x16, 0x12, 0x46, 0x90}
-
-// Encode returns selector and arguments.
-func (x *KeyUnknown) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, KeyUnknownErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *KeyUnknown) Error() string {
-	return fmt.Sprintf("KeyUnknown(agent %v, key %v)", x.Agent, x.Key)
-}
-
 // MalformedCalldataErrorSelector selects the error MalformedCalldata().
 var MalformedCalldataErrorSelector = [4]byte{0x59, 0x17, 0x0b, 0xf0}
 
@@ -2145,19 +1779,19 @@ func (x *NoCodeAtTarget) Encode() []byte {
 
 func (x *NoCodeAtTarget) Error() string { return fmt.Sprintf("NoCodeAtTarget(target %v)", x.Target) }
 
-// NotAuthorizedErrorSelector selects the error NotAuthorized(address,address).
-var NotAuthorizedErrorSelector = [4]byte{0xc5, 0x5d, 0xdc, 0x97}
+// NoProviderMatchesErrorSelector selects the error NoProviderMatches(bytes32,uint32).
+var NoProviderMatchesErrorSelector = [4]byte{0x04, 0xe8, 0xef, 0x77}
 
 // Encode returns selector and arguments.
-func (x *NotAuthorized) Encode() []byte {
+func (x *NoProviderMatches) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, NotAuthorizedErrorSelector[:])
+	copy(b, NoProviderMatchesErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *NotAuthorized) Error() string {
-	return fmt.Sprintf("NotAuthorized(agent %v, sender %v)", x.Agent, x.Sender)
+func (x *NoProviderMatches) Error() string {
+	return fmt.Sprintf("NoProviderMatches(capability %v, scanned %v)", x.Capability, x.Scanned)
 }
 
 // NotCalleeErrorSelector selects the error NotCallee(address,address).
@@ -2174,19 +1808,6 @@ func (x *NotCallee) Encode() []byte {
 func (x *NotCallee) Error() string {
 	return fmt.Sprintf("NotCallee(sender %v, callee %v)", x.Sender, x.Callee)
 }
-
-// NotPartyErrorSelector selects the error NotParty(bytes32,address).
-var NotPartyErrorSelector = [4]byte{0x72, 0x3b, 0xbd, 0x35}
-
-// Encode returns selector and arguments.
-func (x *NotParty) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, NotPartyErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *NotParty) Error() string { return fmt.Sprintf("NotParty(id %v, sender %v)", x.Id, x.Sender) }
 
 // NotRegisteredErrorSelector selects the error NotRegistered(address).
 var NotRegisteredErrorSelector = [4]byte{0xbf, 0xc6, 0xc3, 0x37}
@@ -2214,21 +1835,6 @@ func (x *NothingToWithdraw) Encode() []byte {
 
 func (x *NothingToWithdraw) Error() string {
 	return fmt.Sprintf("NothingToWithdraw(agent %v)", x.Agent)
-}
-
-// OperationNotAllowedErrorSelector selects the error OperationNotAllowed(address,bytes4).
-var OperationNotAllowedErrorSelector = [4]byte{0xe5, 0x23, 0xbd, 0x31}
-
-// Encode returns selector and arguments.
-func (x *OperationNotAllowed) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, OperationNotAllowedErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *OperationNotAllowed) Error() string {
-	return fmt.Sprintf("OperationNotAllowed(key %v, operation 0x%x)", x.Key, x.Operation)
 }
 
 // OutOfGasErrorSelector selects the error OutOfGas(uint64,uint64).
@@ -2276,6 +1882,19 @@ func (x *PriceAboveMaximum) Error() string {
 	return fmt.Sprintf("PriceAboveMaximum(priceWei %v, maxPriceWei %v)", x.PriceWei.Dec(), x.MaxPriceWei.Dec())
 }
 
+// RateLimitedErrorSelector selects the error RateLimited(uint64).
+var RateLimitedErrorSelector = [4]byte{0xfd, 0x4b, 0xa1, 0x09}
+
+// Encode returns selector and arguments.
+func (x *RateLimited) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RateLimitedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RateLimited) Error() string { return fmt.Sprintf("RateLimited(retryAt %v)", x.RetryAt) }
+
 // ResultHashInvalidErrorSelector selects the error ResultHashInvalid(bytes32,uint8).
 var ResultHashInvalidErrorSelector = [4]byte{0x86, 0x3f, 0x0d, 0xc0}
 
@@ -2291,6 +1910,34 @@ func (x *ResultHashInvalid) Error() string {
 	return fmt.Sprintf("ResultHashInvalid(resultHash %v, status %v)", x.ResultHash, x.Status)
 }
 
+// RevealTooEarlyErrorSelector selects the error RevealTooEarly(uint64).
+var RevealTooEarlyErrorSelector = [4]byte{0x1e, 0x9b, 0x89, 0x9f}
+
+// Encode returns selector and arguments.
+func (x *RevealTooEarly) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevealTooEarlyErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RevealTooEarly) Error() string {
+	return fmt.Sprintf("RevealTooEarly(revealableFrom %v)", x.RevealableFrom)
+}
+
+// RevealTooLateErrorSelector selects the error RevealTooLate(uint64).
+var RevealTooLateErrorSelector = [4]byte{0x85, 0x97, 0x72, 0x97}
+
+// Encode returns selector and arguments.
+func (x *RevealTooLate) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevealTooLateErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RevealTooLate) Error() string { return fmt.Sprintf("RevealTooLate(deadline %v)", x.Deadline) }
+
 // SelfInvocationErrorSelector selects the error SelfInvocation(address).
 var SelfInvocationErrorSelector = [4]byte{0xfa, 0x43, 0xa1, 0x69}
 
@@ -2304,47 +1951,34 @@ func (x *SelfInvocation) Encode() []byte {
 
 func (x *SelfInvocation) Error() string { return fmt.Sprintf("SelfInvocation(agent %v)", x.Agent) }
 
-// SessionIsClosedErrorSelector selects the error SessionIsClosed(bytes32,uint64).
-var SessionIsClosedErrorSelector = [4]byte{0x41, 0xc2, 0xbb, 0x9b}
+// SlotInUseErrorSelector selects the error SlotInUse(address,bytes32).
+var SlotInUseErrorSelector = [4]byte{0x67, 0xee, 0xd7, 0xb7}
 
 // Encode returns selector and arguments.
-func (x *SessionIsClosed) Encode() []byte {
+func (x *SlotInUse) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, SessionIsClosedErrorSelector[:])
+	copy(b, SlotInUseErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *SessionIsClosed) Error() string {
-	return fmt.Sprintf("SessionIsClosed(id %v, closedAt %v)", x.Id, x.ClosedAt)
+func (x *SlotInUse) Error() string {
+	return fmt.Sprintf("SlotInUse(agent %v, capability %v)", x.Agent, x.Capability)
 }
 
-// SessionUnknownErrorSelector selects the error SessionUnknown(bytes32).
-var SessionUnknownErrorSelector = [4]byte{0x22, 0x62, 0xa8, 0x32}
+// SlotUnknownErrorSelector selects the error SlotUnknown(bytes32,uint32).
+var SlotUnknownErrorSelector = [4]byte{0x84, 0xea, 0x1b, 0x76}
 
 // Encode returns selector and arguments.
-func (x *SessionUnknown) Encode() []byte {
+func (x *SlotUnknown) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, SessionUnknownErrorSelector[:])
+	copy(b, SlotUnknownErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *SessionUnknown) Error() string { return fmt.Sprintf("SessionUnknown(id %v)", x.Id) }
-
-// SpendLimitExceededErrorSelector selects the error SpendLimitExceeded(address,uint256,uint256,uint256).
-var SpendLimitExceededErrorSelector = [4]byte{0x3b, 0x1e, 0xf2, 0xdc}
-
-// Encode returns selector and arguments.
-func (x *SpendLimitExceeded) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, SpendLimitExceededErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *SpendLimitExceeded) Error() string {
-	return fmt.Sprintf("SpendLimitExceeded(key %v, spentWei %v, valueWei %v, spendLimitWei %v)", x.Key, x.SpentWei.Dec(), x.ValueWei.Dec(), x.SpendLimitWei.Dec())
+func (x *SlotUnknown) Error() string {
+	return fmt.Sprintf("SlotUnknown(capability %v, slot %v)", x.Capability, x.Slot)
 }
 
 // StakeBelowMinimumErrorSelector selects the error StakeBelowMinimum(uint256,uint256).
@@ -2441,11 +2075,6 @@ func DecodeRevert(data []byte) Revert {
 		return nil
 	}
 	switch [4]byte(data[:4]) {
-	case AccountDelegatedErrorSelector:
-		var x AccountDelegated
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
 	case AlreadyRegisteredErrorSelector:
 		var x AlreadyRegistered
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -2456,13 +2085,13 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case BadWalletSignatureErrorSelector:
-		var x BadWalletSignature
+	case CalleeInactiveErrorSelector:
+		var x CalleeInactive
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case CalleeInactiveErrorSelector:
-		var x CalleeInactive
+	case CalleeIneligibleErrorSelector:
+		var x CalleeIneligible
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2471,13 +2100,18 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case CapabilityNotAllowedErrorSelector:
-		var x CapabilityNotAllowed
+	case CapabilityUnknownErrorSelector:
+		var x CapabilityUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case CapabilityUnknownErrorSelector:
-		var x CapabilityUnknown
+	case CommitRequiredErrorSelector:
+		var x CommitRequired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CommitmentUnknownErrorSelector:
+		var x CommitmentUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2496,13 +2130,18 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case DuplicateInteractionErrorSelector:
-		var x DuplicateInteraction
+	case DepositBelowMinimumErrorSelector:
+		var x DepositBelowMinimum
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case DuplicateSessionErrorSelector:
-		var x DuplicateSession
+	case DuplicateCommitmentErrorSelector:
+		var x DuplicateCommitment
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DuplicateInteractionErrorSelector:
+		var x DuplicateInteraction
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2531,16 +2170,6 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case KeyExpiredErrorSelector:
-		var x KeyExpired
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case KeyUnknownErrorSelector:
-		var x KeyUnknown
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
 	case MalformedCalldataErrorSelector:
 		var x MalformedCalldata
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -2551,18 +2180,13 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case NotAuthorizedErrorSelector:
-		var x NotAuthorized
+	case NoProviderMatchesErrorSelector:
+		var x NoProviderMatches
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
 	case NotCalleeErrorSelector:
 		var x NotCallee
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case NotPartyErrorSelector:
-		var x NotParty
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2573,11 +2197,6 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case NothingToWithdrawErrorSelector:
 		var x NothingToWithdraw
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case OperationNotAllowedErrorSelector:
-		var x OperationNotAllowed
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2596,8 +2215,23 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case RateLimitedErrorSelector:
+		var x RateLimited
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case ResultHashInvalidErrorSelector:
 		var x ResultHashInvalid
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case RevealTooEarlyErrorSelector:
+		var x RevealTooEarly
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case RevealTooLateErrorSelector:
+		var x RevealTooLate
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2606,18 +2240,13 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case SessionIsClosedErrorSelector:
-		var x SessionIsClosed
+	case SlotInUseErrorSelector:
+		var x SlotInUse
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case SessionUnknownErrorSelector:
-		var x SessionUnknown
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case SpendLimitExceededErrorSelector:
-		var x SpendLimitExceeded
+	case SlotUnknownErrorSelector:
+		var x SlotUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2655,227 +2284,26 @@ func DecodeRevert(data []byte) Revert {
 	return nil
 }
 
-// ActForCall has the ABI layout of the Solidity type or argument list of that name.
-type ActForCall struct {
-	Agent     common.Address
-	ValueWei  uint256.Int
-	Operation []byte
+// CommitCall has the ABI layout of the Solidity type or argument list of that name.
+type CommitCall struct {
+	Commitment common.Hash
 }
 
-func (x *ActForCall) size() int {
-	n := 96
-	n += 32 + codec.Padded(len(x.Operation))
-	return n
-}
-
-func (x *ActForCall) put(b []byte) {
-	tail := 96
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutUint256(b[32:], &x.ValueWei)
-	codec.PutUint64(b[64:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Operation)
-	_ = tail
-}
-
-func (x *ActForCall) get(b []byte) (used int, err error) {
-	tail := 96
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 64, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Operation = v
-		tail += n
-	}
-	return tail, nil
-}
-
-// AgentOfCall has the ABI layout of the Solidity type or argument list of that name.
-type AgentOfCall struct {
-	Owner common.Address
-	Index uint64
-}
-
-func (x *AgentOfCall) size() int {
-	n := 64
-	return n
-}
-
-func (x *AgentOfCall) put(b []byte) {
-	codec.PutAddress(b[0:], x.Owner)
-	codec.PutUint64(b[32:], uint64(x.Index))
-}
-
-func (x *AgentOfCall) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Owner, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Index, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// AgentOfReturn has the ABI layout of the Solidity type or argument list of that name.
-type AgentOfReturn struct {
-	Ret0 common.Address
-}
-
-func (x *AgentOfReturn) size() int {
+func (x *CommitCall) size() int {
 	n := 32
 	return n
 }
 
-func (x *AgentOfReturn) put(b []byte) {
-	codec.PutAddress(b[0:], x.Ret0)
+func (x *CommitCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Commitment
 }
 
-func (x *AgentOfReturn) get(b []byte) (used int, err error) {
+func (x *CommitCall) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Ret0, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// AuthorizeKeyCall has the ABI layout of the Solidity type or argument list of that name.
-type AuthorizeKeyCall struct {
-	Key           common.Address
-	Expiry        uint64
-	SpendLimitWei uint256.Int
-	Operations    [][4]byte
-	Capabilities  []common.Hash
-}
-
-func (x *AuthorizeKeyCall) size() int {
-	n := 160
-	n += 32 + 32*len(x.Operations)
-	n += 32 + 32*len(x.Capabilities)
-	return n
-}
-
-func (x *AuthorizeKeyCall) put(b []byte) {
-	tail := 160
-	codec.PutAddress(b[0:], x.Key)
-	codec.PutUint64(b[32:], uint64(x.Expiry))
-	codec.PutUint256(b[64:], &x.SpendLimitWei)
-	codec.PutUint64(b[96:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
-	tail += 32
-	for i := range x.Operations {
-		clear(b[tail : tail+32])
-		*(*[4]byte)(b[tail:]) = x.Operations[i]
-		tail += 32
-	}
-	codec.PutUint64(b[128:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
-	tail += 32
-	for i := range x.Capabilities {
-		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
-		tail += 32
-	}
-	_ = tail
-}
-
-func (x *AuthorizeKeyCall) get(b []byte) (used int, err error) {
-	tail := 160
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Key, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 96, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Operations = make([][4]byte, count)
-		}
-		for i := range x.Operations {
-			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
-	}
-	if err = codec.GetOffset(b, 128, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Capabilities = make([]common.Hash, count)
-		}
-		for i := range x.Capabilities {
-			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
-	}
-	return tail, nil
-}
-
-// CloseSessionCall has the ABI layout of the Solidity type or argument list of that name.
-type CloseSessionCall struct {
-	Id          common.Hash
-	ContextHash common.Hash
-}
-
-func (x *CloseSessionCall) size() int {
-	n := 64
-	return n
-}
-
-func (x *CloseSessionCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-	*(*[32]byte)(b[32:]) = x.ContextHash
-}
-
-func (x *CloseSessionCall) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.ContextHash, err = codec.GetHash(b, 32); err != nil {
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2897,6 +2325,193 @@ func (x *DeregisterCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// DiscoverCall has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverCall struct {
+	Query DiscoverQuery
+}
+
+func (x *DiscoverCall) size() int {
+	n := 288
+	return n
+}
+
+func (x *DiscoverCall) put(b []byte) {
+	x.Query.put(b[0:])
+}
+
+func (x *DiscoverCall) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Query.get(b[0 : 0+288]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DiscoverReturn has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverReturn struct {
+	Providers []Provider
+	Next      uint32
+}
+
+func (x *DiscoverReturn) size() int {
+	n := 64
+	n += 32
+	for i := range x.Providers {
+		n += 32 + x.Providers[i].size()
+	}
+	return n
+}
+
+func (x *DiscoverReturn) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Providers)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Providers)
+		for i := range x.Providers {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Providers[i].put(b[base+next:])
+			next += x.Providers[i].size()
+		}
+		tail = base + next
+	}
+	codec.PutUint64(b[32:], uint64(x.Next))
+	_ = tail
+}
+
+func (x *DiscoverReturn) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Providers = make([]Provider, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Providers {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Providers[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Next = uint32(v)
+	}
+	return tail, nil
+}
+
+// DiscoverInvokeCall has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverInvokeCall struct {
+	Salt          common.Hash
+	Capability    common.Hash
+	ParamsHash    common.Hash
+	TtlSeconds    uint32
+	Filter        ProviderFilter
+	SessionId     common.Hash
+	CompositionId common.Hash
+	Da            DAPointer
+}
+
+func (x *DiscoverInvokeCall) size() int {
+	n := 480
+	return n
+}
+
+func (x *DiscoverInvokeCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Salt
+	*(*[32]byte)(b[32:]) = x.Capability
+	*(*[32]byte)(b[64:]) = x.ParamsHash
+	codec.PutUint64(b[96:], uint64(x.TtlSeconds))
+	x.Filter.put(b[128:])
+	*(*[32]byte)(b[288:]) = x.SessionId
+	*(*[32]byte)(b[320:]) = x.CompositionId
+	x.Da.put(b[352:])
+}
+
+func (x *DiscoverInvokeCall) get(b []byte) (used int, err error) {
+	tail := 480
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Salt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ParamsHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if _, err = x.Filter.get(b[128 : 128+160]); err != nil {
+		return 0, err
+	}
+	if x.SessionId, err = codec.GetHash(b, 288); err != nil {
+		return 0, err
+	}
+	if x.CompositionId, err = codec.GetHash(b, 320); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[352 : 352+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DiscoverInvokeReturn has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverInvokeReturn struct {
+	Id common.Hash
+}
+
+func (x *DiscoverInvokeReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *DiscoverInvokeReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *DiscoverInvokeReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -3030,6 +2645,61 @@ func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetCommitmentCall has the ABI layout of the Solidity type or argument list of that name.
+type GetCommitmentCall struct {
+	Caller     common.Address
+	Commitment common.Hash
+}
+
+func (x *GetCommitmentCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *GetCommitmentCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Caller)
+	*(*[32]byte)(b[32:]) = x.Commitment
+}
+
+func (x *GetCommitmentCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Caller, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetCommitmentReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetCommitmentReturn struct {
+	Ret0 CommitmentView
+}
+
+func (x *GetCommitmentReturn) size() int {
+	n := 96
+	return n
+}
+
+func (x *GetCommitmentReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetCommitmentReturn) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+96]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // GetInteractionCall has the ABI layout of the Solidity type or argument list of that name.
 type GetInteractionCall struct {
 	Id common.Hash
@@ -3080,73 +2750,6 @@ func (x *GetInteractionReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// GetKeyCall has the ABI layout of the Solidity type or argument list of that name.
-type GetKeyCall struct {
-	Agent common.Address
-	Key   common.Address
-}
-
-func (x *GetKeyCall) size() int {
-	n := 64
-	return n
-}
-
-func (x *GetKeyCall) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutAddress(b[32:], x.Key)
-}
-
-func (x *GetKeyCall) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Key, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetKeyReturn has the ABI layout of the Solidity type or argument list of that name.
-type GetKeyReturn struct {
-	Ret0 KeyView
-}
-
-func (x *GetKeyReturn) size() int {
-	n := 32
-	n += x.Ret0.size()
-	return n
-}
-
-func (x *GetKeyReturn) put(b []byte) {
-	tail := 32
-	codec.PutUint64(b[0:], uint64(tail))
-	x.Ret0.put(b[tail:])
-	tail += x.Ret0.size()
-	_ = tail
-}
-
-func (x *GetKeyReturn) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if err = codec.GetOffset(b, 0, tail); err != nil {
-		return 0, err
-	}
-	{
-		n, err := x.Ret0.get(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		tail += n
-	}
-	return tail, nil
-}
-
 // GetReputationCall has the ABI layout of the Solidity type or argument list of that name.
 type GetReputationCall struct {
 	Agent common.Address
@@ -3178,7 +2781,7 @@ type GetReputationReturn struct {
 }
 
 func (x *GetReputationReturn) size() int {
-	n := 448
+	n := 576
 	return n
 }
 
@@ -3187,61 +2790,11 @@ func (x *GetReputationReturn) put(b []byte) {
 }
 
 func (x *GetReputationReturn) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 576
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Ret0.get(b[0 : 0+448]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetSessionCall has the ABI layout of the Solidity type or argument list of that name.
-type GetSessionCall struct {
-	Id common.Hash
-}
-
-func (x *GetSessionCall) size() int {
-	n := 32
-	return n
-}
-
-func (x *GetSessionCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *GetSessionCall) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetSessionReturn has the ABI layout of the Solidity type or argument list of that name.
-type GetSessionReturn struct {
-	Ret0 SessionView
-}
-
-func (x *GetSessionReturn) size() int {
-	n := 192
-	return n
-}
-
-func (x *GetSessionReturn) put(b []byte) {
-	x.Ret0.put(b[0:])
-}
-
-func (x *GetSessionReturn) get(b []byte) (used int, err error) {
-	tail := 192
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if _, err = x.Ret0.get(b[0 : 0+192]); err != nil {
+	if _, err = x.Ret0.get(b[0 : 0+576]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3416,92 +2969,36 @@ func (x *InvokeReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// OpenSessionCall has the ABI layout of the Solidity type or argument list of that name.
-type OpenSessionCall struct {
-	Salt        common.Hash
-	Peer        common.Address
-	ContextHash common.Hash
-	Expiry      uint64
+// ReclaimSlotCall has the ABI layout of the Solidity type or argument list of that name.
+type ReclaimSlotCall struct {
+	Capability common.Hash
+	Slot       uint32
 }
 
-func (x *OpenSessionCall) size() int {
-	n := 128
+func (x *ReclaimSlotCall) size() int {
+	n := 64
 	return n
 }
 
-func (x *OpenSessionCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Salt
-	codec.PutAddress(b[32:], x.Peer)
-	*(*[32]byte)(b[64:]) = x.ContextHash
-	codec.PutUint64(b[96:], uint64(x.Expiry))
+func (x *ReclaimSlotCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Capability
+	codec.PutUint64(b[32:], uint64(x.Slot))
 }
 
-func (x *OpenSessionCall) get(b []byte) (used int, err error) {
-	tail := 128
+func (x *ReclaimSlotCall) get(b []byte) (used int, err error) {
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Salt, err = codec.GetHash(b, 0); err != nil {
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
-	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
-		return 0, err
-	}
-	if x.Expiry, err = codec.GetUint(b, 96, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// OpenSessionReturn has the ABI layout of the Solidity type or argument list of that name.
-type OpenSessionReturn struct {
-	Id common.Hash
-}
-
-func (x *OpenSessionReturn) size() int {
-	n := 32
-	return n
-}
-
-func (x *OpenSessionReturn) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *OpenSessionReturn) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// PayCall has the ABI layout of the Solidity type or argument list of that name.
-type PayCall struct {
-	To common.Address
-}
-
-func (x *PayCall) size() int {
-	n := 32
-	return n
-}
-
-func (x *PayCall) put(b []byte) {
-	codec.PutAddress(b[0:], x.To)
-}
-
-func (x *PayCall) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.To, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -3662,167 +3159,6 @@ func (x *RegisterCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// RegisterForCall has the ABI layout of the Solidity type or argument list of that name.
-type RegisterForCall struct {
-	Index        uint64
-	Name         string
-	Version      string
-	AgentURI     string
-	ImageDigest  common.Hash
-	Capabilities []Capability
-	Metadata     []MetadataEntry
-}
-
-func (x *RegisterForCall) size() int {
-	n := 224
-	n += 32 + codec.Padded(len(x.Name))
-	n += 32 + codec.Padded(len(x.Version))
-	n += 32 + codec.Padded(len(x.AgentURI))
-	n += 32
-	for i := range x.Capabilities {
-		n += 32 + x.Capabilities[i].size()
-	}
-	n += 32
-	for i := range x.Metadata {
-		n += 32 + x.Metadata[i].size()
-	}
-	return n
-}
-
-func (x *RegisterForCall) put(b []byte) {
-	tail := 224
-	codec.PutUint64(b[0:], uint64(x.Index))
-	codec.PutUint64(b[32:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Name)
-	codec.PutUint64(b[64:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Version)
-	codec.PutUint64(b[96:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	*(*[32]byte)(b[128:]) = x.ImageDigest
-	codec.PutUint64(b[160:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
-	tail += 32
-	{
-		base, next := tail, 32*len(x.Capabilities)
-		for i := range x.Capabilities {
-			codec.PutUint64(b[base+32*i:], uint64(next))
-			x.Capabilities[i].put(b[base+next:])
-			next += x.Capabilities[i].size()
-		}
-		tail = base + next
-	}
-	codec.PutUint64(b[192:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Metadata)))
-	tail += 32
-	{
-		base, next := tail, 32*len(x.Metadata)
-		for i := range x.Metadata {
-			codec.PutUint64(b[base+32*i:], uint64(next))
-			x.Metadata[i].put(b[base+next:])
-			next += x.Metadata[i].size()
-		}
-		tail = base + next
-	}
-	_ = tail
-}
-
-func (x *RegisterForCall) get(b []byte) (used int, err error) {
-	tail := 224
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Index, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 32, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Name = string(v)
-		tail += n
-	}
-	if err = codec.GetOffset(b, 64, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Version = string(v)
-		tail += n
-	}
-	if err = codec.GetOffset(b, 96, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.AgentURI = string(v)
-		tail += n
-	}
-	if x.ImageDigest, err = codec.GetHash(b, 128); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 160, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 64)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Capabilities = make([]Capability, count)
-		}
-		base, next := tail, 32*count
-		for i := range x.Capabilities {
-			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
-				return 0, err
-			}
-			n, err := x.Capabilities[i].get(b[base+next:])
-			if err != nil {
-				return 0, err
-			}
-			next += n
-		}
-		tail = base + next
-	}
-	if err = codec.GetOffset(b, 192, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 64)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Metadata = make([]MetadataEntry, count)
-		}
-		base, next := tail, 32*count
-		for i := range x.Metadata {
-			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
-				return 0, err
-			}
-			n, err := x.Metadata[i].get(b[base+next:])
-			if err != nil {
-				return 0, err
-			}
-			next += n
-		}
-		tail = base + next
-	}
-	return tail, nil
-}
-
 // RespondCall has the ABI layout of the Solidity type or argument list of that name.
 type RespondCall struct {
 	Id          common.Hash
@@ -3903,163 +3239,101 @@ func (x *RespondCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// RevokeKeyCall has the ABI layout of the Solidity type or argument list of that name.
-type RevokeKeyCall struct {
-	Key common.Address
+// RevealCall has the ABI layout of the Solidity type or argument list of that name.
+type RevealCall struct {
+	CommitSalt    common.Hash
+	Salt          common.Hash
+	Callee        common.Address
+	Capability    common.Hash
+	ParamsHash    common.Hash
+	TtlSeconds    uint32
+	MaxPriceWei   uint256.Int
+	SessionId     common.Hash
+	CompositionId common.Hash
+	Da            DAPointer
 }
 
-func (x *RevokeKeyCall) size() int {
+func (x *RevealCall) size() int {
+	n := 416
+	return n
+}
+
+func (x *RevealCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.CommitSalt
+	*(*[32]byte)(b[32:]) = x.Salt
+	codec.PutAddress(b[64:], x.Callee)
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	codec.PutUint64(b[160:], uint64(x.TtlSeconds))
+	codec.PutUint256(b[192:], &x.MaxPriceWei)
+	*(*[32]byte)(b[224:]) = x.SessionId
+	*(*[32]byte)(b[256:]) = x.CompositionId
+	x.Da.put(b[288:])
+}
+
+func (x *RevealCall) get(b []byte) (used int, err error) {
+	tail := 416
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.CommitSalt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Salt, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Callee, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.ParamsHash, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.SessionId, err = codec.GetHash(b, 224); err != nil {
+		return 0, err
+	}
+	if x.CompositionId, err = codec.GetHash(b, 256); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[288 : 288+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// RevealReturn has the ABI layout of the Solidity type or argument list of that name.
+type RevealReturn struct {
+	Id common.Hash
+}
+
+func (x *RevealReturn) size() int {
 	n := 32
 	return n
 }
 
-func (x *RevokeKeyCall) put(b []byte) {
-	codec.PutAddress(b[0:], x.Key)
+func (x *RevealReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
-func (x *RevokeKeyCall) get(b []byte) (used int, err error) {
+func (x *RevealReturn) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
-	}
-	return tail, nil
-}
-
-// SetAgentURICall has the ABI layout of the Solidity type or argument list of that name.
-type SetAgentURICall struct {
-	AgentURI string
-}
-
-func (x *SetAgentURICall) size() int {
-	n := 32
-	n += 32 + codec.Padded(len(x.AgentURI))
-	return n
-}
-
-func (x *SetAgentURICall) put(b []byte) {
-	tail := 32
-	codec.PutUint64(b[0:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	_ = tail
-}
-
-func (x *SetAgentURICall) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if err = codec.GetOffset(b, 0, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.AgentURI = string(v)
-		tail += n
-	}
-	return tail, nil
-}
-
-// SetAgentWalletCall has the ABI layout of the Solidity type or argument list of that name.
-type SetAgentWalletCall struct {
-	Wallet    common.Address
-	Deadline  uint64
-	Signature []byte
-}
-
-func (x *SetAgentWalletCall) size() int {
-	n := 96
-	n += 32 + codec.Padded(len(x.Signature))
-	return n
-}
-
-func (x *SetAgentWalletCall) put(b []byte) {
-	tail := 96
-	codec.PutAddress(b[0:], x.Wallet)
-	codec.PutUint64(b[32:], uint64(x.Deadline))
-	codec.PutUint64(b[64:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Signature)
-	_ = tail
-}
-
-func (x *SetAgentWalletCall) get(b []byte) (used int, err error) {
-	tail := 96
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Wallet, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 64, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Signature = v
-		tail += n
-	}
-	return tail, nil
-}
-
-// SetMetadataCall has the ABI layout of the Solidity type or argument list of that name.
-type SetMetadataCall struct {
-	Key   string
-	Value []byte
-}
-
-func (x *SetMetadataCall) size() int {
-	n := 64
-	n += 32 + codec.Padded(len(x.Key))
-	n += 32 + codec.Padded(len(x.Value))
-	return n
-}
-
-func (x *SetMetadataCall) put(b []byte) {
-	tail := 64
-	codec.PutUint64(b[0:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Key)
-	codec.PutUint64(b[32:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Value)
-	_ = tail
-}
-
-func (x *SetMetadataCall) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if err = codec.GetOffset(b, 0, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Key = string(v)
-		tail += n
-	}
-	if err = codec.GetOffset(b, 32, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Value = v
-		tail += n
 	}
 	return tail, nil
 }
@@ -4080,31 +3354,6 @@ func (x *TopUpStakeCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	return tail, nil
-}
-
-// TransferOwnershipCall has the ABI layout of the Solidity type or argument list of that name.
-type TransferOwnershipCall struct {
-	NewOwner common.Address
-}
-
-func (x *TransferOwnershipCall) size() int {
-	n := 32
-	return n
-}
-
-func (x *TransferOwnershipCall) put(b []byte) {
-	codec.PutAddress(b[0:], x.NewOwner)
-}
-
-func (x *TransferOwnershipCall) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.NewOwner, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
 	}
 	return tail, nil
 }
@@ -4278,37 +3527,6 @@ func (x *WithdrawStakeCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventActedForData has the ABI layout of the Solidity type or argument list of that name.
-type eventActedForData struct {
-	Operation [4]byte
-	ValueWei  uint256.Int
-}
-
-func (x *eventActedForData) size() int {
-	n := 64
-	return n
-}
-
-func (x *eventActedForData) put(b []byte) {
-	clear(b[0 : 0+32])
-	*(*[4]byte)(b[0:]) = x.Operation
-	codec.PutUint256(b[32:], &x.ValueWei)
-}
-
-func (x *eventActedForData) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Operation, err = codec.GetBytes4(b, 0); err != nil {
-		return 0, err
-	}
-	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // eventAgentDeregisteredData has the ABI layout of the Solidity type or argument list of that name.
 type eventAgentDeregisteredData struct {
 	WithdrawableAt uint64
@@ -4411,43 +3629,6 @@ func (x *eventAgentRegisteredData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventAgentURISetData has the ABI layout of the Solidity type or argument list of that name.
-type eventAgentURISetData struct {
-	AgentURI string
-}
-
-func (x *eventAgentURISetData) size() int {
-	n := 32
-	n += 32 + codec.Padded(len(x.AgentURI))
-	return n
-}
-
-func (x *eventAgentURISetData) put(b []byte) {
-	tail := 32
-	codec.PutUint64(b[0:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	_ = tail
-}
-
-func (x *eventAgentURISetData) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if err = codec.GetOffset(b, 0, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.AgentURI = string(v)
-		tail += n
-	}
-	return tail, nil
-}
-
 // eventAgentUpdatedData has the ABI layout of the Solidity type or argument list of that name.
 type eventAgentUpdatedData struct {
 	ImageDigest common.Hash
@@ -4505,26 +3686,6 @@ func (x *eventAgentUpdatedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventAgentWalletSetData has the ABI layout of the Solidity type or argument list of that name.
-type eventAgentWalletSetData struct {
-}
-
-func (x *eventAgentWalletSetData) size() int {
-	n := 0
-	return n
-}
-
-func (x *eventAgentWalletSetData) put(b []byte) {
-}
-
-func (x *eventAgentWalletSetData) get(b []byte) (used int, err error) {
-	tail := 0
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	return tail, nil
-}
-
 // eventCapabilityRemovedData has the ABI layout of the Solidity type or argument list of that name.
 type eventCapabilityRemovedData struct {
 }
@@ -4547,30 +3708,32 @@ func (x *eventCapabilityRemovedData) get(b []byte) (used int, err error) {
 
 // eventCapabilityUpdatedData has the ABI layout of the Solidity type or argument list of that name.
 type eventCapabilityUpdatedData struct {
-	PriceWei     uint256.Int
-	LatencyMsP99 uint32
-	Class        uint8
-	Name         string
+	PriceWei       uint256.Int
+	LatencyMsP99   uint32
+	Class          uint8
+	CommitRequired bool
+	Name           string
 }
 
 func (x *eventCapabilityUpdatedData) size() int {
-	n := 128
+	n := 160
 	n += 32 + codec.Padded(len(x.Name))
 	return n
 }
 
 func (x *eventCapabilityUpdatedData) put(b []byte) {
-	tail := 128
+	tail := 160
 	codec.PutUint256(b[0:], &x.PriceWei)
 	codec.PutUint64(b[32:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[64:], uint64(x.Class))
-	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutBool(b[96:], x.CommitRequired)
+	codec.PutUint64(b[128:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	_ = tail
 }
 
 func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
-	tail := 128
+	tail := 160
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -4591,7 +3754,10 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Class = uint8(v)
 	}
-	if err = codec.GetOffset(b, 96, tail); err != nil {
+	if x.CommitRequired, err = codec.GetBool(b, 96); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -4601,6 +3767,66 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Name = string(v)
 		tail += n
+	}
+	return tail, nil
+}
+
+// eventCommitmentForfeitedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCommitmentForfeitedData struct {
+	DepositWei uint256.Int
+}
+
+func (x *eventCommitmentForfeitedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventCommitmentForfeitedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+}
+
+func (x *eventCommitmentForfeitedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventCommittedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCommittedData struct {
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+func (x *eventCommittedData) size() int {
+	n := 96
+	return n
+}
+
+func (x *eventCommittedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint64(b[32:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[64:], uint64(x.Deadline))
+}
+
+func (x *eventCommittedData) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -4733,115 +3959,6 @@ func (x *eventInvokedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventKeyAuthorizedData has the ABI layout of the Solidity type or argument list of that name.
-type eventKeyAuthorizedData struct {
-	Expiry        uint64
-	SpendLimitWei uint256.Int
-	Operations    [][4]byte
-	Capabilities  []common.Hash
-}
-
-func (x *eventKeyAuthorizedData) size() int {
-	n := 128
-	n += 32 + 32*len(x.Operations)
-	n += 32 + 32*len(x.Capabilities)
-	return n
-}
-
-func (x *eventKeyAuthorizedData) put(b []byte) {
-	tail := 128
-	codec.PutUint64(b[0:], uint64(x.Expiry))
-	codec.PutUint256(b[32:], &x.SpendLimitWei)
-	codec.PutUint64(b[64:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
-	tail += 32
-	for i := range x.Operations {
-		clear(b[tail : tail+32])
-		*(*[4]byte)(b[tail:]) = x.Operations[i]
-		tail += 32
-	}
-	codec.PutUint64(b[96:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
-	tail += 32
-	for i := range x.Capabilities {
-		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
-		tail += 32
-	}
-	_ = tail
-}
-
-func (x *eventKeyAuthorizedData) get(b []byte) (used int, err error) {
-	tail := 128
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Expiry, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	if x.SpendLimitWei, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 64, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Operations = make([][4]byte, count)
-		}
-		for i := range x.Operations {
-			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
-	}
-	if err = codec.GetOffset(b, 96, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Capabilities = make([]common.Hash, count)
-		}
-		for i := range x.Capabilities {
-			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
-	}
-	return tail, nil
-}
-
-// eventKeyRevokedData has the ABI layout of the Solidity type or argument list of that name.
-type eventKeyRevokedData struct {
-}
-
-func (x *eventKeyRevokedData) size() int {
-	n := 0
-	return n
-}
-
-func (x *eventKeyRevokedData) put(b []byte) {
-}
-
-func (x *eventKeyRevokedData) get(b []byte) (used int, err error) {
-	tail := 0
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	return tail, nil
-}
-
 // eventMetadataSetData has the ABI layout of the Solidity type or argument list of that name.
 type eventMetadataSetData struct {
 	MetadataKey   string
@@ -4890,51 +4007,6 @@ func (x *eventMetadataSetData) get(b []byte) (used int, err error) {
 		}
 		x.MetadataValue = v
 		tail += n
-	}
-	return tail, nil
-}
-
-// eventOwnershipTransferredData has the ABI layout of the Solidity type or argument list of that name.
-type eventOwnershipTransferredData struct {
-}
-
-func (x *eventOwnershipTransferredData) size() int {
-	n := 0
-	return n
-}
-
-func (x *eventOwnershipTransferredData) put(b []byte) {
-}
-
-func (x *eventOwnershipTransferredData) get(b []byte) (used int, err error) {
-	tail := 0
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	return tail, nil
-}
-
-// eventPaidData has the ABI layout of the Solidity type or argument list of that name.
-type eventPaidData struct {
-	AmountWei uint256.Int
-}
-
-func (x *eventPaidData) size() int {
-	n := 32
-	return n
-}
-
-func (x *eventPaidData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.AmountWei)
-}
-
-func (x *eventPaidData) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.AmountWei, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
 	}
 	return tail, nil
 }
@@ -5007,57 +4079,81 @@ func (x *eventRespondedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventSessionClosedData has the ABI layout of the Solidity type or argument list of that name.
-type eventSessionClosedData struct {
-	ContextHash common.Hash
+// eventRevealRefundedData has the ABI layout of the Solidity type or argument list of that name.
+type eventRevealRefundedData struct {
+	RefundedWei uint256.Int
 }
 
-func (x *eventSessionClosedData) size() int {
+func (x *eventRevealRefundedData) size() int {
 	n := 32
 	return n
 }
 
-func (x *eventSessionClosedData) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.ContextHash
+func (x *eventRevealRefundedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.RefundedWei)
 }
 
-func (x *eventSessionClosedData) get(b []byte) (used int, err error) {
+func (x *eventRevealRefundedData) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.ContextHash, err = codec.GetHash(b, 0); err != nil {
+	if x.RefundedWei, err = codec.GetUint256(b, 0, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
 }
 
-// eventSessionOpenedData has the ABI layout of the Solidity type or argument list of that name.
-type eventSessionOpenedData struct {
-	ContextHash common.Hash
-	Expiry      uint64
+// eventRevealedData has the ABI layout of the Solidity type or argument list of that name.
+type eventRevealedData struct {
+	DepositWei uint256.Int
 }
 
-func (x *eventSessionOpenedData) size() int {
-	n := 64
+func (x *eventRevealedData) size() int {
+	n := 32
 	return n
 }
 
-func (x *eventSessionOpenedData) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.ContextHash
-	codec.PutUint64(b[32:], uint64(x.Expiry))
+func (x *eventRevealedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
 }
 
-func (x *eventSessionOpenedData) get(b []byte) (used int, err error) {
-	tail := 64
+func (x *eventRevealedData) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.ContextHash, err = codec.GetHash(b, 0); err != nil {
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
 		return 0, err
 	}
-	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
+	return tail, nil
+}
+
+// eventSlotReclaimedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSlotReclaimedData struct {
+	Slot uint32
+}
+
+func (x *eventSlotReclaimedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventSlotReclaimedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Slot))
+}
+
+func (x *eventSlotReclaimedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -5142,31 +4238,6 @@ func (x *eventTimedOutData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// AccountDelegated has the ABI layout of the Solidity type or argument list of that name.
-type AccountDelegated struct {
-	Account common.Address
-}
-
-func (x *AccountDelegated) size() int {
-	n := 32
-	return n
-}
-
-func (x *AccountDelegated) put(b []byte) {
-	codec.PutAddress(b[0:], x.Account)
-}
-
-func (x *AccountDelegated) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Account, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // AlreadyRegistered has the ABI layout of the Solidity type or argument list of that name.
 type AlreadyRegistered struct {
 	Agent common.Address
@@ -5222,36 +4293,6 @@ func (x *BadAttestation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// BadWalletSignature has the ABI layout of the Solidity type or argument list of that name.
-type BadWalletSignature struct {
-	Recovered common.Address
-	Wallet    common.Address
-}
-
-func (x *BadWalletSignature) size() int {
-	n := 64
-	return n
-}
-
-func (x *BadWalletSignature) put(b []byte) {
-	codec.PutAddress(b[0:], x.Recovered)
-	codec.PutAddress(b[32:], x.Wallet)
-}
-
-func (x *BadWalletSignature) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Recovered, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Wallet, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // CalleeInactive has the ABI layout of the Solidity type or argument list of that name.
 type CalleeInactive struct {
 	Callee common.Address
@@ -5272,6 +4313,41 @@ func (x *CalleeInactive) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CalleeIneligible has the ABI layout of the Solidity type or argument list of that name.
+type CalleeIneligible struct {
+	Callee      common.Address
+	Reliability uint256.Int
+	Minimum     uint256.Int
+}
+
+func (x *CalleeIneligible) size() int {
+	n := 96
+	return n
+}
+
+func (x *CalleeIneligible) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	codec.PutUint256(b[32:], &x.Reliability)
+	codec.PutUint256(b[64:], &x.Minimum)
+}
+
+func (x *CalleeIneligible) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Reliability, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.Minimum, err = codec.GetUint256(b, 64, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5302,36 +4378,6 @@ func (x *CalleeUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// CapabilityNotAllowed has the ABI layout of the Solidity type or argument list of that name.
-type CapabilityNotAllowed struct {
-	Key        common.Address
-	Capability common.Hash
-}
-
-func (x *CapabilityNotAllowed) size() int {
-	n := 64
-	return n
-}
-
-func (x *CapabilityNotAllowed) put(b []byte) {
-	codec.PutAddress(b[0:], x.Key)
-	*(*[32]byte)(b[32:]) = x.Capability
-}
-
-func (x *CapabilityNotAllowed) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Key, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Capability, err = codec.GetHash(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // CapabilityUnknown has the ABI layout of the Solidity type or argument list of that name.
 type CapabilityUnknown struct {
 	Callee     common.Address
@@ -5357,6 +4403,61 @@ func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitRequired has the ABI layout of the Solidity type or argument list of that name.
+type CommitRequired struct {
+	Callee     common.Address
+	Capability common.Hash
+}
+
+func (x *CommitRequired) size() int {
+	n := 64
+	return n
+}
+
+func (x *CommitRequired) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	*(*[32]byte)(b[32:]) = x.Capability
+}
+
+func (x *CommitRequired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitmentUnknown has the ABI layout of the Solidity type or argument list of that name.
+type CommitmentUnknown struct {
+	Commitment common.Hash
+}
+
+func (x *CommitmentUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *CommitmentUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Commitment
+}
+
+func (x *CommitmentUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5437,6 +4538,61 @@ func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DepositBelowMinimum has the ABI layout of the Solidity type or argument list of that name.
+type DepositBelowMinimum struct {
+	DepositWei uint256.Int
+	MinimumWei uint256.Int
+}
+
+func (x *DepositBelowMinimum) size() int {
+	n := 64
+	return n
+}
+
+func (x *DepositBelowMinimum) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint256(b[32:], &x.MinimumWei)
+}
+
+func (x *DepositBelowMinimum) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DuplicateCommitment has the ABI layout of the Solidity type or argument list of that name.
+type DuplicateCommitment struct {
+	Commitment common.Hash
+}
+
+func (x *DuplicateCommitment) size() int {
+	n := 32
+	return n
+}
+
+func (x *DuplicateCommitment) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Commitment
+}
+
+func (x *DuplicateCommitment) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // DuplicateInteraction has the ABI layout of the Solidity type or argument list of that name.
 type DuplicateInteraction struct {
 	Id common.Hash
@@ -5452,31 +4608,6 @@ func (x *DuplicateInteraction) put(b []byte) {
 }
 
 func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DuplicateSession has the ABI layout of the Solidity type or argument list of that name.
-type DuplicateSession struct {
-	Id common.Hash
-}
-
-func (x *DuplicateSession) size() int {
-	n := 32
-	return n
-}
-
-func (x *DuplicateSession) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *DuplicateSession) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -5643,66 +4774,6 @@ func (x *InteractionUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// KeyExpired has the ABI layout of the Solidity type or argument list of that name.
-type KeyExpired struct {
-	Key    common.Address
-	Expiry uint64
-}
-
-func (x *KeyExpired) size() int {
-	n := 64
-	return n
-}
-
-func (x *KeyExpired) put(b []byte) {
-	codec.PutAddress(b[0:], x.Key)
-	codec.PutUint64(b[32:], uint64(x.Expiry))
-}
-
-func (x *KeyExpired) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Key, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// KeyUnknown has the ABI layout of the Solidity type or argument list of that name.
-type KeyUnknown struct {
-	Agent common.Address
-	Key   common.Address
-}
-
-func (x *KeyUnknown) size() int {
-	n := 64
-	return n
-}
-
-func (x *KeyUnknown) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutAddress(b[32:], x.Key)
-}
-
-func (x *KeyUnknown) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Key, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // MalformedCalldata has the ABI layout of the Solidity type or argument list of that name.
 type MalformedCalldata struct {
 }
@@ -5748,32 +4819,36 @@ func (x *NoCodeAtTarget) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// NotAuthorized has the ABI layout of the Solidity type or argument list of that name.
-type NotAuthorized struct {
-	Agent  common.Address
-	Sender common.Address
+// NoProviderMatches has the ABI layout of the Solidity type or argument list of that name.
+type NoProviderMatches struct {
+	Capability common.Hash
+	Scanned    uint32
 }
 
-func (x *NotAuthorized) size() int {
+func (x *NoProviderMatches) size() int {
 	n := 64
 	return n
 }
 
-func (x *NotAuthorized) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutAddress(b[32:], x.Sender)
+func (x *NoProviderMatches) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Capability
+	codec.PutUint64(b[32:], uint64(x.Scanned))
 }
 
-func (x *NotAuthorized) get(b []byte) (used int, err error) {
+func (x *NoProviderMatches) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
-	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Scanned = uint32(v)
 	}
 	return tail, nil
 }
@@ -5803,36 +4878,6 @@ func (x *NotCallee) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Callee, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// NotParty has the ABI layout of the Solidity type or argument list of that name.
-type NotParty struct {
-	Id     common.Hash
-	Sender common.Address
-}
-
-func (x *NotParty) size() int {
-	n := 64
-	return n
-}
-
-func (x *NotParty) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-	codec.PutAddress(b[32:], x.Sender)
-}
-
-func (x *NotParty) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5883,37 +4928,6 @@ func (x *NothingToWithdraw) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// OperationNotAllowed has the ABI layout of the Solidity type or argument list of that name.
-type OperationNotAllowed struct {
-	Key       common.Address
-	Operation [4]byte
-}
-
-func (x *OperationNotAllowed) size() int {
-	n := 64
-	return n
-}
-
-func (x *OperationNotAllowed) put(b []byte) {
-	codec.PutAddress(b[0:], x.Key)
-	clear(b[32 : 32+32])
-	*(*[4]byte)(b[32:]) = x.Operation
-}
-
-func (x *OperationNotAllowed) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Key, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Operation, err = codec.GetBytes4(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -6009,6 +5023,31 @@ func (x *PriceAboveMaximum) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RateLimited has the ABI layout of the Solidity type or argument list of that name.
+type RateLimited struct {
+	RetryAt uint64
+}
+
+func (x *RateLimited) size() int {
+	n := 32
+	return n
+}
+
+func (x *RateLimited) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.RetryAt))
+}
+
+func (x *RateLimited) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RetryAt, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // ResultHashInvalid has the ABI layout of the Solidity type or argument list of that name.
 type ResultHashInvalid struct {
 	ResultHash common.Hash
@@ -6043,6 +5082,56 @@ func (x *ResultHashInvalid) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RevealTooEarly has the ABI layout of the Solidity type or argument list of that name.
+type RevealTooEarly struct {
+	RevealableFrom uint64
+}
+
+func (x *RevealTooEarly) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevealTooEarly) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.RevealableFrom))
+}
+
+func (x *RevealTooEarly) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// RevealTooLate has the ABI layout of the Solidity type or argument list of that name.
+type RevealTooLate struct {
+	Deadline uint64
+}
+
+func (x *RevealTooLate) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevealTooLate) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Deadline))
+}
+
+func (x *RevealTooLate) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // SelfInvocation has the ABI layout of the Solidity type or argument list of that name.
 type SelfInvocation struct {
 	Agent common.Address
@@ -6068,97 +5157,66 @@ func (x *SelfInvocation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// SessionIsClosed has the ABI layout of the Solidity type or argument list of that name.
-type SessionIsClosed struct {
-	Id       common.Hash
-	ClosedAt uint64
+// SlotInUse has the ABI layout of the Solidity type or argument list of that name.
+type SlotInUse struct {
+	Agent      common.Address
+	Capability common.Hash
 }
 
-func (x *SessionIsClosed) size() int {
+func (x *SlotInUse) size() int {
 	n := 64
 	return n
 }
 
-func (x *SessionIsClosed) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-	codec.PutUint64(b[32:], uint64(x.ClosedAt))
+func (x *SlotInUse) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
-func (x *SessionIsClosed) get(b []byte) (used int, err error) {
+func (x *SlotInUse) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
-	if x.ClosedAt, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// SessionUnknown has the ABI layout of the Solidity type or argument list of that name.
-type SessionUnknown struct {
-	Id common.Hash
-}
-
-func (x *SessionUnknown) size() int {
-	n := 32
-	return n
-}
-
-func (x *SessionUnknown) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *SessionUnknown) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
 }
 
-// SpendLimitExceeded has the ABI layout of the Solidity type or argument list of that name.
-type SpendLimitExceeded struct {
-	Key           common.Address
-	SpentWei      uint256.Int
-	ValueWei      uint256.Int
-	SpendLimitWei uint256.Int
+// SlotUnknown has the ABI layout of the Solidity type or argument list of that name.
+type SlotUnknown struct {
+	Capability common.Hash
+	Slot       uint32
 }
 
-func (x *SpendLimitExceeded) size() int {
-	n := 128
+func (x *SlotUnknown) size() int {
+	n := 64
 	return n
 }
 
-func (x *SpendLimitExceeded) put(b []byte) {
-	codec.PutAddress(b[0:], x.Key)
-	codec.PutUint256(b[32:], &x.SpentWei)
-	codec.PutUint256(b[64:], &x.ValueWei)
-	codec.PutUint256(b[96:], &x.SpendLimitWei)
+func (x *SlotUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Capability
+	codec.PutUint64(b[32:], uint64(x.Slot))
 }
 
-func (x *SpendLimitExceeded) get(b []byte) (used int, err error) {
-	tail := 128
+func (x *SlotUnknown) get(b []byte) (used int, err error) {
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
-	if x.SpentWei, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if x.ValueWei, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	if x.SpendLimitWei, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -6354,11 +5412,247 @@ func (x *ValueNotAccepted) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DiscoverQuery has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverQuery struct {
+	Capability       common.Hash
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+	MinPriceWei      uint256.Int
+	MaxPriceWei      uint256.Int
+	MaxLatencyMs     uint32
+	MinReputation    uint16
+	Slot             uint32
+	Slots            uint32
+}
+
+func (x *DiscoverQuery) size() int {
+	n := 288
+	return n
+}
+
+func (x *DiscoverQuery) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Capability
+	*(*[32]byte)(b[32:]) = x.InputSchemaHash
+	*(*[32]byte)(b[64:]) = x.OutputSchemaHash
+	codec.PutUint256(b[96:], &x.MinPriceWei)
+	codec.PutUint256(b[128:], &x.MaxPriceWei)
+	codec.PutUint64(b[160:], uint64(x.MaxLatencyMs))
+	codec.PutUint64(b[192:], uint64(x.MinReputation))
+	codec.PutUint64(b[224:], uint64(x.Slot))
+	codec.PutUint64(b[256:], uint64(x.Slots))
+}
+
+func (x *DiscoverQuery) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.MinPriceWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxLatencyMs = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.MinReputation = uint16(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slots = uint32(v)
+	}
+	return tail, nil
+}
+
+// Provider has the ABI layout of the Solidity type or argument list of that name.
+type Provider struct {
+	Agent            common.Address
+	Slot             uint32
+	PriceWei         uint256.Int
+	LatencyMsP99     uint32
+	Class            uint8
+	CommitRequired   bool
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+	Endpoint         string
+	Score            uint16
+	Points           uint64
+}
+
+func (x *Provider) size() int {
+	n := 352
+	n += 32 + codec.Padded(len(x.Endpoint))
+	return n
+}
+
+func (x *Provider) put(b []byte) {
+	tail := 352
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint64(b[32:], uint64(x.Slot))
+	codec.PutUint256(b[64:], &x.PriceWei)
+	codec.PutUint64(b[96:], uint64(x.LatencyMsP99))
+	codec.PutUint64(b[128:], uint64(x.Class))
+	codec.PutBool(b[160:], x.CommitRequired)
+	*(*[32]byte)(b[192:]) = x.InputSchemaHash
+	*(*[32]byte)(b[224:]) = x.OutputSchemaHash
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Endpoint)
+	codec.PutUint64(b[288:], uint64(x.Score))
+	codec.PutUint64(b[320:], uint64(x.Points))
+	_ = tail
+}
+
+func (x *Provider) get(b []byte) (used int, err error) {
+	tail := 352
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
+	}
+	if x.PriceWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LatencyMsP99 = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Class = uint8(v)
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 160); err != nil {
+		return 0, err
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 192); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 224); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Endpoint = string(v)
+		tail += n
+	}
+	{
+		v, err := codec.GetUint(b, 288, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.Score = uint16(v)
+	}
+	if x.Points, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ProviderFilter has the ABI layout of the Solidity type or argument list of that name.
+type ProviderFilter struct {
+	MaxPriceWei      uint256.Int
+	MaxLatencyMs     uint32
+	MinReputation    uint16
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+}
+
+func (x *ProviderFilter) size() int {
+	n := 160
+	return n
+}
+
+func (x *ProviderFilter) put(b []byte) {
+	codec.PutUint256(b[0:], &x.MaxPriceWei)
+	codec.PutUint64(b[32:], uint64(x.MaxLatencyMs))
+	codec.PutUint64(b[64:], uint64(x.MinReputation))
+	*(*[32]byte)(b[96:]) = x.InputSchemaHash
+	*(*[32]byte)(b[128:]) = x.OutputSchemaHash
+}
+
+func (x *ProviderFilter) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxLatencyMs = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 64, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.MinReputation = uint16(v)
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // AgentView has the ABI layout of the Solidity type or argument list of that name.
 type AgentView struct {
 	Status          uint8
 	Owner           common.Address
-	Wallet          common.Address
 	RegisteredAt    uint64
 	DeregisteredAt  uint64
 	LastHeartbeat   uint64
@@ -6373,7 +5667,7 @@ type AgentView struct {
 }
 
 func (x *AgentView) size() int {
-	n := 448
+	n := 416
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Version))
 	n += 32 + codec.Padded(len(x.AgentURI))
@@ -6381,29 +5675,28 @@ func (x *AgentView) size() int {
 }
 
 func (x *AgentView) put(b []byte) {
-	tail := 448
+	tail := 416
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Owner)
-	codec.PutAddress(b[64:], x.Wallet)
-	codec.PutUint64(b[96:], uint64(x.RegisteredAt))
-	codec.PutUint64(b[128:], uint64(x.DeregisteredAt))
-	codec.PutUint64(b[160:], uint64(x.LastHeartbeat))
-	codec.PutUint64(b[192:], uint64(x.CapabilityCount))
-	codec.PutUint256(b[224:], &x.StakeWei)
-	codec.PutUint256(b[256:], &x.EscrowedWei)
-	codec.PutUint64(b[288:], uint64(x.PendingInvokes))
-	*(*[32]byte)(b[320:]) = x.ImageDigest
-	codec.PutUint64(b[352:], uint64(tail))
+	codec.PutUint64(b[64:], uint64(x.RegisteredAt))
+	codec.PutUint64(b[96:], uint64(x.DeregisteredAt))
+	codec.PutUint64(b[128:], uint64(x.LastHeartbeat))
+	codec.PutUint64(b[160:], uint64(x.CapabilityCount))
+	codec.PutUint256(b[192:], &x.StakeWei)
+	codec.PutUint256(b[224:], &x.EscrowedWei)
+	codec.PutUint64(b[256:], uint64(x.PendingInvokes))
+	*(*[32]byte)(b[288:]) = x.ImageDigest
+	codec.PutUint64(b[320:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
-	codec.PutUint64(b[384:], uint64(tail))
+	codec.PutUint64(b[352:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
-	codec.PutUint64(b[416:], uint64(tail))
+	codec.PutUint64(b[384:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
 	_ = tail
 }
 
 func (x *AgentView) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 416
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -6417,42 +5710,39 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 	if x.Owner, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	if x.Wallet, err = codec.GetAddress(b, 64); err != nil {
+	if x.RegisteredAt, err = codec.GetUint(b, 64, 64); err != nil {
 		return 0, err
 	}
-	if x.RegisteredAt, err = codec.GetUint(b, 96, 64); err != nil {
+	if x.DeregisteredAt, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
-	if x.DeregisteredAt, err = codec.GetUint(b, 128, 64); err != nil {
-		return 0, err
-	}
-	if x.LastHeartbeat, err = codec.GetUint(b, 160, 64); err != nil {
+	if x.LastHeartbeat, err = codec.GetUint(b, 128, 64); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 192, 32)
+		v, err := codec.GetUint(b, 160, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.CapabilityCount = uint32(v)
 	}
-	if x.StakeWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.StakeWei, err = codec.GetUint256(b, 192, 256); err != nil {
 		return 0, err
 	}
-	if x.EscrowedWei, err = codec.GetUint256(b, 256, 256); err != nil {
+	if x.EscrowedWei, err = codec.GetUint256(b, 224, 256); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 288, 32)
+		v, err := codec.GetUint(b, 256, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.PendingInvokes = uint32(v)
 	}
-	if x.ImageDigest, err = codec.GetHash(b, 320); err != nil {
+	if x.ImageDigest, err = codec.GetHash(b, 288); err != nil {
 		return 0, err
 	}
-	if err = codec.GetOffset(b, 352, tail); err != nil {
+	if err = codec.GetOffset(b, 320, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -6463,7 +5753,7 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 		x.Name = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 384, tail); err != nil {
+	if err = codec.GetOffset(b, 352, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -6474,7 +5764,7 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 		x.Version = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 416, tail); err != nil {
+	if err = codec.GetOffset(b, 384, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -6497,17 +5787,18 @@ type Capability struct {
 	PriceWei         uint256.Int
 	LatencyMsP99     uint32
 	Class            uint8
+	CommitRequired   bool
 }
 
 func (x *Capability) size() int {
-	n := 224
+	n := 256
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Endpoint))
 	return n
 }
 
 func (x *Capability) put(b []byte) {
-	tail := 224
+	tail := 256
 	codec.PutUint64(b[0:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
@@ -6517,11 +5808,12 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
+	codec.PutBool(b[224:], x.CommitRequired)
 	_ = tail
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
-	tail := 224
+	tail := 256
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -6569,6 +5861,44 @@ func (x *Capability) get(b []byte) (used int, err error) {
 			return 0, err
 		}
 		x.Class = uint8(v)
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 224); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitmentView has the ABI layout of the Solidity type or argument list of that name.
+type CommitmentView struct {
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+func (x *CommitmentView) size() int {
+	n := 96
+	return n
+}
+
+func (x *CommitmentView) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint64(b[32:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[64:], uint64(x.Deadline))
+}
+
+func (x *CommitmentView) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -6661,105 +5991,6 @@ func (x *InteractionView) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// KeyView has the ABI layout of the Solidity type or argument list of that name.
-type KeyView struct {
-	Active        bool
-	Expiry        uint64
-	SpendLimitWei uint256.Int
-	SpentWei      uint256.Int
-	Operations    [][4]byte
-	Capabilities  []common.Hash
-}
-
-func (x *KeyView) size() int {
-	n := 192
-	n += 32 + 32*len(x.Operations)
-	n += 32 + 32*len(x.Capabilities)
-	return n
-}
-
-func (x *KeyView) put(b []byte) {
-	tail := 192
-	codec.PutBool(b[0:], x.Active)
-	codec.PutUint64(b[32:], uint64(x.Expiry))
-	codec.PutUint256(b[64:], &x.SpendLimitWei)
-	codec.PutUint256(b[96:], &x.SpentWei)
-	codec.PutUint64(b[128:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
-	tail += 32
-	for i := range x.Operations {
-		clear(b[tail : tail+32])
-		*(*[4]byte)(b[tail:]) = x.Operations[i]
-		tail += 32
-	}
-	codec.PutUint64(b[160:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
-	tail += 32
-	for i := range x.Capabilities {
-		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
-		tail += 32
-	}
-	_ = tail
-}
-
-func (x *KeyView) get(b []byte) (used int, err error) {
-	tail := 192
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Active, err = codec.GetBool(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	if x.SpentWei, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 128, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Operations = make([][4]byte, count)
-		}
-		for i := range x.Operations {
-			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
-	}
-	if err = codec.GetOffset(b, 160, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Capabilities = make([]common.Hash, count)
-		}
-		for i := range x.Capabilities {
-			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
-	}
-	return tail, nil
-}
-
 // ReputationView has the ABI layout of the Solidity type or argument list of that name.
 type ReputationView struct {
 	Score            uint256.Int
@@ -6776,10 +6007,14 @@ type ReputationView struct {
 	CountedCompleted uint64
 	DistinctCallers  uint64
 	LastActiveAt     uint64
+	SumOfSquares     uint256.Int
+	ScoredCompleted  uint64
+	ScoredCallers    uint64
+	Frozen           bool
 }
 
 func (x *ReputationView) size() int {
-	n := 448
+	n := 576
 	return n
 }
 
@@ -6798,10 +6033,14 @@ func (x *ReputationView) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.CountedCompleted))
 	codec.PutUint64(b[384:], uint64(x.DistinctCallers))
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
+	codec.PutUint256(b[448:], &x.SumOfSquares)
+	codec.PutUint64(b[480:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[512:], uint64(x.ScoredCallers))
+	codec.PutBool(b[544:], x.Frozen)
 }
 
 func (x *ReputationView) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 576
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -6847,54 +6086,16 @@ func (x *ReputationView) get(b []byte) (used int, err error) {
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
 		return 0, err
 	}
-	return tail, nil
-}
-
-// SessionView has the ABI layout of the Solidity type or argument list of that name.
-type SessionView struct {
-	Agent       common.Address
-	Peer        common.Address
-	ContextHash common.Hash
-	OpenedAt    uint64
-	Expiry      uint64
-	ClosedAt    uint64
-}
-
-func (x *SessionView) size() int {
-	n := 192
-	return n
-}
-
-func (x *SessionView) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutAddress(b[32:], x.Peer)
-	*(*[32]byte)(b[64:]) = x.ContextHash
-	codec.PutUint64(b[96:], uint64(x.OpenedAt))
-	codec.PutUint64(b[128:], uint64(x.Expiry))
-	codec.PutUint64(b[160:], uint64(x.ClosedAt))
-}
-
-func (x *SessionView) get(b []byte) (used int, err error) {
-	tail := 192
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+	if x.SumOfSquares, err = codec.GetUint256(b, 448, 256); err != nil {
 		return 0, err
 	}
-	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
+	if x.ScoredCompleted, err = codec.GetUint(b, 480, 64); err != nil {
 		return 0, err
 	}
-	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
+	if x.ScoredCallers, err = codec.GetUint(b, 512, 64); err != nil {
 		return 0, err
 	}
-	if x.OpenedAt, err = codec.GetUint(b, 96, 64); err != nil {
-		return 0, err
-	}
-	if x.Expiry, err = codec.GetUint(b, 128, 64); err != nil {
-		return 0, err
-	}
-	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
+	if x.Frozen, err = codec.GetBool(b, 544); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -21,12 +21,27 @@ func InvokeBase(p *record.Params, payloadBytes uint32) uint64 {
 	return p.GasInvokeBase + p.GasPerPayloadByte*uint64(payloadBytes)
 }
 
-// Class is the surcharge of a capability class; class must be below Classes.
-func Class(p *record.Params, class uint8) uint64 { return p.GasClass[class] }
+// Class is the surcharge of a capability class, which must be below Classes, after a discount in 1/10000.
+func Class(p *record.Params, class uint8, discount uint16) uint64 {
+	full := p.GasClass[class]
+	if discount == 0 {
+		return full
+	}
+	hi, lo := bits.Mul64(full, discountScale-uint64(discount))
+	left, _ := bits.Div64(hi, lo, discountScale)
+	return left
+}
+
+const discountScale = 10_000
 
 // Respond is the price of a RESPOND. payloadBytes is the length named in its DA pointer.
 func Respond(p *record.Params, payloadBytes uint32) uint64 {
 	return p.GasRespond + p.GasPerPayloadByte*uint64(payloadBytes)
+}
+
+// Discover is the price of a scan of the given number of slots of a capability's index.
+func Discover(p *record.Policy, slots uint64) uint64 {
+	return p.GasDiscover + p.GasPerScannedSlot*slots
 }
 
 // AgentOperation is the price of an agent operation that writes n records beside the agent's own.

@@ -37,7 +37,7 @@ func TestAddSaturates(t *testing.T) {
 func TestBlockCapacity(t *testing.T) {
 	p := genesis.DefaultParams()
 	const limit, operations, payload, calldata = 200_000_000, 20_000, 1024, 4 + 12*32
-	invoke := gas.InvokeBase(&p, payload) + gas.Class(&p, 1) + gas.Calldata(&p, calldata)
+	invoke := gas.InvokeBase(&p, payload) + gas.Class(&p, 1, 0) + gas.Calldata(&p, calldata)
 	respond := gas.Respond(&p, payload) + gas.Calldata(&p, 4+12*32)
 	require.LessOrEqual(t, (invoke+respond)*operations/2, uint64(limit), "INVOKE %d, RESPOND %d", invoke, respond)
 }

@@ -93,6 +93,7 @@ func DefaultPolicy() record.Policy {
 		GasDiscover:           8_000,
 		GasPerScannedSlot:     500,
 		MinCommitDepositWei:   *uint256.NewInt(1e12),
+		CommitWindowSeconds:   128,
 		RecentSeconds:         600,
 		PrunesPerBlock:        20_000, // more than a block of 200M gas can settle
 	}

@@ -215,6 +215,7 @@ var slots = []slot{
 	slotOf(vm.OpensCall, func(m *vm.Machine) *record.Interaction { return &m.Call }, record.UnpackInteraction, callHash),
 	slotOf(vm.OpensChannel, func(m *vm.Machine) *record.Channel { return &m.Channel }, record.UnpackChannel, callHash),
 	slotOf(vm.OpensDispute, func(m *vm.Machine) *record.Dispute { return &m.Dispute }, record.UnpackDispute, callHash),
+	slotOf(vm.OpensSearch, func(m *vm.Machine) *frame.Search { return &m.Search }, frame.UnpackSearch, callHash),
 	slotOf(vm.OpensParams, func(m *vm.Machine) *record.Params { return &m.Params }, record.UnpackParams,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Params }).read(),
 	slotOf(vm.OpensPolicy, func(m *vm.Machine) *record.Policy { return &m.Policy }, record.UnpackPolicy,
@@ -334,6 +335,9 @@ var (
 		record.NSChannel:          codecOf(record.DecodeChannel, record.UnpackChannel),
 		record.NSChannelPair:      codecOf(record.DecodeChannelPair, record.UnpackChannelPair),
 		record.NSDispute:          codecOf(record.DecodeDispute, record.UnpackDispute),
+		record.NSIndex:            codecOf(record.DecodeIndexSlot, record.UnpackIndexSlot),
+		record.NSIndexCount:       codecOf(record.DecodeIndexCount, record.UnpackIndexCount),
+		record.NSCommitment:       codecOf(record.DecodeCommitment, record.UnpackCommitment),
 	}
 	globalCodecs = map[record.Key]recordCodec{
 		record.ParamsKey:  codecOf(record.DecodeParams, record.UnpackParams),

@@ -687,15 +687,15 @@ func (c *cursor) execute(k vm.Step, e *Entry) ([]byte, error) {
 	if k.Opens()&vm.OpensData != 0 {
 		c.data = m.Data() // acting for an agent goes on with the operation inside
 	}
+	if k.Opens()&vm.OpensOp != 0 && m.Op.Logs == (common.Hash{}) {
+		c.logs = nil // none before this step, or it has dropped them
+	}
 	for _, log := range m.Logs() {
 		c.logs = append(c.logs, logRLP(log))
 	}
-	switch {
-	case k == vm.TxUndo:
+	if k == vm.TxUndo {
 		c.partial, c.changed = c.began, c.beganWith
 		return w, nil
-	case m.Op.Failed:
-		c.logs = nil
 	}
 	if l.touched || l.queue {
 		proof, err := l.proof()

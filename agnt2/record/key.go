@@ -41,13 +41,16 @@ const (
 	NSChannel          Namespace = 0x20
 	NSChannelPair      Namespace = 0x21
 	NSDispute          Namespace = 0x40
+	NSCommitment       Namespace = 0x32
+	NSIndex            Namespace = 0x50
+	NSIndexCount       Namespace = 0x51
 	NSGlobal           Namespace = 0xff
 )
 
 var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
-	NSDelegation: "delegations", NSSession: "sessions", NSWallet: "wallets", NSHolding: "holdings", NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSDispute: "disputes", NSGlobal: "global",
+	NSDelegation: "delegations", NSSession: "sessions", NSWallet: "wallets", NSHolding: "holdings", NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSDispute: "disputes", NSCommitment: "commitments", NSIndex: "index", NSIndexCount: "indexCounts", NSGlobal: "global",
 }
 
 func (n Namespace) String() string {
@@ -143,7 +146,26 @@ const (
 	DueHistory DeadlineKind = 50
 	// DueDispute: nobody has resolved a dispute in its window.
 	DueDispute DeadlineKind = 51
+	// DueCommitment: nobody can reveal a commitment any more.
+	DueCommitment DeadlineKind = 40
 )
+
+// IndexSlotKey keys an entry of a capability's index; slot counts from 1.
+func IndexSlotKey(capability common.Hash, slot uint32) Key {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], slot)
+	return hashed2(NSIndex, capability[:], b[:])
+}
+
+// IndexCountKey keys the number of entries of a capability's index.
+func IndexCountKey(capability common.Hash) Key { return hashed(NSIndexCount, capability[:]) }
+
+// CommitmentKey keys a commitment by its id, a hash of the caller and what it commits to.
+func CommitmentKey(id common.Hash) (k Key) {
+	k[0] = byte(NSCommitment)
+	copy(k[1:], id[:31])
+	return k
+}
 
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.
 const deadlineBytes = 5

@@ -17,7 +17,7 @@ var ErrPacked = codec.ErrPacked
 func (x *Account) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 1)...)
+	b = append(b, make([]byte, 2)...)
 	if x.Nonce != 0 {
 		b[at+0] |= 0x80
 		b = codec.AppendPackedLong(b, x.Nonce)
@@ -50,6 +50,14 @@ func (x *Account) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x01
 		b = codec.AppendPackedLong(b, x.Paced)
 	}
+	if x.Discount != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint16(b, x.Discount)
+	}
+	if x.DiscountUntil != 0 {
+		b[at+1] |= 0x40
+		b = codec.AppendPackedLong(b, x.DiscountUntil)
+	}
 	return b
 }
 
@@ -63,10 +71,13 @@ func UnpackAccount(b []byte) (x Account, rest []byte, err error) {
 
 func (x *Account) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
-	bits, b = b[:1], b[1:]
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x3f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
 	if bits[0]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
@@ -132,6 +143,23 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 		}
 		x.Paced, b = v, rest
 	}
+	if bits[1]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.Discount = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.Discount != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.DiscountUntil, b = v, rest
+	}
 	return b, nil
 }
 
@@ -148,7 +176,6 @@ func (x *Agent) AppendPacked(b []byte) []byte {
 	b = append(b, x.ImageDigest[:]...)
 	b = codec.AppendPackedBytes(b, x.Name)
 	b = codec.AppendPackedBytes(b, x.Version)
-	b = binary.BigEndian.AppendUint32(b, x.Ownership)
 	return b
 }
 
@@ -187,11 +214,6 @@ func (x *Agent) getPacked(b []byte) ([]byte, error) {
 		}
 		x.Version, b = string(v), rest
 	}
-	if err := codec.NeedPacked(b, 4); err != nil {
-		return nil, err
-	}
-	x.Ownership = binary.BigEndian.Uint32(b[0:])
-	b = b[4:]
 	return b, nil
 }
 
@@ -243,6 +265,13 @@ func (x *Capability) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedWide(b, &x.PriceWei)
 	}
+	if x.CommitRequired {
+		b[at+0] |= 0x08
+	}
+	if x.Slot != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.Slot)
+	}
 	return b
 }
 
@@ -260,7 +289,7 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x0f != 0 {
+	if bits[0]&0x03 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -299,6 +328,19 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		b = rest
+	}
+	if bits[0]&0x08 != 0 {
+		x.CommitRequired = true
+	}
+	if bits[0]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Slot = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Slot != 0) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -341,6 +383,96 @@ func (x *CapabilityDetail) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.Endpoint, b = string(v), rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Commitment) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Caller != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Caller[:]...)
+	}
+	if x.Commitment != ([32]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Commitment[:]...)
+	}
+	if !x.DepositWei.IsZero() {
+		b[at+0] |= 0x20
+		b = codec.AppendPackedWide(b, &x.DepositWei)
+	}
+	if x.RevealableFrom != 0 {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedLong(b, x.RevealableFrom)
+	}
+	if x.Deadline != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Deadline)
+	}
+	return b
+}
+
+// UnpackCommitment reads a packed Commitment and returns what follows it; ErrPacked if that is no packed form.
+func UnpackCommitment(b []byte) (x Commitment, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Commitment{}, nil, fmt.Errorf("Commitment: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Commitment) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x07 != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Caller[:], b[0:])
+		b = b[20:]
+		if !(x.Caller != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Commitment[:], b[0:])
+		b = b[32:]
+		if !(x.Commitment != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DepositWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.RevealableFrom, b = v, rest
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Deadline, b = v, rest
 	}
 	return b, nil
 }
@@ -390,65 +522,26 @@ func (x *Deadline) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
-func (x *Delegation) AppendPacked(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(b, x.Ownership)
-	b = binary.BigEndian.AppendUint64(b, x.Expiry)
-	b = codec.AppendPackedNumber(b, &x.SpendLimitWei, 32)
-	b = codec.AppendPackedNumber(b, &x.SpentWei, 32)
-	b = codec.AppendPackedBytes(b, x.Operations)
-	b = codec.AppendPackedBytes(b, x.Capabilities)
-	return b
-}
-
-// UnpackDelegation reads a packed Delegation and returns what follows it; ErrPacked if that is no packed form.
-func UnpackDelegation(b []byte) (x Delegation, rest []byte, err error) {
-	if rest, err = x.getPacked(b); err != nil {
-		return Delegation{}, nil, fmt.Errorf("Delegation: %w", err)
-	}
-	return x, rest, nil
-}
-
-func (x *Delegation) getPacked(b []byte) ([]byte, error) {
-	var err error
-	if err := codec.NeedPacked(b, 76); err != nil {
-		return nil, err
-	}
-	x.Ownership = binary.BigEndian.Uint32(b[0:])
-	x.Expiry = binary.BigEndian.Uint64(b[4:])
-	x.SpendLimitWei.SetBytes(b[12:44])
-	x.SpentWei.SetBytes(b[44:76])
-	b = b[76:]
-	if x.Operations, b, err = codec.GetPackedBytes(b); err != nil {
-		return nil, err
-	}
-	if x.Capabilities, b, err = codec.GetPackedBytes(b); err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
-// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
-// their type's range.
-func (x *Holding) AppendPacked(b []byte) []byte {
+func (x *IndexCount) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
 	b = append(b, make([]byte, 1)...)
-	if x.Agents != 0 {
+	if x.Count != 0 {
 		b[at+0] |= 0x80
-		b = codec.AppendPackedLong(b, x.Agents)
+		b = binary.BigEndian.AppendUint32(b, x.Count)
 	}
 	return b
 }
 
-// UnpackHolding reads a packed Holding and returns what follows it; ErrPacked if that is no packed form.
-func UnpackHolding(b []byte) (x Holding, rest []byte, err error) {
+// UnpackIndexCount reads a packed IndexCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackIndexCount(b []byte) (x IndexCount, rest []byte, err error) {
 	if rest, err = x.getPacked(b); err != nil {
-		return Holding{}, nil, fmt.Errorf("Holding: %w", err)
+		return IndexCount{}, nil, fmt.Errorf("IndexCount: %w", err)
 	}
 	return x, rest, nil
 }
 
-func (x *Holding) getPacked(b []byte) ([]byte, error) {
+func (x *IndexCount) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
 	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
@@ -458,11 +551,57 @@ func (x *Holding) getPacked(b []byte) ([]byte, error) {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
-		v, rest, err := codec.GetPackedLong(b)
-		if err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
-		x.Agents, b = v, rest
+		x.Count = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Count != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *IndexSlot) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Agent != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Agent[:]...)
+	}
+	return b
+}
+
+// UnpackIndexSlot reads a packed IndexSlot and returns what follows it; ErrPacked if that is no packed form.
+func UnpackIndexSlot(b []byte) (x IndexSlot, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return IndexSlot{}, nil, fmt.Errorf("IndexSlot: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *IndexSlot) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Agent[:], b[0:])
+		b = b[20:]
+		if !(x.Agent != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -1260,8 +1399,12 @@ func (x *Policy) AppendPacked(b []byte) []byte {
 		b[at+2] |= 0x20
 		b = codec.AppendPackedWide(b, &x.MinCommitDepositWei)
 	}
-	if x.RecentSeconds != 0 {
+	if x.CommitWindowSeconds != 0 {
 		b[at+2] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.CommitWindowSeconds)
+	}
+	if x.RecentSeconds != 0 {
+		b[at+2] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.RecentSeconds)
 	}
 	return b
@@ -1281,7 +1424,7 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x0f != 0 {
+	if bits[2]&0x07 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1445,6 +1588,16 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
+		x.CommitWindowSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.CommitWindowSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
 		x.RecentSeconds = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.RecentSeconds != 0) {
@@ -1516,6 +1669,14 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x04
 		b = codec.AppendPackedLong(b, x.LastActiveAt)
 	}
+	if x.ScoredCompleted != 0 {
+		b[at+1] |= 0x02
+		b = codec.AppendPackedLong(b, x.ScoredCompleted)
+	}
+	if x.ScoredCallers != 0 {
+		b[at+1] |= 0x01
+		b = codec.AppendPackedLong(b, x.ScoredCallers)
+	}
 	return b
 }
 
@@ -1533,9 +1694,6 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x03 != 0 {
-		return nil, codec.ErrPackedZero()
-	}
 	if bits[0]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
@@ -1634,109 +1792,19 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		}
 		x.LastActiveAt, b = v, rest
 	}
-	return b, nil
-}
-
-// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
-// their type's range.
-func (x *Session) AppendPacked(b []byte) []byte {
-	var at int
-	at = len(b)
-	b = append(b, make([]byte, 1)...)
-	if x.Agent != ([20]byte{}) {
-		b[at+0] |= 0x80
-		b = append(b, x.Agent[:]...)
-	}
-	if x.Peer != ([20]byte{}) {
-		b[at+0] |= 0x40
-		b = append(b, x.Peer[:]...)
-	}
-	if x.ContextHash != ([32]byte{}) {
-		b[at+0] |= 0x20
-		b = append(b, x.ContextHash[:]...)
-	}
-	if x.OpenedAt != 0 {
-		b[at+0] |= 0x10
-		b = codec.AppendPackedLong(b, x.OpenedAt)
-	}
-	if x.Expiry != 0 {
-		b[at+0] |= 0x08
-		b = codec.AppendPackedLong(b, x.Expiry)
-	}
-	if x.ClosedAt != 0 {
-		b[at+0] |= 0x04
-		b = codec.AppendPackedLong(b, x.ClosedAt)
-	}
-	return b
-}
-
-// UnpackSession reads a packed Session and returns what follows it; ErrPacked if that is no packed form.
-func UnpackSession(b []byte) (x Session, rest []byte, err error) {
-	if rest, err = x.getPacked(b); err != nil {
-		return Session{}, nil, fmt.Errorf("Session: %w", err)
-	}
-	return x, rest, nil
-}
-
-func (x *Session) getPacked(b []byte) ([]byte, error) {
-	var bits []byte
-	if err := codec.NeedPacked(b, 1); err != nil {
-		return nil, err
-	}
-	bits, b = b[:1], b[1:]
-	if bits[0]&0x03 != 0 {
-		return nil, codec.ErrPackedZero()
-	}
-	if bits[0]&0x80 != 0 {
-		if err := codec.NeedPacked(b, 20); err != nil {
-			return nil, err
-		}
-		copy(x.Agent[:], b[0:])
-		b = b[20:]
-		if !(x.Agent != ([20]byte{})) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	if bits[0]&0x40 != 0 {
-		if err := codec.NeedPacked(b, 20); err != nil {
-			return nil, err
-		}
-		copy(x.Peer[:], b[0:])
-		b = b[20:]
-		if !(x.Peer != ([20]byte{})) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	if bits[0]&0x20 != 0 {
-		if err := codec.NeedPacked(b, 32); err != nil {
-			return nil, err
-		}
-		copy(x.ContextHash[:], b[0:])
-		b = b[32:]
-		if !(x.ContextHash != ([32]byte{})) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	if bits[0]&0x10 != 0 {
+	if bits[1]&0x02 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
-		x.OpenedAt, b = v, rest
+		x.ScoredCompleted, b = v, rest
 	}
-	if bits[0]&0x08 != 0 {
+	if bits[1]&0x01 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
-		x.Expiry, b = v, rest
-	}
-	if bits[0]&0x04 != 0 {
-		v, rest, err := codec.GetPackedLong(b)
-		if err != nil {
-			return nil, err
-		}
-		x.ClosedAt, b = v, rest
+		x.ScoredCallers, b = v, rest
 	}
 	return b, nil
 }
@@ -1810,63 +1878,6 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.MessageNonce, b = v, rest
-	}
-	return b, nil
-}
-
-// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
-// their type's range.
-func (x *Wallet) AppendPacked(b []byte) []byte {
-	var at int
-	at = len(b)
-	b = append(b, make([]byte, 1)...)
-	if x.Ownership != 0 {
-		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint32(b, x.Ownership)
-	}
-	if x.Wallet != ([20]byte{}) {
-		b[at+0] |= 0x40
-		b = append(b, x.Wallet[:]...)
-	}
-	return b
-}
-
-// UnpackWallet reads a packed Wallet and returns what follows it; ErrPacked if that is no packed form.
-func UnpackWallet(b []byte) (x Wallet, rest []byte, err error) {
-	if rest, err = x.getPacked(b); err != nil {
-		return Wallet{}, nil, fmt.Errorf("Wallet: %w", err)
-	}
-	return x, rest, nil
-}
-
-func (x *Wallet) getPacked(b []byte) ([]byte, error) {
-	var bits []byte
-	if err := codec.NeedPacked(b, 1); err != nil {
-		return nil, err
-	}
-	bits, b = b[:1], b[1:]
-	if bits[0]&0x3f != 0 {
-		return nil, codec.ErrPackedZero()
-	}
-	if bits[0]&0x80 != 0 {
-		if err := codec.NeedPacked(b, 4); err != nil {
-			return nil, err
-		}
-		x.Ownership = binary.BigEndian.Uint32(b[0:])
-		b = b[4:]
-		if !(x.Ownership != 0) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	if bits[0]&0x40 != 0 {
-		if err := codec.NeedPacked(b, 20); err != nil {
-			return nil, err
-		}
-		copy(x.Wallet[:], b[0:])
-		b = b[20:]
-		if !(x.Wallet != ([20]byte{})) {
-			return nil, codec.ErrPackedZero()
-		}
 	}
 	return b, nil
 }

@@ -112,6 +112,22 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Commitment) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeCommitment reads abi.encode of the record.
+func DecodeCommitment(b []byte) (x Commitment, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Commitment: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Deadline) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -128,37 +144,33 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 }
 
 // Encode returns abi.encode of the record.
-func (x *Delegation) Encode() []byte {
-	b := codec.Room(32 + x.size())
-	codec.PutUint64(b, 32)
-	x.put(b[32:])
-	return b
-}
-
-// DecodeDelegation reads abi.encode of the record.
-func DecodeDelegation(b []byte) (x Delegation, err error) {
-	if err = codec.GetOffset(b, 0, 32); err != nil {
-		return x, fmt.Errorf("Delegation: %w", err)
-	}
-	n, err := x.get(b[32:])
-	if err != nil {
-		return x, fmt.Errorf("Delegation: %w", err)
-	}
-	return x, codec.Whole(b, n+32)
-}
-
-// Encode returns abi.encode of the record.
-func (x *Holding) Encode() []byte {
+func (x *IndexCount) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
 
-// DecodeHolding reads abi.encode of the record.
-func DecodeHolding(b []byte) (x Holding, err error) {
+// DecodeIndexCount reads abi.encode of the record.
+func DecodeIndexCount(b []byte) (x IndexCount, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("Holding: %w", err)
+		return x, fmt.Errorf("IndexCount: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *IndexSlot) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeIndexSlot reads abi.encode of the record.
+func DecodeIndexSlot(b []byte) (x IndexSlot, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("IndexSlot: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -280,22 +292,6 @@ func DecodeReputation(b []byte) (x Reputation, err error) {
 }
 
 // Encode returns abi.encode of the record.
-func (x *Session) Encode() []byte {
-	b := codec.Room(x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeSession reads abi.encode of the record.
-func DecodeSession(b []byte) (x Session, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("Session: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns abi.encode of the record.
 func (x *Totals) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -311,22 +307,6 @@ func DecodeTotals(b []byte) (x Totals, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// Encode returns abi.encode of the record.
-func (x *Wallet) Encode() []byte {
-	b := codec.Room(x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeWallet reads abi.encode of the record.
-func DecodeWallet(b []byte) (x Wallet, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("Wallet: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
 // Account has the ABI layout of the Solidity type or argument list of that name.
 type Account struct {
 	Nonce          uint64
@@ -337,10 +317,12 @@ type Account struct {
 	Roles          uint8
 	Holds          uint32
 	Paced          uint64
+	Discount       uint16
+	DiscountUntil  uint64
 }
 
 func (x *Account) size() int {
-	n := 256
+	n := 320
 	return n
 }
 
@@ -353,10 +335,12 @@ func (x *Account) put(b []byte) {
 	codec.PutUint64(b[160:], uint64(x.Roles))
 	codec.PutUint64(b[192:], uint64(x.Holds))
 	codec.PutUint64(b[224:], uint64(x.Paced))
+	codec.PutUint64(b[256:], uint64(x.Discount))
+	codec.PutUint64(b[288:], uint64(x.DiscountUntil))
 }
 
 func (x *Account) get(b []byte) (used int, err error) {
-	tail := 256
+	tail := 320
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -396,6 +380,16 @@ func (x *Account) get(b []byte) (used int, err error) {
 	if x.Paced, err = codec.GetUint(b, 224, 64); err != nil {
 		return 0, err
 	}
+	{
+		v, err := codec.GetUint(b, 256, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.Discount = uint16(v)
+	}
+	if x.DiscountUntil, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
 	return tail, nil
 }
 
@@ -411,18 +405,17 @@ type Agent struct {
 	ImageDigest     common.Hash
 	Name            string
 	Version         string
-	Ownership       uint32
 }
 
 func (x *Agent) size() int {
-	n := 352
+	n := 320
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Version))
 	return n
 }
 
 func (x *Agent) put(b []byte) {
-	tail := 352
+	tail := 320
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Owner)
 	codec.PutUint64(b[64:], uint64(x.Epoch))
@@ -435,12 +428,11 @@ func (x *Agent) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[288:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
-	codec.PutUint64(b[320:], uint64(x.Ownership))
 	_ = tail
 }
 
 func (x *Agent) get(b []byte) (used int, err error) {
-	tail := 352
+	tail := 320
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -502,13 +494,6 @@ func (x *Agent) get(b []byte) (used int, err error) {
 		x.Version = string(v)
 		tail += n
 	}
-	{
-		v, err := codec.GetUint(b, 320, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Ownership = uint32(v)
-	}
 	return tail, nil
 }
 
@@ -551,14 +536,16 @@ func (x *AgentURI) get(b []byte) (used int, err error) {
 
 // Capability has the ABI layout of the Solidity type or argument list of that name.
 type Capability struct {
-	Epoch        uint32
-	Class        uint8
-	LatencyMsP99 uint32
-	PriceWei     uint256.Int
+	Epoch          uint32
+	Class          uint8
+	LatencyMsP99   uint32
+	PriceWei       uint256.Int
+	CommitRequired bool
+	Slot           uint32
 }
 
 func (x *Capability) size() int {
-	n := 128
+	n := 192
 	return n
 }
 
@@ -567,10 +554,12 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Class))
 	codec.PutUint64(b[64:], uint64(x.LatencyMsP99))
 	codec.PutUint256(b[96:], &x.PriceWei)
+	codec.PutBool(b[128:], x.CommitRequired)
+	codec.PutUint64(b[160:], uint64(x.Slot))
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
-	tail := 128
+	tail := 192
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -597,6 +586,16 @@ func (x *Capability) get(b []byte) (used int, err error) {
 	}
 	if x.PriceWei, err = codec.GetUint256(b, 96, 256); err != nil {
 		return 0, err
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 128); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -663,6 +662,51 @@ func (x *CapabilityDetail) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// Commitment has the ABI layout of the Solidity type or argument list of that name.
+type Commitment struct {
+	Caller         common.Address
+	Commitment     common.Hash
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+func (x *Commitment) size() int {
+	n := 160
+	return n
+}
+
+func (x *Commitment) put(b []byte) {
+	codec.PutAddress(b[0:], x.Caller)
+	*(*[32]byte)(b[32:]) = x.Commitment
+	codec.PutUint256(b[64:], &x.DepositWei)
+	codec.PutUint64(b[96:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[128:], uint64(x.Deadline))
+}
+
+func (x *Commitment) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Caller, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Deadline has the ABI layout of the Solidity type or argument list of that name.
 type Deadline struct {
 	Id common.Hash
@@ -688,38 +732,22 @@ func (x *Deadline) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// Delegation has the ABI layout of the Solidity type or argument list of that name.
-type Delegation struct {
-	Ownership     uint32
-	Expiry        uint64
-	SpendLimitWei uint256.Int
-	SpentWei      uint256.Int
-	Operations    []byte
-	Capabilities  []byte
+// IndexCount has the ABI layout of the Solidity type or argument list of that name.
+type IndexCount struct {
+	Count uint32
 }
 
-func (x *Delegation) size() int {
-	n := 192
-	n += 32 + codec.Padded(len(x.Operations))
-	n += 32 + codec.Padded(len(x.Capabilities))
+func (x *IndexCount) size() int {
+	n := 32
 	return n
 }
 
-func (x *Delegation) put(b []byte) {
-	tail := 192
-	codec.PutUint64(b[0:], uint64(x.Ownership))
-	codec.PutUint64(b[32:], uint64(x.Expiry))
-	codec.PutUint256(b[64:], &x.SpendLimitWei)
-	codec.PutUint256(b[96:], &x.SpentWei)
-	codec.PutUint64(b[128:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Operations)
-	codec.PutUint64(b[160:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Capabilities)
-	_ = tail
+func (x *IndexCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
 }
 
-func (x *Delegation) get(b []byte) (used int, err error) {
-	tail := 192
+func (x *IndexCount) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -728,62 +756,31 @@ func (x *Delegation) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.Ownership = uint32(v)
-	}
-	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
-		return 0, err
-	}
-	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	if x.SpentWei, err = codec.GetUint256(b, 96, 256); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 128, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Operations = v
-		tail += n
-	}
-	if err = codec.GetOffset(b, 160, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Capabilities = v
-		tail += n
+		x.Count = uint32(v)
 	}
 	return tail, nil
 }
 
-// Holding has the ABI layout of the Solidity type or argument list of that name.
-type Holding struct {
-	Agents uint64
+// IndexSlot has the ABI layout of the Solidity type or argument list of that name.
+type IndexSlot struct {
+	Agent common.Address
 }
 
-func (x *Holding) size() int {
+func (x *IndexSlot) size() int {
 	n := 32
 	return n
 }
 
-func (x *Holding) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Agents))
+func (x *IndexSlot) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
 }
 
-func (x *Holding) get(b []byte) (used int, err error) {
+func (x *IndexSlot) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Agents, err = codec.GetUint(b, 0, 64); err != nil {
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1212,11 +1209,12 @@ type Policy struct {
 	GasDiscover           uint64
 	GasPerScannedSlot     uint64
 	MinCommitDepositWei   uint256.Int
+	CommitWindowSeconds   uint32
 	RecentSeconds         uint32
 }
 
 func (x *Policy) size() int {
-	n := 640
+	n := 672
 	return n
 }
 
@@ -1240,11 +1238,12 @@ func (x *Policy) put(b []byte) {
 	codec.PutUint64(b[512:], uint64(x.GasDiscover))
 	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
 	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
-	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
+	codec.PutUint64(b[608:], uint64(x.CommitWindowSeconds))
+	codec.PutUint64(b[640:], uint64(x.RecentSeconds))
 }
 
 func (x *Policy) get(b []byte) (used int, err error) {
-	tail := 640
+	tail := 672
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1338,6 +1337,13 @@ func (x *Policy) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
+		x.CommitWindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 640, 32)
+		if err != nil {
+			return 0, err
+		}
 		x.RecentSeconds = uint32(v)
 	}
 	return tail, nil
@@ -1359,10 +1365,12 @@ type Reputation struct {
 	DistinctCallers  uint64
 	SumOfSquares     uint256.Int
 	LastActiveAt     uint64
+	ScoredCompleted  uint64
+	ScoredCallers    uint64
 }
 
 func (x *Reputation) size() int {
-	n := 448
+	n := 512
 	return n
 }
 
@@ -1381,10 +1389,12 @@ func (x *Reputation) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.DistinctCallers))
 	codec.PutUint256(b[384:], &x.SumOfSquares)
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
+	codec.PutUint64(b[448:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[480:], uint64(x.ScoredCallers))
 }
 
 func (x *Reputation) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 512
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1430,54 +1440,10 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
 		return 0, err
 	}
-	return tail, nil
-}
-
-// Session has the ABI layout of the Solidity type or argument list of that name.
-type Session struct {
-	Agent       common.Address
-	Peer        common.Address
-	ContextHash common.Hash
-	OpenedAt    uint64
-	Expiry      uint64
-	ClosedAt    uint64
-}
-
-func (x *Session) size() int {
-	n := 192
-	return n
-}
-
-func (x *Session) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutAddress(b[32:], x.Peer)
-	*(*[32]byte)(b[64:]) = x.ContextHash
-	codec.PutUint64(b[96:], uint64(x.OpenedAt))
-	codec.PutUint64(b[128:], uint64(x.Expiry))
-	codec.PutUint64(b[160:], uint64(x.ClosedAt))
-}
-
-func (x *Session) get(b []byte) (used int, err error) {
-	tail := 192
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+	if x.ScoredCompleted, err = codec.GetUint(b, 448, 64); err != nil {
 		return 0, err
 	}
-	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
-		return 0, err
-	}
-	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
-		return 0, err
-	}
-	if x.OpenedAt, err = codec.GetUint(b, 96, 64); err != nil {
-		return 0, err
-	}
-	if x.Expiry, err = codec.GetUint(b, 128, 64); err != nil {
-		return 0, err
-	}
-	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
+	if x.ScoredCallers, err = codec.GetUint(b, 480, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1518,40 +1484,6 @@ func (x *Totals) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.MessageNonce, err = codec.GetUint(b, 96, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// Wallet has the ABI layout of the Solidity type or argument list of that name.
-type Wallet struct {
-	Ownership uint32
-	Wallet    common.Address
-}
-
-func (x *Wallet) size() int {
-	n := 64
-	return n
-}
-
-func (x *Wallet) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Ownership))
-	codec.PutAddress(b[32:], x.Wallet)
-}
-
-func (x *Wallet) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Ownership = uint32(v)
-	}
-	if x.Wallet, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil

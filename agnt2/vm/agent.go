@@ -50,7 +50,7 @@ func stepUpdateAgent(m *Machine, s State) Step {
 // stepReadOwnAgent begins updateCapabilities: it learns the epoch and the count.
 func stepReadOwnAgent(m *Machine, s State) Step {
 	c := m.args.(*abi.UpdateCapabilitiesCall)
-	if !m.use(gas.AgentOperation(&m.Params, recordsPerCapability*(len(c.Upserts)+len(c.Removals)))) {
+	if !m.use(gas.AgentOperation(&m.Params, recordsPerCapability*len(c.Upserts)+recordsPerRemoval*len(c.Removals))) {
 		return m.outOfGas()
 	}
 	if why := checkCapabilities(c.Upserts); why != nil {
@@ -66,6 +66,10 @@ func stepReadOwnAgent(m *Machine, s State) Step {
 	m.Op.Epoch, m.Op.Count = a.Epoch, a.CapabilityCount
 	return m.nextCapability(0)
 }
+
+// recordsPerRemoval: both of the capability, and in its index the count, the last entry, the one that it goes to, and
+// the moved agent's capability, which says where it is.
+const recordsPerRemoval = 6
 
 func (m *Machine) nextRemoval(i uint32) Step {
 	m.Op.Index = i
@@ -85,7 +89,7 @@ func stepRemoveCapability(m *Machine, s State) Step {
 	m.Op.Count--
 	m.set(s, k, old, nil)
 	m.emit((&abi.CapabilityRemovedEvent{Agent: m.Op.From, Capability: id}).Log(abi.Address))
-	return RemoveCapabilityDetail
+	return m.removeFromIndex(id, decoded(record.DecodeCapability(old)).Slot)
 }
 
 func stepRemoveCapabilityDetail(m *Machine, s State) Step {

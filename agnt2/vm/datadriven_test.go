@@ -33,6 +33,7 @@ import (
 //
 //	params NAME=VALUE …          before the first block: governance parameters by field name
 //	policy NAME=VALUE …          the same of Policy
+//	policy NAME=VALUE …          before the first block: further parameters
 //	fund NAME=WEI …              before the first block: balances
 //	fees base=WEI l1base=WEI l1scalar=N blobbase=WEI blobscalar=N
 //	block +SECONDS [limit=GAS]   seals the block in progress and opens the next one; prints its sweeps
@@ -69,6 +70,7 @@ func (s *script) begin() {
 	}
 	s.world = newWorld(s.params)
 	s.world.policy = s.policy
+	s.state[record.PolicyKey] = s.policy.Encode()
 	s.state[record.PolicyKey] = s.policy.Encode()
 	for n, wei := range s.funds {
 		s.fund(s.address(n), uint256.NewInt(wei))
@@ -208,6 +210,12 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeHolding(b))
 	case record.NSInteraction:
 		return must(record.DecodeInteraction(b))
+	case record.NSIndex:
+		return must(record.DecodeIndexSlot(b))
+	case record.NSIndexCount:
+		return must(record.DecodeIndexCount(b))
+	case record.NSCommitment:
+		return must(record.DecodeCommitment(b))
 	case record.NSDeadline:
 		return must(record.DecodeDeadline(b))
 	case record.NSChannel:
@@ -250,6 +258,9 @@ func (s *script) label(c change) string {
 			}
 		}
 		for _, name := range s.caps {
+			if slot := indexSlot(c.key, name); slot != "" {
+				return fmt.Sprintf("%s/%s", ns, slot)
+			}
 			if id := vm.CapabilityID(name); record.CapabilityKey(a, id) == c.key || record.CapabilityDetailKey(a, id) == c.key {
 				return fmt.Sprintf("%s/%s/%s", ns, n, short(name))
 			}
@@ -261,7 +272,7 @@ func (s *script) label(c change) string {
 		}
 	}
 	for id, n := range s.ids {
-		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key || record.DisputeKey(id) == c.key || record.SessionKey(id) == c.key {
+		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key || record.DisputeKey(id) == c.key || record.SessionKey(id) == c.key || record.CommitmentKey(id) == c.key {
 			return fmt.Sprintf("%s/%s", ns, n)
 		}
 	}
@@ -343,6 +354,11 @@ var eventDecoders = map[common.Hash]func(*types.Log) any{
 	abi.PaidTopic: func(l *types.Log) any { v := must(abi.DecodePaidEvent(l)); return &v },
 	abi.SessionOpenedTopic: func(l *types.Log) any { v := must(abi.DecodeSessionOpenedEvent(l)); return &v },
 	abi.SessionClosedTopic: func(l *types.Log) any { v := must(abi.DecodeSessionClosedEvent(l)); return &v },
+	abi.SlotReclaimedTopic: func(l *types.Log) any { v := must(abi.DecodeSlotReclaimedEvent(l)); return &v },
+	abi.CommittedTopic: func(l *types.Log) any { v := must(abi.DecodeCommittedEvent(l)); return &v },
+	abi.RevealedTopic: func(l *types.Log) any { v := must(abi.DecodeRevealedEvent(l)); return &v },
+	abi.RevealRefundedTopic: func(l *types.Log) any { v := must(abi.DecodeRevealRefundedEvent(l)); return &v },
+	abi.CommitmentForfeitedTopic: func(l *types.Log) any { v := must(abi.DecodeCommitmentForfeitedEvent(l)); return &v },
 	abi.TimedOutTopic: func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
 }
 
@@ -457,8 +473,9 @@ func (a args) list(k string) []string {
 }
 
 func (s *script) capabilities(specs []string) (out []abi.Capability) {
-	for _, spec := range specs { // name:price:class[:endpoint]
-		f := append(strings.Split(spec, ":"), "", "", "")
+	for _, spec := range specs { // name:price:class[:endpoint][;latency[;commit[;input schema[;output schema]]]]
+		terms := append(strings.Split(spec, ";"), make([]string, 4)...)
+		f := append(strings.Split(terms[0], ":"), "", "", "")
 		var c abi.Capability
 		c.Name, c.LatencyMsP99, c.Endpoint = f[0], 250, f[3]
 		if m := repeated.FindStringSubmatch(c.Name); m != nil {
@@ -474,6 +491,11 @@ func (s *script) capabilities(specs []string) (out []abi.Capability) {
 		if f[2] != "" {
 			c.Class = uint8(must(strconv.ParseUint(f[2], 10, 8)))
 		}
+		if terms[1] != "" {
+			c.LatencyMsP99 = uint32(must(strconv.ParseUint(terms[1], 10, 32)))
+		}
+		c.CommitRequired = terms[2] == "commit"
+		c.InputSchemaHash, c.OutputSchemaHash = s.hash(terms[3]), s.hash(terms[4])
 		out = append(out, c)
 	}
 	return out
@@ -518,18 +540,9 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 	case "heartbeat":
 		return to, (&abi.HeartbeatCall{}).Encode()
 	case "invoke":
-		salt := a.text("salt", "1")
-		c := &abi.InvokeCall{
-			Salt: s.hash(salt), Callee: s.address(a.text("callee", "bob")), Capability: s.capability(a.text("cap", "sum")),
-			ParamsHash: s.hash(a.text("params", "params")), TtlSeconds: uint32(a.number("ttl", 10)), MaxPriceWei: a.wei("max", 1000),
-			SessionId: s.hash(a.text("session", "")), CompositionId: s.hash(a.text("composition", "")),
-		}
-		c.Da = abi.DAPointer{ContentHash: c.ParamsHash, LengthBytes: uint32(a.number("bytes", 0)), Backend: uint8(a.number("backend", 1))}
-		if h := a.text("content", ""); h != "" {
-			c.Da.ContentHash = s.hash(h)
-		}
-		s.id(from + "/" + salt)
-		return to, c.Encode()
+		return to, s.invoke(from, a).Encode()
+	case "discoverInvoke", "reclaimSlot", "commit", "reveal":
+		return to, s.market(from, op, a)
 	case "respond":
 		statuses := []string{"OK", "ERROR", "TIMEOUT_GRACEFUL", "PARSE_FAILURE", "REJECTED"}
 		spec := a.text("status", "OK")
@@ -652,6 +665,11 @@ func (s *script) run(t testing.TB, line string) string {
 				}
 				continue
 			}
+			setParam(t, &s.policy, k, v[0])
+		}
+		return ""
+	case "policy":
+		for k, v := range a {
 			setParam(t, &s.policy, k, v[0])
 		}
 		return ""

@@ -15,7 +15,7 @@ func stepDepositBegin(m *Machine, s State) Step {
 	k := record.AccountKey(m.Tx.From)
 	a := account(m.get(s, k))
 	a.Balance.Add(&a.Balance, &m.Tx.Mint)
-	return m.takeValue(s, k, &a)
+	return m.takeValue(s, k, &a, 0) // a deposit pays no fee
 }
 
 // stepL1Attributes stores what the L1-attributes deposit says and goes on to the sweeps, whose events land in its receipt.

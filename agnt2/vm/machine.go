@@ -83,6 +83,8 @@ type Machine struct {
 	Dispute record.Dispute
 
 	Channel record.Channel // the channel in progress, instead
+	// Search is the discovery in progress. The proven state has it where Call is: an operation needs one after the other.
+	Search frame.Search
 
 	Params   record.Params // the state's hash of it is for proofs
 	Policy   record.Policy // Block.Policy is its hash, in proofs
@@ -138,6 +140,9 @@ const (
 	effectDelegate   = 1 << (12 + iota) // the sender's own key acts for it no more
 	effectUndelegate                    // and again
 )
+
+// effectDiscount: Op.Discount becomes the sender's, until Op.Pairs.
+const effectDiscount = 1 << 14
 
 type undo struct {
 	key   record.Key

@@ -59,6 +59,22 @@ const (
 	BeginPolicy
 )
 
+// Discovery, commit–reveal and eligibility.
+const (
+	IndexCount Step = 108 + iota
+	IndexSlot
+	IndexMoved
+	CandidateAgent
+	CandidateCapability
+	CandidateDetail
+	CandidateReputation
+	DiscoverArgs
+	InvokeReputation
+	Commitment
+	CommitmentDeadline
+	SweepCommitment
+)
+
 // Steps bounds the micro-steps of execution. Those of the machine lie among them, in the gap from 128 to 175.
 const Steps Step = 200
 
@@ -70,11 +86,12 @@ const (
 	OpensSums
 	OpensTx
 	OpensOp
-	OpensCall    // the interaction in progress
-	OpensParams  // read only
-	OpensData    // the operation's calldata, read only
-	OpensPolicy  // read only; the block frame commits to it, so that has to be opened too
+	OpensCall // the interaction in progress
+	OpensParams // read only
+	OpensData // the operation's calldata, read only
+	OpensPolicy // read only; the block frame commits to it, so that has to be opened too
 	OpensChannel // the channel in progress
+	OpensSearch // the discovery in progress; in the state it is where the interaction in progress is
 )
 
 // OpensDispute opens the dispute in progress, which lies where the interaction in progress does.
@@ -135,7 +152,7 @@ var agentProgram = map[Step]instruction{
 
 // interactionProgram is INVOKE and RESPOND.
 var interactionProgram = map[Step]instruction{
-	InvokeArgs:         {"invokeArgs", OpensBlock | OpensOp | OpensParams | OpensData, OpensCall, stepInvokeArgs},
+	InvokeArgs:         {"invokeArgs", OpensBlock | OpensOp | OpensParams | OpensPolicy | OpensData, OpensCall, stepInvokeArgs},
 	InvokeCallee:       {"invokeCallee", OpensOp | OpensCall, 0, stepInvokeCallee},
 	InvokeCapability:   {"invokeCapability", OpensOp | OpensCall | OpensParams, 0, stepInvokeCapability},
 	InvokeInteraction:  {"invokeInteraction", OpensOp | OpensCall, 0, stepInvokeInteraction},
@@ -155,7 +172,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

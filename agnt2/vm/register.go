@@ -66,8 +66,8 @@ func checkMetadata(ms []abi.MetadataEntry) abi.Revert {
 	return nil
 }
 
-// recordsPerCapability: what an INVOKE needs, and the rest.
-const recordsPerCapability = 2
+// recordsPerCapability: what an INVOKE needs, the rest, and for a new one its place in the index.
+const recordsPerCapability = 4
 
 func stepRegisterAgent(m *Machine, s State) Step {
 	c := m.args.(*abi.RegisterCall)
@@ -167,14 +167,24 @@ func stepWriteCapability(m *Machine, s State) Step {
 	id := CapabilityID(c.Name)
 	k := record.CapabilityKey(m.Op.From, id)
 	old := m.get(s, k)
+	slot := uint32(m.Op.Pairs) // taken for it just now
+	if old != nil && slot == 0 {
+		slot = decoded(record.DecodeCapability(old)).Slot
+	}
+	if slot == 0 {
+		return m.addToIndex(id)
+	}
+	m.Op.Pairs = 0
 	if _, update := m.args.(*abi.UpdateCapabilitiesCall); update && !m.live(old) {
 		m.Op.Count++
 	}
 	m.set(s, k, old, (&record.Capability{
 		Epoch: m.Op.Epoch, Class: c.Class, LatencyMsP99: c.LatencyMsP99, PriceWei: c.PriceWei,
+		CommitRequired: c.CommitRequired, Slot: slot,
 	}).Encode())
 	m.emit((&abi.CapabilityUpdatedEvent{
-		Agent: m.Op.From, Capability: id, PriceWei: c.PriceWei, LatencyMsP99: c.LatencyMsP99, Class: c.Class, Name: c.Name,
+		Agent: m.Op.From, Capability: id, PriceWei: c.PriceWei, LatencyMsP99: c.LatencyMsP99, Class: c.Class,
+		CommitRequired: c.CommitRequired, Name: c.Name,
 	}).Log(abi.Address))
 	return WriteCapabilityDetail
 }

@@ -12,6 +12,10 @@ import (
 	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
+// discountSeconds is how long after its last answer an agent's own INVOKEs cost less. The account keeps the discount, because an
+// INVOKE reads it anyway, so that it need not read the sender's reputation.
+const discountSeconds = 7 * 24 * 3600
+
 // RESPOND (paper App. A.1, A.2, B.3, B.8): settles a pending interaction once. OK pays the callee and scores it; every
 // other status refunds the caller.
 
@@ -156,6 +160,7 @@ func stepRespondReputation(m *Machine, s State) Step {
 				r.DistinctCallers++
 			}
 			r.SumOfSquares.AddUint64(&r.SumOfSquares, 2*o.Pairs+1) // (n+1)² − n²
+			reputation.Count(&r)
 		}
 	case Error:
 		r.Errors++
@@ -173,6 +178,12 @@ func stepRespondReputation(m *Machine, s State) Step {
 		r.Rejections++
 	}
 	m.set(s, k, old, r.Encode())
+	o.Pairs = 0
+	if d := reputation.Discount(&r); d != 0 || o.Discount != 0 {
+		o.Discount = d
+		o.Pairs = m.Block.Time + discountSeconds
+		o.Effect |= effectDiscount
+	}
 	return RespondEvent
 }
 

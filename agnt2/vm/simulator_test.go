@@ -57,6 +57,10 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{},
 	}
 	s.Get = s.get
+	s.state[record.PolicyKey] = (&record.Policy{
+		EligibilityScore: 20, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 1, InvokesBurst: 1, GasDiscover: 8000,
+		GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), CommitWindowSeconds: 8,
+	}).Encode()
 	s.limit = 600_000
 	s.policy.RecentSeconds, s.policy.DisputeWindowSeconds, s.policy.PrunesPerBlock = 12, 20, 4
 	for i := range simulatedAccounts {
@@ -151,6 +155,10 @@ func (s *simulator) check(swept uint32) {
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
 			overdue = overdue || i.Deadline < s.time
 		case record.NSDeadline:
+			if record.DueOf(k) != record.DueInteraction {
+				s.checkDue(k, v)
+				continue
+			}
 			id := must(record.DecodeDeadline(v)).Id
 			switch record.DueOf(k) {
 			case record.DueHistory:
@@ -214,6 +222,7 @@ func (s *simulator) check(swept uint32) {
 	require.Zero(t, disputes, "open disputes and their deadlines")
 	require.Equal(t, s.history.Encode(), s.historyRecord().Encode())
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
+	s.checkIndex()
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	everyone = append(everyone, s.Owned()...)
 	accounts := 0
@@ -298,6 +307,8 @@ func holdings(k record.Key, v []byte) (wei uint256.Int) {
 		if d := must(record.DecodeDispute(v)); d.Outcome == uint8(vm.DisputeOpen) {
 			wei = d.BondWei
 		}
+	case record.NSCommitment:
+		wei = must(record.DecodeCommitment(v)).DepositWei
 	}
 	return wei
 }
@@ -405,6 +416,12 @@ func TestSimulator(t *testing.T) {
 		}
 		for _, o := range []vm.Outcome{vm.Void, vm.Failed, vm.Succeeded} {
 			require.Greater(t, s.outcomes[o], 100, "the simulation is lopsided")
+		}
+		for _, name := range []string{
+			"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
+			"CommitRequired", "RateLimited",
+		} {
+			require.NotZero(t, s.reverts[name], "%s never happened: %v", name, s.reverts)
 		}
 		require.Greater(t, len(s.reverts), 15, "the simulation is lopsided: %v", s.reverts)
 	}

@@ -43,6 +43,7 @@ var sweeps = map[record.DeadlineKind]Step{
 	record.DueChannel:     SweepChannel,
 	record.DueHistory:     PruneDispute,
 	record.DueDispute:     SweepDispute,
+	record.DueCommitment:  SweepCommitment,
 }
 
 func stepSweepInteraction(m *Machine, s State) Step {

@@ -42,7 +42,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations, marketOperations} {
 		maps.Copy(operations, family)
 	}
 }
@@ -177,14 +177,19 @@ func stepTxBegin(m *Machine, s State) Step {
 	}
 	a.Nonce++
 	a.Balance.Sub(&a.Balance, &m.Tx.Reserve)
-	return m.takeValue(s, k, &a)
+	discount := a.Discount
+	if a.DiscountUntil < m.Block.Time {
+		discount = 0
+	}
+	return m.takeValue(s, k, &a, discount)
 }
 
 // takeValue takes the value from the sender and makes the registers ready. What it writes is not undone by a failure:
 // txEnd settles it.
-func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
+func (m *Machine) takeValue(s State, k record.Key, a *record.Account, discount uint16) Step {
 	t := &m.Tx
-	m.Op = frame.Op{From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data, Flag: a.Roles&RoleDelegated != 0}
+	m.Op = frame.Op{From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data, Flag: a.Roles&RoleDelegated != 0} Paced: a.Paced,
+		Discount: discount,
 	m.senderRegisters(a)
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
@@ -309,6 +314,10 @@ func (m *Machine) settle(a *record.Account) {
 	if o.Effect&effectEscrow != 0 {
 		a.Escrowed.Add(&a.Escrowed, &o.Value)
 		a.PendingInvokes++
+		a.Paced = o.Paced
+	}
+	if o.Effect&effectDiscount != 0 {
+		a.Discount, a.DiscountUntil = o.Discount, o.Pairs
 	}
 	if o.Effect&effectRegister != 0 {
 		a.Roles |= RoleAgent

@@ -5,101 +5,16 @@ export const address = '0x42000000000000000000000000000000000a6E72' as const
 export const abi = [
   {
     "type": "function",
-    "name": "actFor",
+    "name": "commit",
     "inputs": [
       {
-        "name": "agent",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "valueWei",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "operation",
-        "type": "bytes",
-        "internalType": "bytes"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
-    "name": "agentOf",
-    "inputs": [
-      {
-        "name": "owner",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "index",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ],
-    "outputs": [
-      {
-        "name": "",
-        "type": "address",
-        "internalType": "address"
-      }
-    ],
-    "stateMutability": "pure"
-  },
-  {
-    "type": "function",
-    "name": "authorizeKey",
-    "inputs": [
-      {
-        "name": "key",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "expiry",
-        "type": "uint64",
-        "internalType": "uint64"
-      },
-      {
-        "name": "spendLimitWei",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "operations",
-        "type": "bytes4[]",
-        "internalType": "bytes4[]"
-      },
-      {
-        "name": "capabilities",
-        "type": "bytes32[]",
-        "internalType": "bytes32[]"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
-    "name": "closeSession",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "contextHash",
+        "name": "commitment",
         "type": "bytes32",
         "internalType": "bytes32"
       }
     ],
     "outputs": [],
-    "stateMutability": "nonpayable"
+    "stateMutability": "payable"
   },
   {
     "type": "function",
@@ -107,6 +22,237 @@ export const abi = [
     "inputs": [],
     "outputs": [],
     "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "discover",
+    "inputs": [
+      {
+        "name": "query",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DiscoverQuery",
+        "components": [
+          {
+            "name": "capability",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "minPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxLatencyMs",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "minReputation",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "slot",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "slots",
+            "type": "uint32",
+            "internalType": "uint32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "providers",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.Provider[]",
+        "components": [
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "slot",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "priceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "latencyMsP99",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "class",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "endpoint",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "score",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "points",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      },
+      {
+        "name": "next",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "discoverInvoke",
+    "inputs": [
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "paramsHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "filter",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ProviderFilter",
+        "components": [
+          {
+            "name": "maxPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxLatencyMs",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "minReputation",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      },
+      {
+        "name": "sessionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "payable"
   },
   {
     "type": "function",
@@ -131,11 +277,6 @@ export const abi = [
           },
           {
             "name": "owner",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "wallet",
             "type": "address",
             "internalType": "address"
           },
@@ -254,6 +395,52 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getCommitment",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.CommitmentView",
+        "components": [
+          {
+            "name": "depositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "revealableFrom",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deadline",
+            "type": "uint64",
+            "internalType": "uint64"
           }
         ]
       }
@@ -335,62 +522,6 @@ export const abi = [
             "name": "compositionId",
             "type": "bytes32",
             "internalType": "bytes32"
-          }
-        ]
-      }
-    ],
-    "stateMutability": "view"
-  },
-  {
-    "type": "function",
-    "name": "getKey",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "key",
-        "type": "address",
-        "internalType": "address"
-      }
-    ],
-    "outputs": [
-      {
-        "name": "",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.KeyView",
-        "components": [
-          {
-            "name": "active",
-            "type": "bool",
-            "internalType": "bool"
-          },
-          {
-            "name": "expiry",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "spendLimitWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "spentWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "operations",
-            "type": "bytes4[]",
-            "internalType": "bytes4[]"
-          },
-          {
-            "name": "capabilities",
-            "type": "bytes32[]",
-            "internalType": "bytes32[]"
           }
         ]
       }
@@ -482,57 +613,26 @@ export const abi = [
             "name": "lastActiveAt",
             "type": "uint64",
             "internalType": "uint64"
-          }
-        ]
-      }
-    ],
-    "stateMutability": "view"
-  },
-  {
-    "type": "function",
-    "name": "getSession",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ],
-    "outputs": [
-      {
-        "name": "",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.SessionView",
-        "components": [
-          {
-            "name": "agent",
-            "type": "address",
-            "internalType": "address"
           },
           {
-            "name": "peer",
-            "type": "address",
-            "internalType": "address"
+            "name": "sumOfSquares",
+            "type": "uint256",
+            "internalType": "uint256"
           },
           {
-            "name": "contextHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "openedAt",
+            "name": "scoredCompleted",
             "type": "uint64",
             "internalType": "uint64"
           },
           {
-            "name": "expiry",
+            "name": "scoredCallers",
             "type": "uint64",
             "internalType": "uint64"
           },
           {
-            "name": "closedAt",
-            "type": "uint64",
-            "internalType": "uint64"
+            "name": "frozen",
+            "type": "bool",
+            "internalType": "bool"
           }
         ]
       }
@@ -653,50 +753,21 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "openSession",
+    "name": "reclaimSlot",
     "inputs": [
       {
-        "name": "salt",
+        "name": "capability",
         "type": "bytes32",
         "internalType": "bytes32"
       },
       {
-        "name": "peer",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "contextHash",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "expiry",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ],
-    "outputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
-    "name": "pay",
-    "inputs": [
-      {
-        "name": "to",
-        "type": "address",
-        "internalType": "address"
+        "name": "slot",
+        "type": "uint32",
+        "internalType": "uint32"
       }
     ],
     "outputs": [],
-    "stateMutability": "payable"
+    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -761,98 +832,11 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
-          }
-        ]
-      },
-      {
-        "name": "metadata",
-        "type": "tuple[]",
-        "internalType": "struct IAGNT2.MetadataEntry[]",
-        "components": [
-          {
-            "name": "key",
-            "type": "string",
-            "internalType": "string"
           },
           {
-            "name": "value",
-            "type": "bytes",
-            "internalType": "bytes"
-          }
-        ]
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "payable"
-  },
-  {
-    "type": "function",
-    "name": "registerFor",
-    "inputs": [
-      {
-        "name": "index",
-        "type": "uint64",
-        "internalType": "uint64"
-      },
-      {
-        "name": "name",
-        "type": "string",
-        "internalType": "string"
-      },
-      {
-        "name": "version",
-        "type": "string",
-        "internalType": "string"
-      },
-      {
-        "name": "agentURI",
-        "type": "string",
-        "internalType": "string"
-      },
-      {
-        "name": "imageDigest",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "capabilities",
-        "type": "tuple[]",
-        "internalType": "struct IAGNT2.Capability[]",
-        "components": [
-          {
-            "name": "name",
-            "type": "string",
-            "internalType": "string"
-          },
-          {
-            "name": "endpoint",
-            "type": "string",
-            "internalType": "string"
-          },
-          {
-            "name": "inputSchemaHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "outputSchemaHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "priceWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "latencyMsP99",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "class",
-            "type": "uint8",
-            "internalType": "enum IAGNT2.CapabilityClass"
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
           }
         ]
       },
@@ -949,70 +933,89 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "revokeKey",
+    "name": "reveal",
     "inputs": [
       {
-        "name": "key",
-        "type": "address",
-        "internalType": "address"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
-    "name": "setAgentURI",
-    "inputs": [
+        "name": "commitSalt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
       {
-        "name": "agentURI",
-        "type": "string",
-        "internalType": "string"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
-    "name": "setAgentWallet",
-    "inputs": [
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
       {
-        "name": "wallet",
+        "name": "callee",
         "type": "address",
         "internalType": "address"
       },
       {
-        "name": "deadline",
-        "type": "uint64",
-        "internalType": "uint64"
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
       },
       {
-        "name": "signature",
-        "type": "bytes",
-        "internalType": "bytes"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
-  },
-  {
-    "type": "function",
-    "name": "setMetadata",
-    "inputs": [
-      {
-        "name": "key",
-        "type": "string",
-        "internalType": "string"
+        "name": "paramsHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
       },
       {
-        "name": "value",
-        "type": "bytes",
-        "internalType": "bytes"
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "maxPriceWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "sessionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
       }
     ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "payable"
   },
   {
     "type": "function",
@@ -1020,19 +1023,6 @@ export const abi = [
     "inputs": [],
     "outputs": [],
     "stateMutability": "payable"
-  },
-  {
-    "type": "function",
-    "name": "transferOwnership",
-    "inputs": [
-      {
-        "name": "newOwner",
-        "type": "address",
-        "internalType": "address"
-      }
-    ],
-    "outputs": [],
-    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -1100,6 +1090,11 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
           }
         ]
       },
@@ -1118,37 +1113,6 @@ export const abi = [
     "inputs": [],
     "outputs": [],
     "stateMutability": "nonpayable"
-  },
-  {
-    "type": "event",
-    "name": "ActedFor",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "actor",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "operation",
-        "type": "bytes4",
-        "indexed": false,
-        "internalType": "bytes4"
-      },
-      {
-        "name": "valueWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      }
-    ],
-    "anonymous": false
   },
   {
     "type": "event",
@@ -1214,25 +1178,6 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "AgentURISet",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "agentURI",
-        "type": "string",
-        "indexed": false,
-        "internalType": "string"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
     "name": "AgentUpdated",
     "inputs": [
       {
@@ -1258,25 +1203,6 @@ export const abi = [
         "type": "string",
         "indexed": false,
         "internalType": "string"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "AgentWalletSet",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "wallet",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
       }
     ],
     "anonymous": false
@@ -1335,10 +1261,78 @@ export const abi = [
         "internalType": "enum IAGNT2.CapabilityClass"
       },
       {
+        "name": "commitRequired",
+        "type": "bool",
+        "indexed": false,
+        "internalType": "bool"
+      },
+      {
         "name": "name",
         "type": "string",
         "indexed": false,
         "internalType": "string"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CommitmentForfeited",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "Committed",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "revealableFrom",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
       }
     ],
     "anonymous": false
@@ -1453,68 +1447,6 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "KeyAuthorized",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "key",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "expiry",
-        "type": "uint64",
-        "indexed": false,
-        "internalType": "uint64"
-      },
-      {
-        "name": "spendLimitWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      },
-      {
-        "name": "operations",
-        "type": "bytes4[]",
-        "indexed": false,
-        "internalType": "bytes4[]"
-      },
-      {
-        "name": "capabilities",
-        "type": "bytes32[]",
-        "indexed": false,
-        "internalType": "bytes32[]"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "KeyRevoked",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "key",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
     "name": "MetadataSet",
     "inputs": [
       {
@@ -1540,56 +1472,6 @@ export const abi = [
         "type": "bytes",
         "indexed": false,
         "internalType": "bytes"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "OwnershipTransferred",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "previousOwner",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "newOwner",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "Paid",
-    "inputs": [
-      {
-        "name": "from",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "to",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "amountWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
       }
     ],
     "anonymous": false
@@ -1691,7 +1573,7 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "SessionClosed",
+    "name": "RevealRefunded",
     "inputs": [
       {
         "name": "id",
@@ -1700,36 +1582,55 @@ export const abi = [
         "internalType": "bytes32"
       },
       {
-        "name": "agent",
+        "name": "caller",
         "type": "address",
         "indexed": true,
         "internalType": "address"
       },
       {
-        "name": "peer",
+        "name": "callee",
         "type": "address",
         "indexed": true,
         "internalType": "address"
       },
       {
-        "name": "contextHash",
-        "type": "bytes32",
+        "name": "refundedWei",
+        "type": "uint256",
         "indexed": false,
-        "internalType": "bytes32"
+        "internalType": "uint256"
       }
     ],
     "anonymous": false
   },
   {
     "type": "event",
-    "name": "SessionOpened",
+    "name": "Revealed",
     "inputs": [
       {
-        "name": "id",
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
         "type": "bytes32",
         "indexed": true,
         "internalType": "bytes32"
       },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "SlotReclaimed",
+    "inputs": [
       {
         "name": "agent",
         "type": "address",
@@ -1737,22 +1638,16 @@ export const abi = [
         "internalType": "address"
       },
       {
-        "name": "peer",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "contextHash",
+        "name": "capability",
         "type": "bytes32",
-        "indexed": false,
+        "indexed": true,
         "internalType": "bytes32"
       },
       {
-        "name": "expiry",
-        "type": "uint64",
+        "name": "slot",
+        "type": "uint32",
         "indexed": false,
-        "internalType": "uint64"
+        "internalType": "uint32"
       }
     ],
     "anonymous": false
@@ -1834,17 +1729,6 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "AccountDelegated",
-    "inputs": [
-      {
-        "name": "account",
-        "type": "address",
-        "internalType": "address"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "AlreadyRegistered",
     "inputs": [
       {
@@ -1872,15 +1756,10 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "BadWalletSignature",
+    "name": "CalleeInactive",
     "inputs": [
       {
-        "name": "recovered",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "wallet",
+        "name": "callee",
         "type": "address",
         "internalType": "address"
       }
@@ -1888,12 +1767,22 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "CalleeInactive",
+    "name": "CalleeIneligible",
     "inputs": [
       {
         "name": "callee",
         "type": "address",
         "internalType": "address"
+      },
+      {
+        "name": "reliability",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "minimum",
+        "type": "uint256",
+        "internalType": "uint256"
       }
     ]
   },
@@ -1910,10 +1799,10 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "CapabilityNotAllowed",
+    "name": "CapabilityUnknown",
     "inputs": [
       {
-        "name": "key",
+        "name": "callee",
         "type": "address",
         "internalType": "address"
       },
@@ -1926,7 +1815,7 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "CapabilityUnknown",
+    "name": "CommitRequired",
     "inputs": [
       {
         "name": "callee",
@@ -1935,6 +1824,17 @@ export const abi = [
       },
       {
         "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CommitmentUnknown",
+    "inputs": [
+      {
+        "name": "commitment",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -1974,10 +1874,26 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "DuplicateInteraction",
+    "name": "DepositBelowMinimum",
     "inputs": [
       {
-        "name": "id",
+        "name": "depositWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "minimumWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DuplicateCommitment",
+    "inputs": [
+      {
+        "name": "commitment",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -1985,7 +1901,7 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "DuplicateSession",
+    "name": "DuplicateInteraction",
     "inputs": [
       {
         "name": "id",
@@ -2066,38 +1982,6 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "KeyExpired",
-    "inputs": [
-      {
-        "name": "key",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "expiry",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "KeyUnknown",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "key",
-        "type": "address",
-        "internalType": "address"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "MalformedCalldata",
     "inputs": []
   },
@@ -2114,17 +1998,17 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "NotAuthorized",
+    "name": "NoProviderMatches",
     "inputs": [
       {
-        "name": "agent",
-        "type": "address",
-        "internalType": "address"
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
       },
       {
-        "name": "sender",
-        "type": "address",
-        "internalType": "address"
+        "name": "scanned",
+        "type": "uint32",
+        "internalType": "uint32"
       }
     ]
   },
@@ -2139,22 +2023,6 @@ export const abi = [
       },
       {
         "name": "callee",
-        "type": "address",
-        "internalType": "address"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "NotParty",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "sender",
         "type": "address",
         "internalType": "address"
       }
@@ -2179,22 +2047,6 @@ export const abi = [
         "name": "agent",
         "type": "address",
         "internalType": "address"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "OperationNotAllowed",
-    "inputs": [
-      {
-        "name": "key",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "operation",
-        "type": "bytes4",
-        "internalType": "bytes4"
       }
     ]
   },
@@ -2248,6 +2100,17 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "RateLimited",
+    "inputs": [
+      {
+        "name": "retryAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "ResultHashInvalid",
     "inputs": [
       {
@@ -2264,6 +2127,28 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "RevealTooEarly",
+    "inputs": [
+      {
+        "name": "revealableFrom",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "RevealTooLate",
+    "inputs": [
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "SelfInvocation",
     "inputs": [
       {
@@ -2275,54 +2160,33 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "SessionIsClosed",
+    "name": "SlotInUse",
     "inputs": [
       {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "closedAt",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "SessionUnknown",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "SpendLimitExceeded",
-    "inputs": [
-      {
-        "name": "key",
+        "name": "agent",
         "type": "address",
         "internalType": "address"
       },
       {
-        "name": "spentWei",
-        "type": "uint256",
-        "internalType": "uint256"
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SlotUnknown",
+    "inputs": [
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
       },
       {
-        "name": "valueWei",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "spendLimitWei",
-        "type": "uint256",
-        "internalType": "uint256"
+        "name": "slot",
+        "type": "uint32",
+        "internalType": "uint32"
       }
     ]
   },

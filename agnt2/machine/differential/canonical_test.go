@@ -35,6 +35,10 @@ func operationOf[T any, P interface {
 }
 
 var operations = map[string]operation{
+	"commit":             operationOf(abi.DecodeCommitCall),
+	"discoverInvoke":     operationOf(abi.DecodeDiscoverInvokeCall),
+	"reclaimSlot":        operationOf(abi.DecodeReclaimSlotCall),
+	"reveal":             operationOf(abi.DecodeRevealCall),
 	"deregister":         operationOf(abi.DecodeDeregisterCall),
 	"heartbeat":          operationOf(abi.DecodeHeartbeatCall),
 	"invoke":             operationOf(abi.DecodeInvokeCall),

@@ -52,17 +52,18 @@ type steps struct {
 	records map[record.Key][]byte
 	journal []vmChange // since the operation began, for its undoing
 
-	state   machine.State
-	block   frame.Block
-	sums    frame.Sums
-	tx      frame.Tx
-	op      frame.Op
-	call    record.Interaction
+	state machine.State
+	block frame.Block
+	sums frame.Sums
+	tx frame.Tx
+	op frame.Op
+	call record.Interaction
 	channel record.Channel // instead of call
-	params  record.Params
-	policy  record.Policy
+	search frame.Search
+	params record.Params
+	policy record.Policy
 	dispute record.Dispute
-	data    []byte
+	data []byte
 
 	number, time, limit uint64
 	baseFee             uint256.Int
@@ -216,6 +217,15 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSInteraction:
 		x, err := record.DecodeInteraction(v)
 		return pack(&x, err)
+	case record.NSIndex:
+		x, err := record.DecodeIndexSlot(v)
+		return pack(&x, err)
+	case record.NSIndexCount:
+		x, err := record.DecodeIndexCount(v)
+		return pack(&x, err)
+	case record.NSCommitment:
+		x, err := record.DecodeCommitment(v)
+		return pack(&x, err)
 	case record.NSDeadline:
 		x, err := record.DecodeDeadline(v)
 		return pack(&x, err)
@@ -264,7 +274,7 @@ func (s *steps) step() {
 	t, k := s.t, s.state.Step
 	m := &vm.Machine{
 		ChainID: stepsChainID, Coinbase: abi.SequencerFeeVault,
-		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Channel: s.channel, Params: s.params, Policy: s.policy, Dispute: s.dispute,
+		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Channel: s.channel, Search: s.search, Params: s.params, Policy: s.policy, Dispute: s.dispute,
 	}
 	var w []byte
 	opens := k.Opens()
@@ -278,7 +288,7 @@ func (s *steps) step() {
 	}{
 		{vm.OpensBlock, &m.Block, s.state.Block}, {vm.OpensSums, &m.Sums, s.state.Sums}, {vm.OpensTx, &m.Tx, s.state.Tx},
 		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensChannel, &m.Channel, s.state.Call}, {vm.OpensDispute, &m.Dispute, s.state.Call},
-		{vm.OpensParams, &m.Params, s.state.Params},
+		{vm.OpensSearch, &m.Search, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
 		{vm.OpensPolicy, &m.Policy, m.Block.Policy},
 	} {
 		if opens&f.bit != 0 {
@@ -339,7 +349,7 @@ func (s *steps) step() {
 	case k == vm.TxUndo:
 		require.Equal(t, m.Tx.Root, common.Hash(want.Root))
 	case next == vm.TxUndo:
-		m.Call, m.Channel, m.Dispute = s.call, s.channel, s.dispute // a failed step leaves them
+		m.Call, m.Channel, m.Dispute, m.Search = s.call, s.channel, s.dispute, s.search // a failed step leaves them
 	}
 	if next != vm.TxUndo && !m.Tx.IsVoid {
 		opens |= k.Sets()
@@ -364,6 +374,9 @@ func (s *steps) step() {
 	}
 	if opens&vm.OpensDispute != 0 {
 		want.Call = hashOf(&m.Dispute)
+	}
+	if opens&vm.OpensSearch != 0 {
+		want.Call = hashOf(&m.Search)
 	}
 
 	way := fmt.Sprintf("%v %v", k, machine.Name(want.Step))
@@ -405,7 +418,7 @@ func (s *steps) step() {
 		s.refuse(way, before, w, wrong)
 	}
 	s.state = want
-	s.block, s.sums, s.tx, s.op, s.call, s.channel, s.params, s.policy, s.dispute = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Channel, m.Params, m.Policy, m.Dispute
+	s.block, s.sums, s.tx, s.op, s.call, s.search, s.channel, s.params, s.policy, s.dispute = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Channel, m.Search, m.Params, m.Policy, m.Dispute
 }
 
 func firstError(err error) error {
@@ -550,10 +563,10 @@ func stepsParams() record.Params {
 // stepsPolicy is in the same spirit.
 func stepsPolicy() record.Policy {
 	return record.Policy{
-		EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 100, InvokesBurst: 1000,
+		EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(1000), InvokesPerSecond: 100, InvokesBurst: 1000,
 		GasCompose: 8000, GasPerDepth: 1500, MaxCompositionSeconds: 100, GasChannel: 12000, ChannelWindowSeconds: 8, MaxChannelTtlSeconds: 60,
 		DoubleSignSlashWei: *uint256.NewInt(70), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50), DisputeFeeWei: *uint256.NewInt(5),
-		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), RecentSeconds: 12,
+		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), CommitWindowSeconds: 8, RecentSeconds: 12,
 		PrunesPerBlock: 3, Governance: address("governance"), FeeRecipient: common.Address{0x66}, DisputeResolver: address("resolver"),
 	}
 }
@@ -717,12 +730,12 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, deregisterAgent, doubleSigningArgs, disputeArgs, heartbeat, invokeArgs, l1Attributes, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
+dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, deregisterAgent, doubleSigningArgs, disputeArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
 txEnd: txBook, txEnd
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
-sweepNext: sweepChannel, pruneDispute, sweepDispute, sweepInteraction, txEnd, txEnd empty, txEnd enough, txEnd enough pruned
+sweepNext: sweepChannel, pruneDispute, sweepDispute, sweepCommitment, sweepInteraction, txEnd, txEnd empty, txEnd enough, txEnd enough pruned
 sweepInteraction: sweepCaller
 sweepCaller: sweepReputation
 sweepReputation: sweepHistory
@@ -756,9 +769,9 @@ transferCredit: txEnd
 sendMessage: FieldOutOfRange data, txEnd
 registerAgent: AlreadyRegistered, FieldOutOfRange agentURI, FieldOutOfRange capabilities, FieldOutOfRange capabilities.class, FieldOutOfRange capabilities.endpoint, FieldOutOfRange capabilities.name, FieldOutOfRange metadata, FieldOutOfRange metadata.key, FieldOutOfRange metadata.value, FieldOutOfRange name, FieldOutOfRange version, OutOfGas, StakeBelowMinimum, TooManyCapabilities, registerURI
 registerURI: countHolding, txEnd, writeCapability, writeMetadata
-writeCapability: writeCapabilityDetail
+writeCapability: indexCount, writeCapabilityDetail
 writeCapabilityDetail: countHolding, removeCapability, txEnd, writeCapability, writeCapabilityCount, writeMetadata
-removeCapability: CapabilityUnknown, removeCapabilityDetail
+removeCapability: CapabilityUnknown, indexCount
 removeCapabilityDetail: removeCapability, writeCapabilityCount
 writeCapabilityCount: TooManyCapabilities, txEnd
 writeMetadata: countHolding, txEnd, writeMetadata
@@ -768,9 +781,9 @@ deregisterAgent: NotRegistered, OutOfGas, txEnd
 withdrawStake: CooldownActive, NothingToWithdraw, OutOfGas, StakeHeld, txEnd
 heartbeat: NotRegistered, OutOfGas, txEnd
 topUpStake: FieldOutOfRange value, NotRegistered, OutOfGas, txEnd
-invokeArgs: DACommitmentMismatch, FieldOutOfRange da.backend, OutOfGas, SelfInvocation, TooManyPendingInvokes, TtlOutOfBounds, invokeCallee
-invokeCallee: CalleeInactive, CalleeUnknown, invokeCapability
-invokeCapability: CapabilityUnknown, OutOfGas, PaymentBelowPrice, PriceAboveMaximum, invokeInteraction
+invokeArgs: DACommitmentMismatch, FieldOutOfRange da.backend, OutOfGas, RateLimited, SelfInvocation, TooManyPendingInvokes, TtlOutOfBounds, invokeCallee
+invokeCallee: CalleeInactive, CalleeUnknown, invokeCapability, invokeReputation, txEnd
+invokeCapability: CapabilityUnknown, CommitRequired, OutOfGas, PaymentBelowPrice, PriceAboveMaximum, invokeInteraction, txEnd
 invokeInteraction: DuplicateInteraction, invokeDeadline
 invokeDeadline: txEnd
 respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange da.backend, FieldOutOfRange status, OutOfGas, ResultHashInvalid, respondInteraction
@@ -989,7 +1002,7 @@ func TestStepsScenario(t *testing.T) {
 	// As long as calldata gets: what a step costs stays within an ordinary L1 transaction.
 	s.fails("registerAgent FieldOutOfRange agentURI", "agent", 200, &abi.RegisterCall{Name: "n", AgentURI: long(90_000)})
 	s.fails("readOwnAgent FieldOutOfRange capabilities", "agent", 0, &abi.UpdateCapabilitiesCall{Upserts: make([]abi.Capability, 280)})
-	s.fails("readOwnAgent FieldOutOfRange removals", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: make([]common.Hash, 2_900)})
+	s.fails("readOwnAgent FieldOutOfRange removals", "agent", 0, &abi.UpdateCapabilitiesCall{Removals: make([]common.Hash, 2_900)}, gasLimit(90_000_000))
 	s.fails("respondArgs FieldOutOfRange attestation", "agent", 0, &abi.RespondCall{Status: 1, Attestation: make([]byte, 90_000)})
 	c := good()
 	c.Name = ""
@@ -1236,9 +1249,11 @@ func TestStepsScenario(t *testing.T) {
 
 	s.identity()
 	s.registry()
+	s.market()
+
 	s.report()
 	want := map[string]bool{}
-	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(ways+marketWays[1:]), "\n") {
 		kind, ends, _ := strings.Cut(line, ": ")
 		for _, end := range strings.Split(ends, ", ") {
 			want[kind+" "+end] = true

@@ -68,6 +68,22 @@ func DecodeRun(b []byte) (x Run, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Search) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeSearch reads abi.encode of the record.
+func DecodeSearch(b []byte) (x Search, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Search: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Sums) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -178,8 +194,8 @@ type Op struct {
 	Message    common.Hash
 	Logs       common.Hash
 	Failed     bool
-	Actor      common.Address
-	Settled    bool
+	Paced      uint64
+	Discount   uint16
 }
 
 func (x *Op) size() int {
@@ -210,8 +226,8 @@ func (x *Op) put(b []byte) {
 	*(*[32]byte)(b[608:]) = x.Message
 	*(*[32]byte)(b[640:]) = x.Logs
 	codec.PutBool(b[672:], x.Failed)
-	codec.PutAddress(b[704:], x.Actor)
-	codec.PutBool(b[736:], x.Settled)
+	codec.PutUint64(b[704:], uint64(x.Paced))
+	codec.PutUint64(b[736:], uint64(x.Discount))
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
@@ -313,11 +329,15 @@ func (x *Op) get(b []byte) (used int, err error) {
 	if x.Failed, err = codec.GetBool(b, 672); err != nil {
 		return 0, err
 	}
-	if x.Actor, err = codec.GetAddress(b, 704); err != nil {
+	if x.Paced, err = codec.GetUint(b, 704, 64); err != nil {
 		return 0, err
 	}
-	if x.Settled, err = codec.GetBool(b, 736); err != nil {
-		return 0, err
+	{
+		v, err := codec.GetUint(b, 736, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.Discount = uint16(v)
 	}
 	return tail, nil
 }
@@ -530,6 +550,92 @@ func (x *Run) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.DepositsLeft, err = codec.GetUint(b, 1152, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Search has the ABI layout of the Solidity type or argument list of that name.
+type Search struct {
+	MaxPriceWei      uint256.Int
+	MaxLatencyMs     uint32
+	MinReputation    uint16
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+	Time             uint64
+	HalfLifeSeconds  uint32
+	EligibilityScore uint16
+	Points           uint64
+	BestPoints       uint64
+}
+
+func (x *Search) size() int {
+	n := 320
+	return n
+}
+
+func (x *Search) put(b []byte) {
+	codec.PutUint256(b[0:], &x.MaxPriceWei)
+	codec.PutUint64(b[32:], uint64(x.MaxLatencyMs))
+	codec.PutUint64(b[64:], uint64(x.MinReputation))
+	*(*[32]byte)(b[96:]) = x.InputSchemaHash
+	*(*[32]byte)(b[128:]) = x.OutputSchemaHash
+	codec.PutUint64(b[160:], uint64(x.Time))
+	codec.PutUint64(b[192:], uint64(x.HalfLifeSeconds))
+	codec.PutUint64(b[224:], uint64(x.EligibilityScore))
+	codec.PutUint64(b[256:], uint64(x.Points))
+	codec.PutUint64(b[288:], uint64(x.BestPoints))
+}
+
+func (x *Search) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxLatencyMs = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 64, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.MinReputation = uint16(v)
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	if x.Time, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HalfLifeSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.EligibilityScore = uint16(v)
+	}
+	if x.Points, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	if x.BestPoints, err = codec.GetUint(b, 288, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

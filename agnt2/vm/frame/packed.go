@@ -158,74 +158,67 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	if x.Registered {
 		b[at+0] |= 0x01
 	}
-	if x.Holds != 0 {
-		b[at+1] |= 0x80
-		b = binary.BigEndian.AppendUint32(b, x.Holds)
-	}
 	if x.Effect != 0 {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x80
 		b = binary.BigEndian.AppendUint32(b, x.Effect)
 	}
 	if !x.Credit.IsZero() {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x40
 		b = codec.AppendPackedWide(b, &x.Credit)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x20
 		b = binary.BigEndian.AppendUint32(b, x.Index)
 	}
 	if x.Epoch != 0 {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.Epoch)
 	}
 	if x.Count != 0 {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.Count)
 	}
-	if x.Pruned != 0 {
-		b[at+1] |= 0x02
-		b = binary.BigEndian.AppendUint32(b, x.Pruned)
-	}
 	if x.Id != ([32]byte{}) {
-		b[at+1] |= 0x01
+		b[at+1] |= 0x04
 		b = append(b, x.Id[:]...)
 	}
 	if x.Word != ([32]byte{}) {
-		b[at+2] |= 0x80
+		b[at+1] |= 0x02
 		b = append(b, x.Word[:]...)
 	}
 	if x.Status != 0 {
-		b[at+2] |= 0x40
+		b[at+1] |= 0x01
 		b = append(b, x.Status)
 	}
 	if x.Branch != 0 {
-		b[at+2] |= 0x20
+		b[at+2] |= 0x80
 		b = binary.BigEndian.AppendUint32(b, x.Branch)
 	}
 	if x.Flag {
-		b[at+2] |= 0x10
+		b[at+2] |= 0x40
 	}
 	if x.Pairs != 0 {
-		b[at+2] |= 0x08
+		b[at+2] |= 0x20
 		b = codec.AppendPackedLong(b, x.Pairs)
 	}
 	if x.Message != ([32]byte{}) {
-		b[at+2] |= 0x04
+		b[at+2] |= 0x10
 		b = append(b, x.Message[:]...)
 	}
 	if x.Logs != ([32]byte{}) {
-		b[at+2] |= 0x02
+		b[at+2] |= 0x08
 		b = append(b, x.Logs[:]...)
 	}
 	if x.Failed {
-		b[at+2] |= 0x01
+		b[at+2] |= 0x04
 	}
-	if x.Actor != ([20]byte{}) {
+	if x.Paced != 0 {
 		b[at+2] |= 0x02
-		b = append(b, x.Actor[:]...)
+		b = codec.AppendPackedLong(b, x.Paced)
 	}
-	if x.Settled {
+	if x.Discount != 0 {
 		b[at+2] |= 0x01
+		b = binary.BigEndian.AppendUint16(b, x.Discount)
 	}
 	return b
 }
@@ -309,30 +302,20 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
-		x.Holds = binary.BigEndian.Uint32(b[0:])
-		b = b[4:]
-		if !(x.Holds != 0) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	if bits[1]&0x40 != 0 {
-		if err := codec.NeedPacked(b, 4); err != nil {
-			return nil, err
-		}
 		x.Effect = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Effect != 0) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x40 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.Credit, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -342,7 +325,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -352,7 +335,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -362,17 +345,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x02 != 0 {
-		if err := codec.NeedPacked(b, 4); err != nil {
-			return nil, err
-		}
-		x.Pruned = binary.BigEndian.Uint32(b[0:])
-		b = b[4:]
-		if !(x.Pruned != 0) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	if bits[1]&0x01 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -382,7 +355,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x80 != 0 {
+	if bits[1]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -392,7 +365,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x40 != 0 {
+	if bits[1]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
@@ -402,7 +375,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x20 != 0 {
+	if bits[2]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -412,17 +385,17 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x10 != 0 {
+	if bits[2]&0x40 != 0 {
 		x.Flag = true
 	}
-	if bits[2]&0x08 != 0 {
+	if bits[2]&0x20 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Pairs, b = v, rest
 	}
-	if bits[2]&0x04 != 0 {
+	if bits[2]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -432,7 +405,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x02 != 0 {
+	if bits[2]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -442,21 +415,25 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x01 != 0 {
+	if bits[2]&0x04 != 0 {
 		x.Failed = true
 	}
 	if bits[2]&0x02 != 0 {
-		if err := codec.NeedPacked(b, 20); err != nil {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
 			return nil, err
 		}
-		copy(x.Actor[:], b[0:])
-		b = b[20:]
-		if !(x.Actor != ([20]byte{})) {
-			return nil, codec.ErrPackedZero()
-		}
+		x.Paced, b = v, rest
 	}
 	if bits[2]&0x01 != 0 {
-		x.Settled = true
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.Discount = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.Discount != 0) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -961,6 +938,163 @@ func (x *Run) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Search) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if !x.MaxPriceWei.IsZero() {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedWide(b, &x.MaxPriceWei)
+	}
+	if x.MaxLatencyMs != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint32(b, x.MaxLatencyMs)
+	}
+	if x.MinReputation != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint16(b, x.MinReputation)
+	}
+	if x.InputSchemaHash != ([32]byte{}) {
+		b[at+0] |= 0x10
+		b = append(b, x.InputSchemaHash[:]...)
+	}
+	if x.OutputSchemaHash != ([32]byte{}) {
+		b[at+0] |= 0x08
+		b = append(b, x.OutputSchemaHash[:]...)
+	}
+	if x.Time != 0 {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedLong(b, x.Time)
+	}
+	if x.HalfLifeSeconds != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.HalfLifeSeconds)
+	}
+	if x.EligibilityScore != 0 {
+		b[at+0] |= 0x01
+		b = binary.BigEndian.AppendUint16(b, x.EligibilityScore)
+	}
+	if x.Points != 0 {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedLong(b, x.Points)
+	}
+	if x.BestPoints != 0 {
+		b[at+1] |= 0x40
+		b = codec.AppendPackedLong(b, x.BestPoints)
+	}
+	return b
+}
+
+// UnpackSearch reads a packed Search and returns what follows it; ErrPacked if that is no packed form.
+func UnpackSearch(b []byte) (x Search, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Search{}, nil, fmt.Errorf("Search: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Search) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 2); err != nil {
+		return nil, err
+	}
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x3f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.MaxPriceWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.MaxLatencyMs = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.MaxLatencyMs != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.MinReputation = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.MinReputation != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.InputSchemaHash[:], b[0:])
+		b = b[32:]
+		if !(x.InputSchemaHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.OutputSchemaHash[:], b[0:])
+		b = b[32:]
+		if !(x.OutputSchemaHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Time, b = v, rest
+	}
+	if bits[0]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.HalfLifeSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.HalfLifeSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.EligibilityScore = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.EligibilityScore != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Points, b = v, rest
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.BestPoints, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Sums) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
@@ -981,44 +1115,36 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
-	if x.Channels != 0 {
-		b[at+0] |= 0x08
-		b = codec.AppendPackedLong(b, x.Channels)
-	}
-	if !x.BurnedWei.IsZero() {
-		b[at+0] |= 0x04
-		b = codec.AppendPackedWide(b, &x.BurnedWei)
-	}
 	if !x.BaseFees.IsZero() {
-		b[at+0] |= 0x02
+		b[at+0] |= 0x08
 		b = codec.AppendPackedWide(b, &x.BaseFees)
 	}
 	if !x.PriorityFees.IsZero() {
-		b[at+0] |= 0x01
+		b[at+0] |= 0x04
 		b = codec.AppendPackedWide(b, &x.PriorityFees)
 	}
 	if !x.L1Fees.IsZero() {
-		b[at+1] |= 0x80
+		b[at+0] |= 0x02
 		b = codec.AppendPackedWide(b, &x.L1Fees)
 	}
 	if x.Passer != ([32]byte{}) {
-		b[at+1] |= 0x40
+		b[at+0] |= 0x01
 		b = append(b, x.Passer[:]...)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x80
 		b = codec.AppendPackedLong(b, x.Index)
 	}
 	if x.Transactions != ([32]byte{}) {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x40
 		b = append(b, x.Transactions[:]...)
 	}
 	if x.Receipts != ([32]byte{}) {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x20
 		b = append(b, x.Receipts[:]...)
 	}
 	if x.Bloom != ([32]byte{}) {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x10
 		b = append(b, x.Bloom[:]...)
 	}
 	return b
@@ -1038,7 +1164,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x03 != 0 {
+	if bits[1]&0x0f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1070,41 +1196,27 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		x.MessageNonce, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		v, rest, err := codec.GetPackedLong(b)
-		if err != nil {
-			return nil, err
-		}
-		x.Channels, b = v, rest
-	}
-	if bits[0]&0x04 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.BurnedWei, 32)
-		if err != nil {
-			return nil, err
-		}
-		b = rest
-	}
-	if bits[0]&0x02 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[0]&0x01 != 0 {
+	if bits[0]&0x04 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[0]&0x02 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[0]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1114,14 +1226,14 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Index, b = v, rest
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1131,7 +1243,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1141,7 +1253,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}

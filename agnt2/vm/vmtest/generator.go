@@ -28,6 +28,8 @@ type Generator struct {
 	ChainID uint64 // of what accounts sign off-chain
 	keys    map[common.Address]*ecdsa.PrivateKey
 	pairs   [][2]common.Address // that may have channels
+
+	commitments []commitment // the latest
 }
 
 func (g *Generator) account(a common.Address) (acc record.Account) {
@@ -63,7 +65,10 @@ func (g *Generator) capability() string {
 
 func (g *Generator) upserts() (out []abi.Capability) {
 	for range g.Rnd.IntN(4) {
-		out = append(out, abi.Capability{Name: g.capability(), PriceWei: g.number(40), Class: uint8(g.Rnd.IntN(4))})
+		out = append(out, abi.Capability{
+			Name: g.capability(), PriceWei: g.number(40), Class: uint8(g.Rnd.IntN(4)), LatencyMsP99: g.Rnd.Uint32N(1000),
+			InputSchemaHash: common.Hash{byte(g.Rnd.IntN(2))}, CommitRequired: g.chance(8),
+		})
 	}
 	if g.chance(20) {
 		out = append(out, abi.Capability{Name: "z", Class: 4})
@@ -89,6 +94,7 @@ var families = []struct {
 	{4, (*Generator).channel},
 	{4, (*Generator).governance},
 	{6, (*Generator).identity},
+	{6, (*Generator).market},
 }
 
 func (g *Generator) draft(from common.Address) Draft {
@@ -114,6 +120,13 @@ func (g *Generator) basic(from common.Address) Draft {
 	if c, err := abi.DecodeRespondCall(tail(data)); err == nil && bytes.HasPrefix(data, abi.RespondSelector[:]) && !g.chance(8) {
 		if b := g.Get(record.InteractionKey(c.Id)); b != nil { // mostly from the one who may
 			from = must(record.DecodeInteraction(b)).Callee
+		}
+	}
+	if bytes.HasPrefix(data, abi.UpdateCapabilitiesSelector[:]) && !g.chance(8) {
+		for range 20 {
+			if g.account(from).Roles&vm.RoleAgent == 0 {
+				from = g.anyone()
+			}
 		}
 	}
 	return Draft{from, to, value, data}
@@ -225,7 +238,7 @@ func (g *Generator) Transaction() *abi.Transaction {
 		to = nil
 	}
 	tx := &abi.Transaction{
-		From: from, To: to, Value: value, Data: data, Nonce: g.account(from).Nonce, GasLimit: 20_000 + g.Rnd.Uint64N(30_000),
+		From: from, To: to, Value: value, Data: data, Nonce: g.account(from).Nonce, GasLimit: 20_000 + g.Rnd.Uint64N(50_000),
 		FeeCap: *uint256.NewInt(g.Rnd.Uint64N(30) + 3), TipCap: *uint256.NewInt(g.Rnd.Uint64N(4)), Size: 100 + len(data),
 	}
 	if tx.FeeCap.Lt(&tx.TipCap) {

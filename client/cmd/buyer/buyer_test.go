@@ -8,13 +8,12 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/client"
 )
 
 func TestChoose(t *testing.T) {
-	offer := func(id byte, price, score uint64) client.Provider {
-		return client.Provider{Agent: common.Address{id}, Capability: abi.Capability{PriceWei: *uint256.NewInt(price)}, Reputation: abi.ReputationView{Score: *uint256.NewInt(score)}}
+	offer := func(id byte, price uint64, score uint16) client.Provider {
+		return client.Provider{Agent: common.Address{id}, PriceWei: *uint256.NewInt(price), Score: score}
 	}
 	all := []client.Provider{offer(1, 5, 10), offer(2, 6, 20), offer(3, 4, 20), offer(4, 4, 20), offer(5, 50, 9000), offer(6, 1, 9999)}
 	self, limit := common.Address{6}, big.NewInt(9)

@@ -38,7 +38,6 @@ func main() {
 			&cli.IntFlag{Name: "sentences", Value: 3, Usage: "length of the summary to ask for"},
 			&cli.DurationFlag{Name: "ttl", Value: time.Minute, Usage: "time that the callee has to answer"},
 			&cli.DurationFlag{Name: "timeout", Value: 3 * time.Minute, Usage: "time to wait for the outcome"},
-			&cli.Uint64Flag{Name: "from-block", Usage: "oldest block to look for agents in"},
 		},
 		Action: run,
 	})
@@ -74,7 +73,7 @@ func run(c *cli.Context) error {
 	out.Print(process.Event{Event: "ready", Agent: account.Address(), Txs: process.Hashes(sent), LatencyMs: process.Since(started)}, "agent %v buys %s", account.Address(), c.String("capability"))
 
 	started = time.Now()
-	providers, err := cl.FindByCapability(ctx, c.String("capability"), c.Uint64("from-block"))
+	providers, err := cl.Discover(ctx, client.Query{Capability: c.String("capability"), Terms: client.Terms{MaxPriceWei: maxPrice}})
 	if err != nil {
 		return err
 	}
@@ -82,9 +81,9 @@ func run(c *cli.Context) error {
 	if !ok {
 		return fmt.Errorf("none of %d agents offers %s for at most %v wei", len(providers), c.String("capability"), maxPrice)
 	}
-	price := seller.Capability.PriceWei.ToBig()
-	out.Print(process.Event{Event: "found", Agent: seller.Agent, Providers: len(providers), Score: seller.Reputation.Score.Uint64(), Payment: price.String(), LatencyMs: process.Since(started)},
-		"found %d providers, chose %v at %v wei, score %v/10000", len(providers), seller.Agent, price, &seller.Reputation.Score)
+	price := seller.PriceWei.ToBig()
+	out.Print(process.Event{Event: "found", Agent: seller.Agent, Providers: len(providers), Score: uint64(seller.Score), Payment: price.String(), LatencyMs: process.Since(started)},
+		"found %d providers, chose %v at %v wei, score %v/10000", len(providers), seller.Agent, price, seller.Score)
 
 	params, err := json.Marshal(map[string]any{"text": text, "sentences": c.Int("sentences")})
 	if err != nil {
@@ -119,7 +118,7 @@ func run(c *cli.Context) error {
 // choose takes the preferred agent if it is there, else the best score, then the lowest price, then the lowest address.
 func choose(ps []client.Provider, self, preferred common.Address, maxPrice *big.Int) (best client.Provider, ok bool) {
 	ps = slices.DeleteFunc(slices.Clone(ps), func(p client.Provider) bool {
-		return p.Agent == self || p.Capability.PriceWei.ToBig().Cmp(maxPrice) > 0
+		return p.Agent == self || p.CommitRequired || p.PriceWei.ToBig().Cmp(maxPrice) > 0
 	})
 	if len(ps) == 0 {
 		return best, false
@@ -130,7 +129,7 @@ func choose(ps []client.Provider, self, preferred common.Address, maxPrice *big.
 		}
 	}
 	return slices.MinFunc(ps, func(a, b client.Provider) int {
-		return cmp.Or(b.Reputation.Score.Cmp(&a.Reputation.Score), a.Capability.PriceWei.Cmp(&b.Capability.PriceWei), a.Agent.Cmp(b.Agent))
+		return cmp.Or(cmp.Compare(b.Score, a.Score), a.PriceWei.Cmp(&b.PriceWei), a.Agent.Cmp(b.Agent))
 	}), true
 }
 

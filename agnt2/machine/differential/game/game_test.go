@@ -208,15 +208,17 @@ func TestLiesEverywhere(t *testing.T) {
 // TestEmptyBlocks: blocks that nobody has committed are empty, be it because later ones were or because the window has passed; a
 // sequencer cannot put into them what it has not committed.
 func TestEmptyBlocks(t *testing.T) {
-	w := newWorld(6, 24, -6)
-	s := newStage(t, w, maxDepth, nil)
+	var w *world
 	var empty []uint64
-	for n := uint64(1); n <= w.safe; n++ {
-		if w.L2[n].Record.TxCount == 0 {
-			empty = append(empty, n)
+	for seed := uint64(6); len(empty) < 7; seed++ { // the last six, and a gap at least
+		w, empty = newWorld(seed, 24, -6), nil
+		for n := uint64(1); n <= w.safe; n++ {
+			if w.L2[n].Record.TxCount == 0 {
+				empty = append(empty, n)
+			}
 		}
 	}
-	require.GreaterOrEqual(t, len(empty), 7, "one at least is a gap")
+	s := newStage(t, w, maxDepth, nil)
 	for _, c := range corruptions {
 		if c.name != "a transaction that nobody has committed" && c.name != "invented deposit" && c.name != "timestamp" {
 			continue

@@ -155,7 +155,7 @@ func newOversized(t *testing.T) *world {
 	send(b, from, nil, 0, w.filled(largest(0)))
 	send(b, from, &abi.Address, 100, (&abi.RegisterCall{Name: "n", AgentURI: string(w.filled(largest(600)))}).Encode())
 	send(b, from, &abi.Address, 100, (&abi.RegisterCall{Name: string(w.filled(largest(600)))}).Encode())
-	send(b, from, &abi.Address, 0, (&abi.UpdateCapabilitiesCall{Upserts: make([]abi.Capability, largest(600)/320)}).Encode())
+	send(b, from, &abi.Address, 0, (&abi.UpdateCapabilitiesCall{Upserts: make([]abi.Capability, largest(600)/352)}).Encode())
 	send(b, from, &abi.Address, 0, (&abi.UpdateCapabilitiesCall{Removals: make([]common.Hash, largest(600)/32)}).Encode())
 	send(b, from, &abi.Address, 0, (&abi.RespondCall{Status: 1, Attestation: w.filled(largest(600))}).Encode())
 	send(b, from, &abi.MessagePasserAddress, 0, initiateWithdrawal(from, w.filled(largest(300))))

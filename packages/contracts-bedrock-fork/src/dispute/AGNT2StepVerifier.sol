@@ -12,6 +12,7 @@ import { GovernanceSteps } from "./steps/GovernanceSteps.sol";
 import { IdentitySteps } from "./steps/IdentitySteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
 import { RegistrySteps } from "./steps/RegistrySteps.sol";
+import { MarketSteps } from "./steps/MarketSteps.sol";
 import { SweepSteps } from "./steps/SweepSteps.sol";
 import { TransactionSteps } from "./steps/TransactionSteps.sol";
 import { Steps } from "./lib/Steps.sol";
@@ -163,6 +164,9 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
                 || (kind >= Steps.OPEN_SESSION && kind <= Steps.CLOSE_SESSION)
         ) {
             return IdentitySteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (kind >= Steps.INDEX_COUNT && kind <= Steps.SWEEP_COMMITMENT) {
+            return MarketSteps.step(kind, stateData, proof, CHAIN_ID);
         }
         if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
         if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {

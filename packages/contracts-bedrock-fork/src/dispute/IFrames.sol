@@ -139,6 +139,23 @@ interface IFrames {
         bool failed;
         address actor; // who acts for `from`, until the operation begins; RESPOND: the callee's owner, then who has attested
         bool settled; // txEnd has settled with `from`, which is not the sender
+        uint64 paced; // INVOKE: the sender's rate bucket, before the operation and then after it
+        uint16 discount; // 1/10000; the sender's of an INVOKE's class gas; RESPOND: its new one
+    }
+
+    /// @notice DISCOVER in progress: what is looked for, and how good the best provider so far is. The index's cursor and the
+    ///         providers are in Op.
+    struct Search {
+        uint256 maxPriceWei;
+        uint32 maxLatencyMs;
+        uint16 minReputation;
+        bytes32 inputSchemaHash;
+        bytes32 outputSchemaHash;
+        uint64 time; // Unix seconds, of the block
+        uint32 halfLifeSeconds;
+        uint16 eligibilityScore;
+        uint64 points; // of the candidate, without its score
+        uint64 bestPoints;
     }
 
     function run() external view returns (Run memory);
@@ -146,4 +163,5 @@ interface IFrames {
     function sums() external view returns (Sums memory);
     function txFrame() external view returns (Tx memory);
     function op() external view returns (Op memory);
+    function search() external view returns (Search memory);
 }

@@ -73,6 +73,7 @@ interface IAGNT2 {
     /// @param priceWei           wei that an INVOKE must escrow at least.
     /// @param latencyMsP99       declared 99th percentile of the time to answer, in milliseconds.
     /// @param class              cost class.
+    /// @param commitRequired     only a reveal of an earlier commit may invoke it (paper App. F.1).
     struct Capability {
         string name;
         string endpoint;
@@ -81,6 +82,7 @@ interface IAGNT2 {
         uint256 priceWei;
         uint32 latencyMsP99;
         CapabilityClass class;
+        bool commitRequired;
     }
 
     /// @notice ERC-8004 style metadata.
@@ -156,6 +158,20 @@ interface IAGNT2 {
         uint256 depositB;
         uint64 interactionCount;
         bool isFinal;
+    }
+
+    /// @notice What discoverInvoke accepts of a provider.
+    /// @param maxPriceWei       1 to 2^128 - 1.
+    /// @param maxLatencyMs      not 0; bounds latencyMsP99.
+    /// @param minReputation     least score, in 1/10000.
+    /// @param inputSchemaHash   the capability's, or 0 for any.
+    /// @param outputSchemaHash  the capability's, or 0 for any.
+    struct ProviderFilter {
+        uint256 maxPriceWei;
+        uint32 maxLatencyMs;
+        uint16 minReputation;
+        bytes32 inputSchemaHash;
+        bytes32 outputSchemaHash;
     }
 
     // ------------------------------------------------------------------------------------------------- agent lifecycle
@@ -437,6 +453,65 @@ interface IAGNT2 {
     /// @param vault  0x4200…0019 base fees, 0x4200…0011 priority fees, or 0x4200…001A L1 data fees.
     function withdrawFees(address vault) external;
 
+    // ---------------------------------------------------------------------------------------------------------- market
+
+    /// @notice DISCOVER as a transaction: looks at up to 32 slots of the capability's index, from one that the interaction's
+    ///         id chooses, and invokes the provider with the most points (docs/spec/operations/discoverInvoke.md). `msg.value`
+    ///         is the payment; providers that ask more are passed over. What follows is an INVOKE of that provider.
+    /// @param salt           caller's choice; an id can be used once.
+    /// @param capability     keccak256 of the capability's name.
+    /// @param paramsHash     keccak256 of the params payload.
+    /// @param ttlSeconds     within the chain's minimum and maximum.
+    /// @param filter         what a provider must satisfy.
+    /// @param sessionId      session that the call belongs to, or 0 (informative).
+    /// @param compositionId  composition that the call belongs to, or 0 (informative).
+    /// @param da             where the params can be fetched; contentHash must equal paramsHash.
+    /// @return id            id of the interaction.
+    function discoverInvoke(
+        bytes32 salt,
+        bytes32 capability,
+        bytes32 paramsHash,
+        uint32 ttlSeconds,
+        ProviderFilter calldata filter,
+        bytes32 sessionId,
+        bytes32 compositionId,
+        DAPointer calldata da
+    )
+        external
+        payable
+        returns (bytes32 id);
+
+    /// @notice Takes an entry out of a capability's index whose agent does not offer the capability any more. Anyone may.
+    /// @param capability  keccak256 of the capability's name.
+    /// @param slot        1 to the number of entries.
+    function reclaimSlot(bytes32 capability, uint32 slot) external;
+
+    /// @notice First half of a commit–reveal INVOKE (paper App. F.1): `msg.value` is a deposit that `reveal` returns.
+    /// @param commitment  keccak256(abi.encode(chain id, caller, commitSalt, keccak256(invokeData))), where invokeData is the
+    ///                    calldata of `invoke`, selector included, with the arguments that `reveal` is going to have.
+    function commit(bytes32 commitment) external payable;
+
+    /// @notice Second half: an INVOKE with `msg.value` as its payment, at least two blocks after the commit and before its
+    ///         deadline. If the callee does not offer the capability for maxPriceWei any more, the reveal succeeds without an
+    ///         interaction, and payment and deposit are returned.
+    /// @param commitSalt  the commitment's salt; the other arguments are those of `invoke`.
+    /// @return id         id of the interaction.
+    function reveal(
+        bytes32 commitSalt,
+        bytes32 salt,
+        address callee,
+        bytes32 capability,
+        bytes32 paramsHash,
+        uint32 ttlSeconds,
+        uint256 maxPriceWei,
+        bytes32 sessionId,
+        bytes32 compositionId,
+        DAPointer calldata da
+    )
+        external
+        payable
+        returns (bytes32 id);
+
     // --------------------------------------------------------------------------------------------------------- views
     // Answered by eth_call from the records of the block asked for; never part of a transaction.
 
@@ -472,6 +547,47 @@ interface IAGNT2 {
         uint64 countedCompleted;
         uint64 distinctCallers;
         uint64 lastActiveAt;
+        uint256 sumOfSquares;
+        uint64 scoredCompleted;
+        uint64 scoredCallers;
+        bool frozen;
+    }
+
+    /// @notice What `discover` looks for. 0 in a limit or a hash: any.
+    /// @param slot   first slot of the capability's index to look at, from 1; 0 is 1.
+    /// @param slots  how many slots to look at, at most 1024; 0 is 1024.
+    struct DiscoverQuery {
+        bytes32 capability;
+        bytes32 inputSchemaHash;
+        bytes32 outputSchemaHash;
+        uint256 minPriceWei;
+        uint256 maxPriceWei;
+        uint32 maxLatencyMs;
+        uint16 minReputation;
+        uint32 slot;
+        uint32 slots;
+    }
+
+    /// @notice An agent that offers a capability.
+    /// @param points  what discoverInvoke compares; providers with more come first. Limits of 0 give no points.
+    struct Provider {
+        address agent;
+        uint32 slot;
+        uint256 priceWei;
+        uint32 latencyMsP99;
+        CapabilityClass class;
+        bool commitRequired;
+        bytes32 inputSchemaHash;
+        bytes32 outputSchemaHash;
+        string endpoint;
+        uint16 score;
+        uint64 points;
+    }
+
+    struct CommitmentView {
+        uint256 depositWei;
+        uint64 revealableFrom;
+        uint64 deadline;
     }
 
     struct InteractionView {
@@ -580,6 +696,14 @@ interface IAGNT2 {
     /// @notice Address of the agent that `owner` registers with registerFor(index, …).
     function agentOf(address owner, uint64 index) external pure returns (address);
 
+    /// @notice Providers in a window of slots that match, best first.
+    /// @return providers  those that match.
+    /// @return next       first slot after the window; 0 if the index ends in it.
+    function discover(DiscoverQuery calldata query) external view returns (Provider[] memory providers, uint32 next);
+
+    /// @notice A commitment that can still be revealed or is not swept yet; zeros if there is none.
+    function getCommitment(address caller, bytes32 commitment) external view returns (CommitmentView memory);
+
     /// @notice id of the INVOKE that `caller` makes with `salt`.
     function interactionId(address caller, bytes32 salt) external pure returns (bytes32);
 
@@ -595,6 +719,7 @@ interface IAGNT2 {
         uint256 priceWei,
         uint32 latencyMsP99,
         CapabilityClass class,
+        bool commitRequired,
         string name
     );
     event CapabilityRemoved(address indexed agent, bytes32 indexed capability);
@@ -706,6 +831,13 @@ interface IAGNT2 {
         bytes32 indexed id, address indexed agentA, address indexed agentB, uint64 nonce, address reporter
     );
     event Slashed(address indexed agent, bytes32 indexed id, uint256 slashedWei, uint256 rewardWei);
+    event SlotReclaimed(address indexed agent, bytes32 indexed capability, uint32 slot);
+    event Committed(
+        address indexed caller, bytes32 indexed commitment, uint256 depositWei, uint64 revealableFrom, uint64 deadline
+    );
+    event Revealed(address indexed caller, bytes32 indexed commitment, uint256 depositWei);
+    event RevealRefunded(bytes32 indexed id, address indexed caller, address indexed callee, uint256 refundedWei);
+    event CommitmentForfeited(address indexed caller, bytes32 indexed commitment, uint256 depositWei);
 
     // -------------------------------------------------------------------------------------------------------- errors
 
@@ -761,6 +893,25 @@ interface IAGNT2 {
     error DuplicateInteraction(bytes32 id);
     error TooManyPendingInvokes(uint32 pending, uint32 maximum);
     error DACommitmentMismatch(bytes32 expected, bytes32 contentHash);
+    /// @notice The caller invokes faster than its rate bucket refills; retry in a block with this timestamp.
+    error RateLimited(uint64 retryAt);
+    /// @notice The callee has a history, and answers too few of its calls.
+    error CalleeIneligible(address callee, uint256 reliability, uint256 minimum);
+    /// @notice The capability can only be invoked by a reveal.
+    error CommitRequired(address callee, bytes32 capability);
+
+    /// @notice None of the scanned providers satisfies the filter.
+    error NoProviderMatches(bytes32 capability, uint32 scanned);
+    error SlotUnknown(bytes32 capability, uint32 slot);
+    /// @notice The agent of the slot offers the capability.
+    error SlotInUse(address agent, bytes32 capability);
+
+    error DepositBelowMinimum(uint256 depositWei, uint256 minimumWei);
+    error DuplicateCommitment(bytes32 commitment);
+    error CommitmentUnknown(bytes32 commitment);
+    /// @notice The first block in which the commitment may be revealed.
+    error RevealTooEarly(uint64 revealableFrom);
+    error RevealTooLate(uint64 deadline);
 
     error InteractionUnknown(bytes32 id);
     error InteractionSettled(bytes32 id, InteractionStatus status);

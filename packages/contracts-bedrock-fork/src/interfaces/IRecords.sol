@@ -15,7 +15,9 @@ interface IRecords {
         uint32 pendingInvokes;
         uint8 roles; // bit 0: an active agent; bit 1: delegated, only its owner and session keys act for it
         uint32 holds; // what keeps the stake from being withdrawn: open channels and disputes
-        uint64 paced; // rate bucket: Unix milliseconds at which it is full again
+        uint64 paced; // rate bucket: Unix microseconds at which it is full again
+        uint16 discount; // of an INVOKE's class gas, in 1/10000, for the agent's own reputation
+        uint64 discountUntil; // Unix seconds
     }
 
     /// @notice Identity of an agent.
@@ -49,6 +51,8 @@ interface IRecords {
         uint8 class;
         uint32 latencyMsP99;
         uint256 priceWei;
+        bool commitRequired; // only a reveal may invoke it
+        uint32 slot; // of the agent in the capability's index, from 1
     }
 
     /// @notice What discovery and clients need of a capability; same life as Capability.
@@ -75,6 +79,8 @@ interface IRecords {
         uint128 sumOfSquares;
         uint64 lastActiveAt;
         bytes32 interactionHistoryRoot; // h = keccak256(h ‖ id ‖ keccak256(record)) for every settled interaction
+        uint64 scoredCompleted; // countedCompleted, and
+        uint64 scoredCallers; // distinctCallers, when the pattern of callers was last credible
     }
 
     /// @notice Completed paid interactions between one callee and one counted caller.
@@ -189,6 +195,25 @@ interface IRecords {
         uint64 deadline;
     }
 
+    /// @notice Entry of a capability's index: an agent that offers, or offered, the capability.
+    struct IndexSlot {
+        address agent;
+    }
+
+    /// @notice How many entries a capability's index has: the slots 1 to count.
+    struct IndexCount {
+        uint32 count;
+    }
+
+    /// @notice First half of a commit–reveal INVOKE.
+    struct Commitment {
+        address caller;
+        bytes32 commitment;
+        uint256 depositWei;
+        uint64 revealableFrom; // block number
+        uint64 deadline; // Unix seconds
+    }
+
     /// @notice Counters of /global/, written once a block at SEAL.
     struct Totals {
         uint64 agents;
@@ -263,6 +288,7 @@ interface IRecords {
         uint64 gasDiscover;
         uint64 gasPerScannedSlot;
         uint256 minCommitDepositWei;
+        uint32 commitWindowSeconds; // longest time from commit to reveal
         // History.
         uint32 recentSeconds; // a settled interaction keeps its own record for so long
         uint32 prunesPerBlock; // interactions that one block moves into the history
@@ -289,6 +315,9 @@ interface IRecords {
     function deadline() external view returns (Deadline memory);
     function history() external view returns (History memory);
     function dispute() external view returns (Dispute memory);
+    function indexSlot() external view returns (IndexSlot memory);
+    function indexCount() external view returns (IndexCount memory);
+    function commitment() external view returns (Commitment memory);
     function totals() external view returns (Totals memory);
     function l1Info() external view returns (L1Info memory);
     function params() external view returns (Params memory);

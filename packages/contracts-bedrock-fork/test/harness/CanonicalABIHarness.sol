@@ -18,6 +18,7 @@ contract CanonicalABIHarness {
         uint256 priceWei;
         uint32 latencyMsP99;
         uint8 class;
+        bool commitRequired;
     }
 
     struct Invoke {
@@ -37,6 +38,17 @@ contract CanonicalABIHarness {
         bytes32 target;
         address game;
         bytes32 evidenceHash;
+        IAGNT2.DAPointer da;
+    }
+
+    struct DiscoverInvoke {
+        bytes32 salt;
+        bytes32 capability;
+        bytes32 paramsHash;
+        uint32 ttlSeconds;
+        IAGNT2.ProviderFilter filter;
+        bytes32 sessionId;
+        bytes32 compositionId;
         IAGNT2.DAPointer da;
     }
 
@@ -100,7 +112,17 @@ contract CanonicalABIHarness {
             return abi.encode(upserts, removals);
         }
         if (selector == IAGNT2.invoke.selector) return abi.encode(abi.decode(args, (Invoke)));
+        if (selector == IAGNT2.discoverInvoke.selector) return abi.encode(abi.decode(args, (DiscoverInvoke)));
         if (selector == IAGNT2.respond.selector) return _respond(args);
+        if (selector == IAGNT2.commit.selector) return abi.encode(abi.decode(args, (bytes32)));
+        if (selector == IAGNT2.reclaimSlot.selector) {
+            (bytes32 capability, uint32 slot) = abi.decode(args, (bytes32, uint32));
+            return abi.encode(capability, slot);
+        }
+        if (selector == IAGNT2.reveal.selector) {
+            (bytes32 commitSalt, Invoke memory i) = abi.decode(args, (bytes32, Invoke));
+            return abi.encode(commitSalt, i);
+        }
         if (selector == IAGNT2.dispute.selector) return abi.encode(abi.decode(args, (Dispute)));
         if (selector == IAGNT2.resolveDispute.selector) {
             (bytes32 target, bool upheld) = abi.decode(args, (bytes32, bool));

@@ -11,6 +11,7 @@ import { GovernanceSteps } from "../../src/dispute/steps/GovernanceSteps.sol";
 import { IdentitySteps } from "../../src/dispute/steps/IdentitySteps.sol";
 import { InteractionSteps } from "../../src/dispute/steps/InteractionSteps.sol";
 import { RegistrySteps } from "../../src/dispute/steps/RegistrySteps.sol";
+import { MarketSteps } from "../../src/dispute/steps/MarketSteps.sol";
 import { SweepSteps } from "../../src/dispute/steps/SweepSteps.sol";
 import { TransactionSteps } from "../../src/dispute/steps/TransactionSteps.sol";
 
@@ -40,6 +41,9 @@ contract StepsHarness {
                 || (kind >= Steps.OPEN_SESSION && kind <= Steps.CLOSE_SESSION)
         ) {
             return IdentitySteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.INDEX_COUNT && kind <= Steps.SWEEP_COMMITMENT) {
+            return MarketSteps.step(kind, stateData, proof, chainId);
         }
         if (kind >= Steps.INVOKE_ARGS && kind <= Steps.RESPOND_EVENT) {
             return InteractionSteps.step(kind, stateData, proof, chainId);

@@ -27,6 +27,7 @@ struct Context {
     IRecords.Params params;
     IRecords.Policy policy;
     IRecords.Dispute dispute; // committed to where `call` is: a step opens only one of them
+    IFrames.Search search; // in the state where the call is
     bool touched; // a record was read; its proof is at the cursor
     bytes32 key; // of that record
     bytes32 oldHash; // its value hash before the step; zero: absent
@@ -66,6 +67,7 @@ library ContextLib {
     uint256 internal constant CHANNEL = 256; // in the call's place
 
     uint256 internal constant DISPUTE = 4096;
+    uint256 internal constant SEARCH = 256;
 
     /// @dev Length of a state, and positions of its fields.
     uint256 internal constant STATE_LENGTH = 258;
@@ -125,6 +127,10 @@ library ContextLib {
             (ctx.dispute, p) = UnpackRecords.unpackDispute(proof, p);
             if (hash(ctx.dispute) != _field(ctx, CALL_AT)) revert FrameMismatch();
         }
+        if (opens & SEARCH != 0) {
+            (ctx.search, p) = UnpackFrames.unpackSearch(proof, p);
+            if (hash(ctx.search) != _field(ctx, CALL_AT)) revert FrameMismatch();
+        }
         if (opens & PARAMS != 0) {
             (ctx.params, p) = UnpackRecords.unpackParams(proof, p);
             if (hash(ctx.params) != _field(ctx, PARAMS_AT)) revert FrameMismatch();
@@ -177,6 +183,7 @@ library ContextLib {
         if (opened & CALL != 0) _setField(ctx, CALL_AT, hash(ctx.call));
         if (opened & CHANNEL != 0) _setField(ctx, CALL_AT, hash(ctx.channel));
         if (opened & DISPUTE != 0) _setField(ctx, CALL_AT, hash(ctx.dispute));
+        if (opened & SEARCH != 0) _setField(ctx, CALL_AT, hash(ctx.search));
         assembly ("memory-safe") {
             mstore8(add(state, 33), next) // 32 of the length, and STEP_AT
         }
@@ -242,6 +249,12 @@ library ContextLib {
     function setDispute(Context memory ctx, IRecords.Dispute memory dispute) internal pure {
         ctx.dispute = dispute;
         ctx.opened |= DISPUTE;
+    }
+
+    /// @notice Makes a discovery the record in progress.
+    function setSearch(Context memory ctx, IFrames.Search memory search) internal pure {
+        ctx.search = search;
+        ctx.opened |= SEARCH;
     }
 
     /// @notice The operation's calldata, if open.
@@ -632,6 +645,78 @@ library ContextLib {
         ctx.newHash = hash(x);
     }
 
+    /// @dev Reads the IndexSlot of a key.
+    function readIndexSlot(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.IndexSlot memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackIndexSlot(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.IndexSlot memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the IndexCount of a key.
+    function readIndexCount(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.IndexCount memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackIndexCount(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.IndexCount memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Commitment of a key.
+    function readCommitment(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Commitment memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackCommitment(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Commitment memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     /// @dev Reads the Totals of a key.
     function readTotals(Context memory ctx, bytes32 key)
         internal
@@ -840,28 +925,35 @@ library ContextLib {
     /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 768) // 24 fields
+            h := keccak256(x, 896) // 28 fields
+        }
+    }
+
+    /// @notice What commits to a Search.
+    function hash(IFrames.Search memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 320) // 10 fields
         }
     }
 
     /// @notice What commits to an Account.
     function hash(IRecords.Account memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 256) // 8 fields
+            h := keccak256(x, 320) // 10 fields
         }
     }
 
     /// @notice What commits to a Capability.
     function hash(IRecords.Capability memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 128) // 4 fields
+            h := keccak256(x, 192) // 6 fields
         }
     }
 
     /// @notice What commits to a Reputation.
     function hash(IRecords.Reputation memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 480) // 15 fields
+            h := keccak256(x, 544) // 17 fields
         }
     }
 
@@ -918,6 +1010,27 @@ library ContextLib {
     function hash(IRecords.ChannelPair memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
             h := keccak256(x, 128) // 4 fields
+        }
+    }
+
+    /// @notice What commits to an IndexSlot.
+    function hash(IRecords.IndexSlot memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to an IndexCount.
+    function hash(IRecords.IndexCount memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to a Commitment.
+    function hash(IRecords.Commitment memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 160) // 5 fields
         }
     }
 
@@ -980,7 +1093,7 @@ library ContextLib {
     /// @notice What commits to a Policy.
     function hash(IRecords.Policy memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 736) // 23 fields
+            h := keccak256(x, 768) // 24 fields
         }
     }
 

@@ -126,6 +126,20 @@ library Steps {
     uint8 internal constant REGISTRY = 106;
     uint8 internal constant COUNT_HOLDING = 107;
 
+    // Discovery, commit–reveal and eligibility.
+    uint8 internal constant INDEX_COUNT = 108;
+    uint8 internal constant INDEX_SLOT = 109;
+    uint8 internal constant INDEX_MOVED = 110;
+    uint8 internal constant CANDIDATE_AGENT = 111;
+    uint8 internal constant CANDIDATE_CAPABILITY = 112;
+    uint8 internal constant CANDIDATE_DETAIL = 113;
+    uint8 internal constant CANDIDATE_REPUTATION = 114;
+    uint8 internal constant DISCOVER_ARGS = 115;
+    uint8 internal constant INVOKE_REPUTATION = 116;
+    uint8 internal constant COMMITMENT = 117;
+    uint8 internal constant COMMITMENT_DEADLINE = 118;
+    uint8 internal constant SWEEP_COMMITMENT = 119;
+
     // The machine around execution.
     uint8 internal constant BEGIN = 128;
     uint8 internal constant PARENT = 129;

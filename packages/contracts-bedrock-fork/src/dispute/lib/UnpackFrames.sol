@@ -34,7 +34,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 24, 0x14a0888820a0040004a004040420200104008820200014000000000000000000);
+        next = _sparse(w, next, m, 24, 0x14a0888820a0040004a004040420200104008820200088020000000000000000);
     }
 
     /// @notice Reads a packed Run at w[p:] and returns the position after it.
@@ -46,6 +46,16 @@ library UnpackFrames {
         next = p;
         next = _sparse(w, next, m, 32, 0x2020202020888820208820882004048820888820880000888820208820202020);
         next = _sparse(w, next, m + 1024, 5, 0x2020882088000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Search at w[p:] and returns the position after it.
+    function unpackSearch(bytes calldata w, uint256 p) internal pure returns (IFrames.Search memory x, uint256 next) {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 10, 0xa004022020880402888800000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Sums at w[p:] and returns the position after it.

@@ -28,7 +28,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 8, 0x88a0a0a004010488000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 10, 0x88a0a0a004010488028800000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.
@@ -47,11 +47,6 @@ library UnpackRecords {
         }
         (x.name, next) = _string(w, next);
         (x.version, next) = _string(w, next);
-        next = _need(w, next, 4);
-        assembly ("memory-safe") {
-            let c := add(w.offset, sub(next, 4))
-            mstore(add(x, 0x140), shr(224, calldataload(c)))
-        }
     }
 
     /// @notice Reads a packed AgentURI at w[p:] and returns the position after it.
@@ -80,7 +75,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 4, 0x040104a000000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x040104a000040000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed CapabilityDetail at w[p:] and returns the position after it.
@@ -102,6 +97,23 @@ library UnpackRecords {
         (x.endpoint, next) = _string(w, next);
     }
 
+    /// @notice Reads a packed Commitment at w[p:] and returns the position after it.
+    function unpackCommitment(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Commitment memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 5, 0x1420a08888000000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Deadline at w[p:] and returns the position after it.
     function unpackDeadline(
         bytes calldata w,
@@ -119,39 +131,38 @@ library UnpackRecords {
         next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
     }
 
-    /// @notice Reads a packed Delegation at w[p:] and returns the position after it.
-    function unpackDelegation(
+    /// @notice Reads a packed IndexCount at w[p:] and returns the position after it.
+    function unpackIndexCount(
         bytes calldata w,
         uint256 p
     )
         internal
         pure
-        returns (IRecords.Delegation memory x, uint256 next)
-    {
-        next = _need(w, p, 76);
-        assembly ("memory-safe") {
-            let c := add(w.offset, p)
-            mstore(x, shr(224, calldataload(c)))
-            mstore(add(x, 0x20), shr(192, calldataload(add(c, 4))))
-            mstore(add(x, 0x40), calldataload(add(c, 12)))
-            mstore(add(x, 0x60), calldataload(add(c, 44)))
-        }
-        (x.operations, next) = _bytes(w, next);
-        (x.capabilities, next) = _bytes(w, next);
-    }
-
-    /// @notice Reads a packed Holding at w[p:] and returns the position after it.
-    function unpackHolding(bytes calldata w, uint256 p)
-        internal
-        pure
-        returns (IRecords.Holding memory x, uint256 next)
+        returns (IRecords.IndexCount memory x, uint256 next)
     {
         uint256 m;
         assembly ("memory-safe") {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 1, 0x0400000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed IndexSlot at w[p:] and returns the position after it.
+    function unpackIndexSlot(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.IndexSlot memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x1400000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Interaction at w[p:] and returns the position after it.
@@ -228,7 +239,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 20, 0x1402a00404888804880404a088a0a0048888a004000000000000000000000000);
+        next = _sparse(w, next, m, 21, 0x1402a00404888804880404a088a0a0048888a004040000000000000000000000);
     }
 
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.
@@ -245,21 +256,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 14, 0x8888888888888888888888889088000000000000000000000000000000000000);
-    }
-
-    /// @notice Reads a packed Session at w[p:] and returns the position after it.
-    function unpackSession(bytes calldata w, uint256 p)
-        internal
-        pure
-        returns (IRecords.Session memory x, uint256 next)
-    {
-        uint256 m;
-        assembly ("memory-safe") {
-            m := x
-        }
-        next = p;
-        next = _sparse(w, next, m, 6, 0x1414208888880000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 16, 0x8888888888888888888888889088888800000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.
@@ -270,16 +267,6 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 4, 0x8888a08800000000000000000000000000000000000000000000000000000000);
-    }
-
-    /// @notice Reads a packed Wallet at w[p:] and returns the position after it.
-    function unpackWallet(bytes calldata w, uint256 p) internal pure returns (IRecords.Wallet memory x, uint256 next) {
-        uint256 m;
-        assembly ("memory-safe") {
-            m := x
-        }
-        next = p;
-        next = _sparse(w, next, m, 2, 0x0414000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @dev A string behind its length.

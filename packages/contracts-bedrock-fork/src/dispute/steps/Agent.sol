@@ -7,6 +7,7 @@ import { IAGNT2 } from "../../interfaces/IAGNT2.sol";
 import { IRecords } from "../../interfaces/IRecords.sol";
 import { Calls } from "./Calls.sol";
 import { Gas } from "./Gas.sol";
+import { Index } from "./Index.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
@@ -40,7 +41,8 @@ library Agent {
     function stepReadOwnAgent(Context memory ctx) internal pure returns (uint8) {
         (Calls.Capability[] memory upserts, bytes32[] memory removals) = Calls.updateCapabilities(ctx.args());
         unchecked {
-            uint256 records = Register.RECORDS_PER_CAPABILITY * (upserts.length + removals.length);
+            uint256 records =
+                Register.RECORDS_PER_CAPABILITY * upserts.length + Register.RECORDS_PER_REMOVAL * removals.length;
             if (!Machine.use(ctx, Gas.agentOperation(ctx.params, records))) return Machine.outOfGas(ctx);
         }
         if (!Register.checkCapabilities(upserts)) return Machine.fail(ctx);
@@ -61,7 +63,7 @@ library Agent {
         }
         ctx.remove();
         Machine.emit2(ctx, IAGNT2.CapabilityRemoved.selector, ctx.op.from, id, "");
-        return Steps.REMOVE_CAPABILITY_DETAIL;
+        return Index.remove(ctx, id, c.slot);
     }
 
     function stepRemoveCapabilityDetail(Context memory ctx) internal pure returns (uint8) {

@@ -13,6 +13,7 @@ library Calls {
         uint256 priceWei;
         uint32 latencyMsP99;
         uint8 class;
+        bool commitRequired;
     }
 
     struct MetadataEntry {
@@ -43,6 +44,25 @@ library Calls {
         bytes32 paramsHash;
         uint32 ttlSeconds;
         uint256 maxPriceWei;
+        bytes32 sessionId;
+        bytes32 compositionId;
+        DAPointer da;
+    }
+
+    struct ProviderFilter {
+        uint256 maxPriceWei;
+        uint32 maxLatencyMs;
+        uint16 minReputation;
+        bytes32 inputSchemaHash;
+        bytes32 outputSchemaHash;
+    }
+
+    struct DiscoverInvoke {
+        bytes32 salt;
+        bytes32 capability;
+        bytes32 paramsHash;
+        uint32 ttlSeconds;
+        ProviderFilter filter;
         bytes32 sessionId;
         bytes32 compositionId;
         DAPointer da;
@@ -99,6 +119,16 @@ library Calls {
     /// @notice Arguments of invoke.
     function invoke(bytes calldata args) internal pure returns (Invoke memory) {
         return abi.decode(args, (Invoke));
+    }
+
+    /// @notice Arguments of discoverInvoke.
+    function discoverInvoke(bytes calldata args) internal pure returns (DiscoverInvoke memory) {
+        return abi.decode(args, (DiscoverInvoke));
+    }
+
+    /// @notice The INVOKE of a reveal: its arguments after the first.
+    function reveal(bytes calldata args) internal pure returns (Invoke memory) {
+        return abi.decode(args[32:], (Invoke));
     }
 
     /// @notice Arguments of respond.

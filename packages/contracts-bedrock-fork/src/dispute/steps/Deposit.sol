@@ -19,7 +19,7 @@ library Deposit {
         unchecked {
             a.balance += ctx.transaction.mint;
         }
-        return Transaction.takeValue(ctx, a);
+        return Transaction.takeValue(ctx, a, 0);
     }
 
     function stepL1Attributes(Context memory ctx) internal pure returns (uint8) {

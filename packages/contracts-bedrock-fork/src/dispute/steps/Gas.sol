@@ -27,6 +27,20 @@ library Gas {
         }
     }
 
+    /// @notice The surcharge of a capability class after a discount in 1/10000.
+    function class(IRecords.Params memory p, uint8 kind, uint16 discount) internal pure returns (uint64) {
+        unchecked {
+            return uint64(uint256(p.gasClass[kind]) * (10_000 - discount) / 10_000);
+        }
+    }
+
+    /// @notice Gas of a scan of n slots of a capability's index.
+    function discover(IRecords.Policy memory p, uint64 n) internal pure returns (uint64) {
+        unchecked {
+            return p.gasDiscover + p.gasPerScannedSlot * n;
+        }
+    }
+
     /// @notice Gas of an agent operation that writes n records beside the agent's own.
     function agentOperation(IRecords.Params memory p, uint256 n) internal pure returns (uint64) {
         unchecked {

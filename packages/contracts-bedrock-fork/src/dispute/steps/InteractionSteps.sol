@@ -38,7 +38,7 @@ library InteractionSteps {
     /// @dev What a micro-step opens: the table of agnt2/vm/program.go.
     function opens(uint8 kind) private pure returns (uint256) {
         if (kind == Steps.INVOKE_ARGS) {
-            return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
+            return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.POLICY | ContextLib.DATA;
         }
         if (kind == Steps.INVOKE_CALLEE) return ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.INVOKE_CAPABILITY) return ContextLib.OP | ContextLib.CALL | ContextLib.PARAMS;

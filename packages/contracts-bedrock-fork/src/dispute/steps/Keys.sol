@@ -11,6 +11,7 @@ library Keys {
     uint8 internal constant DUE_CHANNEL = 20;
     uint8 internal constant DUE_HISTORY = 50;
     uint8 internal constant DUE_DISPUTE = 51;
+    uint8 internal constant DUE_COMMITMENT = 40;
 
     bytes32 internal constant PARAMS = 0xffb40d1b5f6b77d2ba0d8b0410e0f8e6dfe0005ee7b9331709c2b66ef5868054;
     bytes32 internal constant POLICY = 0xff5b0f9436c819b53dbee8ea2c97c9b239e65dc59bc3413d5d08ecbb88caf2b2;
@@ -110,6 +111,25 @@ library Keys {
             (uint256(DEADLINES) << 248) | ((uint256(time) & 0xffffffffff) << 208) | (uint256(kind) << 200)
                 | (uint256(id) >> 56)
         );
+    }
+
+    /// @notice Key of an IndexSlot.
+    /// @param  capabilityId keccak256 of the capability's name.
+    /// @param  slot         From 1.
+    function indexSlot(bytes32 capabilityId, uint32 slot) internal pure returns (bytes32) {
+        return _key(0x50, keccak256(abi.encodePacked(capabilityId, slot)));
+    }
+
+    /// @notice Key of an IndexCount.
+    /// @param  capabilityId keccak256 of the capability's name.
+    function indexCount(bytes32 capabilityId) internal pure returns (bytes32) {
+        return _key(0x51, keccak256(abi.encodePacked(capabilityId)));
+    }
+
+    /// @notice Key of a Commitment.
+    /// @param  id Hash of its caller and what it commits to.
+    function commitment(bytes32 id) internal pure returns (bytes32) {
+        return _key(0x32, id);
     }
 
     /// @dev The namespace and the first 31 bytes of a hash.

@@ -27,6 +27,7 @@ library Protocol {
     uint32 internal constant CHANNEL = 1 << 11; // a channel was opened
     uint32 internal constant DELEGATE = 1 << 12; // the sender's own key acts for it no more
     uint32 internal constant UNDELEGATE = 1 << 13; // and again
+    uint32 internal constant DISCOUNT = 1 << 14; // op.discount becomes the sender's, until op.pairs
 
     // Bits of Account.roles.
     uint8 internal constant ROLE_AGENT = 1; // an active agent
@@ -88,6 +89,31 @@ library Protocol {
     uint256 internal constant L1_ATTRIBUTES_DATA_LENGTH = 176;
     bytes4 internal constant L1_ATTRIBUTES_SELECTOR = 0x098999be; // setL1BlockValuesIsthmus()
     bytes4 internal constant INITIATE_WITHDRAWAL_SELECTOR = 0xc2b3e5ac;
+
+    // Reputation: what the score and eligibility are made of.
+    uint64 internal constant SCALE = 10_000;
+    uint64 internal constant DISPUTE_WEIGHT = 16;
+    uint64 internal constant DISTINCT_SATURATION = 64;
+    uint64 internal constant VOLUME_SATURATION = 320;
+    uint64 internal constant MAX_HALVINGS = 14;
+    uint64 internal constant ANOMALY_CALLERS = 16;
+    uint64 internal constant ANOMALY_COMPLETED = 256;
+    uint64 internal constant HISTORY_OUTCOMES = 32;
+
+    uint256 internal constant DISCOUNT_SCORE = 5000; // from here on a sender pays less
+    uint256 internal constant MAX_DISCOUNT = 2500;
+    uint256 internal constant DISCOUNT_TIMEOUTS = 20; // calls answered for each one that timed out
+    uint64 internal constant DISCOUNT_SECONDS = 7 days; // since the last answer
+
+    // Discovery, quotas and commit–reveal.
+    uint32 internal constant MAX_SCANNED_SLOTS = 32;
+    uint64 internal constant PRICE_POINTS = 4000;
+    uint64 internal constant LATENCY_POINTS = 2000;
+    uint256 internal constant RECLAIM_RECORDS = 5;
+    uint256 internal constant MAX_STAKED_INVOKES = 1 << 16;
+    uint64 internal constant MICROSECONDS_PER_SECOND = 1_000_000;
+    uint64 internal constant REVEAL_DELAY_BLOCKS = 2;
+    uint64 internal constant COMMITMENT_RECORDS = 2;
 
     // Penalty units per outcome (docs/spec/reputation.md).
     uint64 internal constant PENALTY_ERROR = 1;

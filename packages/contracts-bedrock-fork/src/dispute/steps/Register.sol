@@ -7,6 +7,7 @@ import { IAGNT2 } from "../../interfaces/IAGNT2.sol";
 import { IRecords } from "../../interfaces/IRecords.sol";
 import { Calls } from "./Calls.sol";
 import { Gas } from "./Gas.sol";
+import { Index } from "./Index.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
@@ -17,8 +18,12 @@ import { RegistryEvents } from "./RegistryEvents.sol";
 library Register {
     using ContextLib for Context;
 
-    /// @notice Records that a capability takes: what an INVOKE needs, and the rest.
-    uint256 internal constant RECORDS_PER_CAPABILITY = 2;
+    /// @notice Records that a capability takes: what an INVOKE needs, the rest, and for a new one its place in the index.
+    uint256 internal constant RECORDS_PER_CAPABILITY = 4;
+
+    /// @notice Records that a removal takes: both of the capability, and in its index the count, the last entry, the one that it
+    ///         goes to, and the moved agent's capability.
+    uint256 internal constant RECORDS_PER_REMOVAL = 6;
 
     bytes32 private constant WALLET_KEY = keccak256("agentWallet");
 
@@ -152,6 +157,10 @@ library Register {
         Calls.Capability memory c = upserts(ctx)[ctx.op.index];
         bytes32 id = keccak256(bytes(c.name));
         (bool present, IRecords.Capability memory x) = ctx.readCapability(Keys.capability(ctx.op.from, id));
+        uint32 slot = uint32(ctx.op.pairs); // taken for it just now
+        if (slot == 0) slot = x.slot;
+        if (slot == 0) return Index.add(ctx, id);
+        ctx.op.pairs = 0;
         if (!isRegister(ctx) && !(present && x.epoch == ctx.op.epoch)) {
             unchecked {
                 ctx.op.count++;
@@ -161,13 +170,15 @@ library Register {
         x.class = c.class;
         x.latencyMsP99 = c.latencyMsP99;
         x.priceWei = c.priceWei;
+        x.commitRequired = c.commitRequired;
+        x.slot = slot;
         ctx.write(x);
         Machine.emit2(
             ctx,
             IAGNT2.CapabilityUpdated.selector,
             ctx.op.from,
             id,
-            abi.encode(c.priceWei, c.latencyMsP99, c.class, c.name)
+            abi.encode(c.priceWei, c.latencyMsP99, c.class, c.commitRequired, c.name)
         );
         return Steps.WRITE_CAPABILITY_DETAIL;
     }

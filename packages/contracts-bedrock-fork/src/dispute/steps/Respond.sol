@@ -13,6 +13,7 @@ import { History } from "./History.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
+import { Reputation } from "./Reputation.sol";
 import { Sweep } from "./Sweep.sol";
 import { TypedData } from "./TypedData.sol";
 
@@ -126,6 +127,7 @@ library Respond {
                     r.countedCompleted++;
                     if (o.pairs == 0) r.distinctCallers++;
                     r.sumOfSquares += 2 * o.pairs + 1; // (n+1)² − n²
+                    Reputation.count(r);
                 }
             } else if (o.status == Protocol.ERROR) {
                 r.errors++;
@@ -145,6 +147,15 @@ library Respond {
             }
         }
         ctx.write(r);
+        o.pairs = 0;
+        uint16 discount = Reputation.discount(r);
+        if (discount != 0 || o.discount != 0) {
+            o.discount = discount;
+            unchecked {
+                o.pairs = ctx.blk.time + Protocol.DISCOUNT_SECONDS;
+            }
+            o.effect |= Protocol.DISCOUNT;
+        }
         return Steps.RESPOND_EVENT;
     }
 

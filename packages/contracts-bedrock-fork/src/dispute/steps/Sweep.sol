@@ -32,6 +32,7 @@ library Sweep {
         if (due == Keys.DUE_CHANNEL) return Steps.SWEEP_CHANNEL;
         if (due == Keys.DUE_HISTORY) return Steps.PRUNE_DISPUTE;
         if (due == Keys.DUE_DISPUTE) return Steps.SWEEP_DISPUTE;
+        if (due == Keys.DUE_COMMITMENT) return Steps.SWEEP_COMMITMENT;
         revert Machine.CorruptRecord(); // nothing else is ever queued
     }
 

@@ -65,11 +65,13 @@ library Transaction {
             a.nonce++;
             a.balance -= ctx.transaction.reserve;
         }
-        return takeValue(ctx, a);
+        bool discounted = a.discount != 0 && a.discountUntil >= ctx.blk.time;
+        return takeValue(ctx, a, discounted ? a.discount : 0);
     }
 
     /// @notice Takes the value from the sender and makes the registers ready. `close` notes the root that this leads to.
-    function takeValue(Context memory ctx, IRecords.Account memory a) internal pure returns (uint8) {
+    /// @param  discount The sender's, of an INVOKE's class gas.
+    function takeValue(Context memory ctx, IRecords.Account memory a, uint16 discount) internal pure returns (uint8) {
         IFrames.Tx memory t = ctx.transaction;
         IFrames.Op memory o;
         o.from = t.from;
@@ -78,6 +80,8 @@ library Transaction {
         o.data = t.data;
         o.flag = a.roles & Protocol.ROLE_DELEGATED != 0;
         senderRegisters(o, a);
+        o.paced = a.paced;
+        o.discount = discount;
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
         if (t.valueTaken) {
@@ -146,6 +150,10 @@ library Transaction {
     function firstStep(bytes4 selector) internal pure returns (uint8) {
         if (selector == IAGNT2.invoke.selector) return Steps.INVOKE_ARGS;
         if (selector == IAGNT2.respond.selector) return Steps.RESPOND_ARGS;
+        if (selector == IAGNT2.discoverInvoke.selector) return Steps.DISCOVER_ARGS;
+        if (selector == IAGNT2.reclaimSlot.selector) return Steps.DISCOVER_ARGS;
+        if (selector == IAGNT2.commit.selector) return Steps.COMMITMENT;
+        if (selector == IAGNT2.reveal.selector) return Steps.COMMITMENT;
         if (selector == IAGNT2.register.selector) return Steps.REGISTER_AGENT;
         if (selector == IAGNT2.updateAgent.selector) return Steps.UPDATE_AGENT;
         if (selector == IAGNT2.updateCapabilities.selector) return Steps.READ_OWN_AGENT;
@@ -220,6 +228,11 @@ library Transaction {
             if (o.effect & Protocol.ESCROW != 0) {
                 a.escrowed += o.value;
                 a.pendingInvokes++;
+                a.paced = o.paced;
+            }
+            if (o.effect & Protocol.DISCOUNT != 0) {
+                a.discount = o.discount;
+                a.discountUntil = o.pairs;
             }
             if (o.effect & Protocol.REGISTER != 0) a.roles |= Protocol.ROLE_AGENT;
             if (o.effect & Protocol.UNREGISTER != 0) a.roles &= ~Protocol.ROLE_AGENT;
