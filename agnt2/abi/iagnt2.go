@@ -20,7 +20,102 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"compose","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentSpec[]","components":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"compositionId","inputs":[{"name":"initiator","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CompositionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"},{"name":"initiator","type":"address","internalType":"address"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"createdAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"escrowWei","type":"uint256","internalType":"uint256"},{"name":"owedWei","type":"uint256","internalType":"uint256"},{"name":"culprit","type":"address","internalType":"address"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentView[]","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ConstituentStatus"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"},{"name":"iteration","type":"uint8","internalType":"uint8"},{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"}]}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openResult","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Composed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"atomic","type":"bool","indexed":false,"internalType":"bool"},{"name":"count","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"totalWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"CompositionCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"by","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionEnded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CompositionStatus"},{"name":"culprit","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ConstituentAnswered","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"}],"anonymous":false},{"type":"event","name":"ConstituentOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"InvokeCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadConstituent","inputs":[{"name":"index","type":"uint32","internalType":"uint32"},{"name":"rule","type":"string","internalType":"string"}]},{"type":"error","name":"BadOpening","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CompositionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CompositionFinal","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionNotCommitted","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionTooShort","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"neededSeconds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"CompositionTotalMismatch","inputs":[{"name":"totalWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CompositionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotCancellable","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+
+// CancelSelector selects cancel(bytes32).
+var CancelSelector = [4]byte{0xc4, 0xd2, 0x52, 0xf5}
+
+// CancelCall holds the arguments of cancel(bytes32).
+// Encode returns selector and arguments.
+func (x *CancelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CancelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCancelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCancelCall(b []byte) (x CancelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("cancel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ComposeSelector selects compose(bytes32,bool,uint32,(address,bytes32,bytes32,uint256,uint32,uint32,uint32,uint8,uint8,uint16,uint8,uint8,uint32)[]).
+var ComposeSelector = [4]byte{0xe9, 0x79, 0x3a, 0xd5}
+
+// ComposeCall holds the arguments of compose(bytes32,bool,uint32,(address,bytes32,bytes32,uint256,uint32,uint32,uint32,uint8,uint8,uint16,uint8,uint8,uint32)[]).
+// Encode returns selector and arguments.
+func (x *ComposeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ComposeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeComposeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeComposeCall(b []byte) (x ComposeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("compose: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of compose.
+func (x *ComposeReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeComposeReturn reads the return data of compose.
+func DecodeComposeReturn(b []byte) (x ComposeReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("compose: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CompositionIdSelector selects compositionId(address,bytes32).
+var CompositionIdSelector = [4]byte{0xbb, 0x71, 0x82, 0x0e}
+
+// CompositionIdCall holds the arguments of compositionId(address,bytes32).
+// Encode returns selector and arguments.
+func (x *CompositionIdCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionIdSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCompositionIdCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCompositionIdCall(b []byte) (x CompositionIdCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("compositionId: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of compositionId.
+func (x *CompositionIdReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeCompositionIdReturn reads the return data of compositionId.
+func DecodeCompositionIdReturn(b []byte) (x CompositionIdReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("compositionId: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
 
 // DeregisterSelector selects deregister().
 var DeregisterSelector = [4]byte{0xaf, 0xf5, 0xed, 0xb1}
@@ -113,6 +208,43 @@ func DecodeGetCapabilityReturn(b []byte) (x GetCapabilityReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getCapability: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetCompositionSelector selects getComposition(bytes32).
+var GetCompositionSelector = [4]byte{0xe2, 0x8e, 0xca, 0xfe}
+
+// GetCompositionCall holds the arguments of getComposition(bytes32).
+// Encode returns selector and arguments.
+func (x *GetCompositionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetCompositionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetCompositionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetCompositionCall(b []byte) (x GetCompositionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getComposition: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getComposition.
+func (x *GetCompositionReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetCompositionReturn reads the return data of getComposition.
+func DecodeGetCompositionReturn(b []byte) (x GetCompositionReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getComposition: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -282,6 +414,27 @@ func DecodeInvokeReturn(b []byte) (x InvokeReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("invoke: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// OpenResultSelector selects openResult(bytes32,bytes32,uint32,bytes32).
+var OpenResultSelector = [4]byte{0x15, 0x0d, 0xca, 0x65}
+
+// OpenResultCall holds the arguments of openResult(bytes32,bytes32,uint32,bytes32).
+// Encode returns selector and arguments.
+func (x *OpenResultCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, OpenResultSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeOpenResultCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeOpenResultCall(b []byte) (x OpenResultCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openResult: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -636,6 +789,275 @@ func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err e
 	return x, nil
 }
 
+// ComposedTopic is topic 0 of Composed(bytes32,address,bool,uint8,uint256,uint64).
+var ComposedTopic = common.HexToHash("0x60074694fcce03e5898690d1c596de0e12f40d7be071c62d1bea737e87aa60d7")
+
+// ComposedEvent is the event Composed(bytes32,address,bool,uint8,uint256,uint64).
+type ComposedEvent struct {
+	Id        common.Hash
+	Initiator common.Address
+	Atomic    bool
+	Count     uint8
+	TotalWei  uint256.Int
+	Deadline  uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *ComposedEvent) Log(address common.Address) *types.Log {
+	d := eventComposedData{
+		Atomic:   x.Atomic,
+		Count:    x.Count,
+		TotalWei: x.TotalWei,
+		Deadline: x.Deadline,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{ComposedTopic,
+		x.Id,
+		common.BytesToHash(x.Initiator[:]),
+	}, Data: b}
+}
+
+// DecodeComposedEvent reads a log of this event.
+func DecodeComposedEvent(l *types.Log) (x ComposedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != ComposedTopic {
+		return x, fmt.Errorf("event Composed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventComposedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Composed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Initiator = common.BytesToAddress(l.Topics[2][:])
+	x.Atomic = d.Atomic
+	x.Count = d.Count
+	x.TotalWei = d.TotalWei
+	x.Deadline = d.Deadline
+	return x, nil
+}
+
+// CompositionCancelledTopic is topic 0 of CompositionCancelled(bytes32,address).
+var CompositionCancelledTopic = common.HexToHash("0x127dd0ef70f0e98bf09aca94fc9f5f64f466c558ca717e260b54a4043e11162f")
+
+// CompositionCancelledEvent is the event CompositionCancelled(bytes32,address).
+type CompositionCancelledEvent struct {
+	Id common.Hash
+	By common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *CompositionCancelledEvent) Log(address common.Address) *types.Log {
+	d := eventCompositionCancelledData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{CompositionCancelledTopic,
+		x.Id,
+		common.BytesToHash(x.By[:]),
+	}, Data: b}
+}
+
+// DecodeCompositionCancelledEvent reads a log of this event.
+func DecodeCompositionCancelledEvent(l *types.Log) (x CompositionCancelledEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CompositionCancelledTopic {
+		return x, fmt.Errorf("event CompositionCancelled: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCompositionCancelledData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event CompositionCancelled: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.By = common.BytesToAddress(l.Topics[2][:])
+	return x, nil
+}
+
+// CompositionEndedTopic is topic 0 of CompositionEnded(bytes32,address,uint8,address).
+var CompositionEndedTopic = common.HexToHash("0xca262eda224933b5f8f26d543373b9cdd502aa09162ecb609330cef146c83cd6")
+
+// CompositionEndedEvent is the event CompositionEnded(bytes32,address,uint8,address).
+type CompositionEndedEvent struct {
+	Id        common.Hash
+	Initiator common.Address
+	Status    uint8
+	Culprit   common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *CompositionEndedEvent) Log(address common.Address) *types.Log {
+	d := eventCompositionEndedData{
+		Status:  x.Status,
+		Culprit: x.Culprit,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{CompositionEndedTopic,
+		x.Id,
+		common.BytesToHash(x.Initiator[:]),
+	}, Data: b}
+}
+
+// DecodeCompositionEndedEvent reads a log of this event.
+func DecodeCompositionEndedEvent(l *types.Log) (x CompositionEndedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CompositionEndedTopic {
+		return x, fmt.Errorf("event CompositionEnded: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCompositionEndedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event CompositionEnded: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Initiator = common.BytesToAddress(l.Topics[2][:])
+	x.Status = d.Status
+	x.Culprit = d.Culprit
+	return x, nil
+}
+
+// CompositionRefundedTopic is topic 0 of CompositionRefunded(bytes32,address,uint256).
+var CompositionRefundedTopic = common.HexToHash("0x7bc0f63ac6f7e0b80c9c655e2cb38ec523b10343dacd8d08717dc77ccfe1d1f6")
+
+// CompositionRefundedEvent is the event CompositionRefunded(bytes32,address,uint256).
+type CompositionRefundedEvent struct {
+	Id          common.Hash
+	Initiator   common.Address
+	RefundedWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *CompositionRefundedEvent) Log(address common.Address) *types.Log {
+	d := eventCompositionRefundedData{
+		RefundedWei: x.RefundedWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{CompositionRefundedTopic,
+		x.Id,
+		common.BytesToHash(x.Initiator[:]),
+	}, Data: b}
+}
+
+// DecodeCompositionRefundedEvent reads a log of this event.
+func DecodeCompositionRefundedEvent(l *types.Log) (x CompositionRefundedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CompositionRefundedTopic {
+		return x, fmt.Errorf("event CompositionRefunded: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCompositionRefundedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event CompositionRefunded: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Initiator = common.BytesToAddress(l.Topics[2][:])
+	x.RefundedWei = d.RefundedWei
+	return x, nil
+}
+
+// ConstituentAnsweredTopic is topic 0 of ConstituentAnswered(bytes32,address,address,bytes32,uint8).
+var ConstituentAnsweredTopic = common.HexToHash("0x02625e0b59f0fde8eaf715042acf8d4767301df37bf60dffce13e76bfb43902d")
+
+// ConstituentAnsweredEvent is the event ConstituentAnswered(bytes32,address,address,bytes32,uint8).
+type ConstituentAnsweredEvent struct {
+	Id            common.Hash
+	Caller        common.Address
+	Callee        common.Address
+	CompositionId common.Hash
+	Status        uint8
+}
+
+// Log returns the event as emitted by address.
+func (x *ConstituentAnsweredEvent) Log(address common.Address) *types.Log {
+	d := eventConstituentAnsweredData{
+		CompositionId: x.CompositionId,
+		Status:        x.Status,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{ConstituentAnsweredTopic,
+		x.Id,
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
+	}, Data: b}
+}
+
+// DecodeConstituentAnsweredEvent reads a log of this event.
+func DecodeConstituentAnsweredEvent(l *types.Log) (x ConstituentAnsweredEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ConstituentAnsweredTopic {
+		return x, fmt.Errorf("event ConstituentAnswered: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventConstituentAnsweredData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ConstituentAnswered: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.CompositionId = d.CompositionId
+	x.Status = d.Status
+	return x, nil
+}
+
+// ConstituentOpenedTopic is topic 0 of ConstituentOpened(bytes32,address,address,bytes32).
+var ConstituentOpenedTopic = common.HexToHash("0xcecd99d3810bd8ac393172100cb0a542ded8fac69273610ca13ac0cacc4a99f2")
+
+// ConstituentOpenedEvent is the event ConstituentOpened(bytes32,address,address,bytes32).
+type ConstituentOpenedEvent struct {
+	Id            common.Hash
+	Caller        common.Address
+	Callee        common.Address
+	CompositionId common.Hash
+}
+
+// Log returns the event as emitted by address.
+func (x *ConstituentOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventConstituentOpenedData{
+		CompositionId: x.CompositionId,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{ConstituentOpenedTopic,
+		x.Id,
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
+	}, Data: b}
+}
+
+// DecodeConstituentOpenedEvent reads a log of this event.
+func DecodeConstituentOpenedEvent(l *types.Log) (x ConstituentOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ConstituentOpenedTopic {
+		return x, fmt.Errorf("event ConstituentOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventConstituentOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ConstituentOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.CompositionId = d.CompositionId
+	return x, nil
+}
+
 // HeartbeatTopic is topic 0 of Heartbeat(address,uint64).
 var HeartbeatTopic = common.HexToHash("0x72382836110f8dba15205d0508ec794c885dfa0cf8e4a75f68386f14e19ecdc1")
 
@@ -672,6 +1094,51 @@ func DecodeHeartbeatEvent(l *types.Log) (x HeartbeatEvent, err error) {
 	}
 	x.Agent = common.BytesToAddress(l.Topics[1][:])
 	x.Timestamp = d.Timestamp
+	return x, nil
+}
+
+// InvokeCancelledTopic is topic 0 of InvokeCancelled(bytes32,address,address,uint64).
+var InvokeCancelledTopic = common.HexToHash("0xcbb52b97acbea8a8ea33426ec1e1e36134d0028550ddc4bf9e3d395dcc3078c5")
+
+// InvokeCancelledEvent is the event InvokeCancelled(bytes32,address,address,uint64).
+type InvokeCancelledEvent struct {
+	Id       common.Hash
+	Caller   common.Address
+	Callee   common.Address
+	Deadline uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *InvokeCancelledEvent) Log(address common.Address) *types.Log {
+	d := eventInvokeCancelledData{
+		Deadline: x.Deadline,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	return &types.Log{Address: address, Topics: []common.Hash{InvokeCancelledTopic,
+		x.Id,
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
+	}, Data: b}
+}
+
+// DecodeInvokeCancelledEvent reads a log of this event.
+func DecodeInvokeCancelledEvent(l *types.Log) (x InvokeCancelledEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != InvokeCancelledTopic {
+		return x, fmt.Errorf("event InvokeCancelled: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventInvokeCancelledData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event InvokeCancelled: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.Deadline = d.Deadline
 	return x, nil
 }
 
@@ -1011,6 +1478,36 @@ func (x *BadAttestation) Error() string {
 	return fmt.Sprintf("BadAttestation(recovered %v, callee %v)", x.Recovered, x.Callee)
 }
 
+// BadConstituentErrorSelector selects the error BadConstituent(uint32,string).
+var BadConstituentErrorSelector = [4]byte{0xfe, 0xcd, 0x6f, 0xb5}
+
+// Encode returns selector and arguments.
+func (x *BadConstituent) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BadConstituentErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BadConstituent) Error() string {
+	return fmt.Sprintf("BadConstituent(index %v, rule %v)", x.Index, x.Rule)
+}
+
+// BadOpeningErrorSelector selects the error BadOpening(bytes32,bytes32).
+var BadOpeningErrorSelector = [4]byte{0x6a, 0x4a, 0xf3, 0x2d}
+
+// Encode returns selector and arguments.
+func (x *BadOpening) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BadOpeningErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BadOpening) Error() string {
+	return fmt.Sprintf("BadOpening(id %v, commitment %v)", x.Id, x.Commitment)
+}
+
 // CalleeInactiveErrorSelector selects the error CalleeInactive(address).
 var CalleeInactiveErrorSelector = [4]byte{0x00, 0xcc, 0xcd, 0xbf}
 
@@ -1051,6 +1548,94 @@ func (x *CapabilityUnknown) Encode() []byte {
 func (x *CapabilityUnknown) Error() string {
 	return fmt.Sprintf("CapabilityUnknown(callee %v, capability %v)", x.Callee, x.Capability)
 }
+
+// CompositionExpiredErrorSelector selects the error CompositionExpired(bytes32,uint64).
+var CompositionExpiredErrorSelector = [4]byte{0xdb, 0xf8, 0x1e, 0x19}
+
+// Encode returns selector and arguments.
+func (x *CompositionExpired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionExpiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionExpired) Error() string {
+	return fmt.Sprintf("CompositionExpired(id %v, deadline %v)", x.Id, x.Deadline)
+}
+
+// CompositionFinalErrorSelector selects the error CompositionFinal(bytes32,uint8).
+var CompositionFinalErrorSelector = [4]byte{0x10, 0xe4, 0x08, 0xd0}
+
+// Encode returns selector and arguments.
+func (x *CompositionFinal) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionFinalErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionFinal) Error() string {
+	return fmt.Sprintf("CompositionFinal(id %v, status %v)", x.Id, x.Status)
+}
+
+// CompositionNotCommittedErrorSelector selects the error CompositionNotCommitted(bytes32,uint8).
+var CompositionNotCommittedErrorSelector = [4]byte{0x75, 0xb9, 0xb1, 0x23}
+
+// Encode returns selector and arguments.
+func (x *CompositionNotCommitted) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionNotCommittedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionNotCommitted) Error() string {
+	return fmt.Sprintf("CompositionNotCommitted(id %v, status %v)", x.Id, x.Status)
+}
+
+// CompositionTooShortErrorSelector selects the error CompositionTooShort(uint32,uint32).
+var CompositionTooShortErrorSelector = [4]byte{0x6a, 0x13, 0x33, 0xc1}
+
+// Encode returns selector and arguments.
+func (x *CompositionTooShort) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionTooShortErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionTooShort) Error() string {
+	return fmt.Sprintf("CompositionTooShort(ttlSeconds %v, neededSeconds %v)", x.TtlSeconds, x.NeededSeconds)
+}
+
+// CompositionTotalMismatchErrorSelector selects the error CompositionTotalMismatch(uint256,uint256).
+var CompositionTotalMismatchErrorSelector = [4]byte{0x5d, 0x78, 0xa8, 0xd0}
+
+// Encode returns selector and arguments.
+func (x *CompositionTotalMismatch) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionTotalMismatchErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionTotalMismatch) Error() string {
+	return fmt.Sprintf("CompositionTotalMismatch(totalWei %v, valueWei %v)", x.TotalWei.Dec(), x.ValueWei.Dec())
+}
+
+// CompositionUnknownErrorSelector selects the error CompositionUnknown(bytes32).
+var CompositionUnknownErrorSelector = [4]byte{0x9b, 0xaf, 0x83, 0xae}
+
+// Encode returns selector and arguments.
+func (x *CompositionUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionUnknown) Error() string { return fmt.Sprintf("CompositionUnknown(id %v)", x.Id) }
 
 // ContractCreationUnsupportedErrorSelector selects the error ContractCreationUnsupported().
 var ContractCreationUnsupportedErrorSelector = [4]byte{0xaa, 0x81, 0x22, 0x81}
@@ -1093,6 +1678,21 @@ func (x *DACommitmentMismatch) Encode() []byte {
 
 func (x *DACommitmentMismatch) Error() string {
 	return fmt.Sprintf("DACommitmentMismatch(expected %v, contentHash %v)", x.Expected, x.ContentHash)
+}
+
+// DuplicateCompositionErrorSelector selects the error DuplicateComposition(bytes32).
+var DuplicateCompositionErrorSelector = [4]byte{0xea, 0xd2, 0x44, 0x0c}
+
+// Encode returns selector and arguments.
+func (x *DuplicateComposition) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DuplicateCompositionErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DuplicateComposition) Error() string {
+	return fmt.Sprintf("DuplicateComposition(id %v)", x.Id)
 }
 
 // DuplicateInteractionErrorSelector selects the error DuplicateInteraction(bytes32).
@@ -1222,6 +1822,34 @@ func (x *NotCallee) Error() string {
 	return fmt.Sprintf("NotCallee(sender %v, callee %v)", x.Sender, x.Callee)
 }
 
+// NotCallerErrorSelector selects the error NotCaller(address,address).
+var NotCallerErrorSelector = [4]byte{0xd4, 0x05, 0xab, 0x66}
+
+// Encode returns selector and arguments.
+func (x *NotCaller) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotCallerErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotCaller) Error() string {
+	return fmt.Sprintf("NotCaller(sender %v, caller %v)", x.Sender, x.Caller)
+}
+
+// NotCancellableErrorSelector selects the error NotCancellable(bytes32).
+var NotCancellableErrorSelector = [4]byte{0x07, 0xe0, 0x87, 0x44}
+
+// Encode returns selector and arguments.
+func (x *NotCancellable) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotCancellableErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotCancellable) Error() string { return fmt.Sprintf("NotCancellable(id %v)", x.Id) }
+
 // NotRegisteredErrorSelector selects the error NotRegistered(address).
 var NotRegisteredErrorSelector = [4]byte{0xbf, 0xc6, 0xc3, 0x37}
 
@@ -1234,6 +1862,21 @@ func (x *NotRegistered) Encode() []byte {
 }
 
 func (x *NotRegistered) Error() string { return fmt.Sprintf("NotRegistered(agent %v)", x.Agent) }
+
+// NothingToOpenErrorSelector selects the error NothingToOpen(bytes32,uint8).
+var NothingToOpenErrorSelector = [4]byte{0x13, 0xa1, 0x80, 0x69}
+
+// Encode returns selector and arguments.
+func (x *NothingToOpen) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NothingToOpenErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NothingToOpen) Error() string {
+	return fmt.Sprintf("NothingToOpen(id %v, status %v)", x.Id, x.Status)
+}
 
 // NothingToWithdrawErrorSelector selects the error NothingToWithdraw(address).
 var NothingToWithdrawErrorSelector = [4]byte{0xdc, 0x69, 0xdc, 0x16}
@@ -1427,6 +2070,16 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case BadConstituentErrorSelector:
+		var x BadConstituent
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case BadOpeningErrorSelector:
+		var x BadOpening
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case CalleeInactiveErrorSelector:
 		var x CalleeInactive
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1442,6 +2095,36 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case CompositionExpiredErrorSelector:
+		var x CompositionExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionFinalErrorSelector:
+		var x CompositionFinal
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionNotCommittedErrorSelector:
+		var x CompositionNotCommitted
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionTooShortErrorSelector:
+		var x CompositionTooShort
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionTotalMismatchErrorSelector:
+		var x CompositionTotalMismatch
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionUnknownErrorSelector:
+		var x CompositionUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case ContractCreationUnsupportedErrorSelector:
 		var x ContractCreationUnsupported
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -1454,6 +2137,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case DACommitmentMismatchErrorSelector:
 		var x DACommitmentMismatch
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DuplicateCompositionErrorSelector:
+		var x DuplicateComposition
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1502,8 +2190,23 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case NotCallerErrorSelector:
+		var x NotCaller
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotCancellableErrorSelector:
+		var x NotCancellable
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case NotRegisteredErrorSelector:
 		var x NotRegistered
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NothingToOpenErrorSelector:
+		var x NothingToOpen
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -1569,6 +2272,180 @@ func DecodeRevert(data []byte) Revert {
 		}
 	}
 	return nil
+}
+
+// CancelCall has the ABI layout of the Solidity type or argument list of that name.
+type CancelCall struct {
+	Id common.Hash
+}
+
+func (x *CancelCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *CancelCall) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *CancelCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ComposeCall has the ABI layout of the Solidity type or argument list of that name.
+type ComposeCall struct {
+	Salt         common.Hash
+	Atomic       bool
+	TtlSeconds   uint32
+	Constituents []ConstituentSpec
+}
+
+func (x *ComposeCall) size() int {
+	n := 128
+	n += 32 + 416*len(x.Constituents)
+	return n
+}
+
+func (x *ComposeCall) put(b []byte) {
+	tail := 128
+	copy(b[0:], x.Salt[:])
+	codec.PutBool(b[32:], x.Atomic)
+	codec.PutUint64(b[64:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Constituents)))
+	tail += 32
+	for i := range x.Constituents {
+		x.Constituents[i].put(b[tail:])
+		tail += 416
+	}
+	_ = tail
+}
+
+func (x *ComposeCall) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Salt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Atomic, err = codec.GetBool(b, 32); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 64, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 416)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Constituents = make([]ConstituentSpec, count)
+		}
+		for i := range x.Constituents {
+			if _, err = x.Constituents[i].get(b[tail : tail+416]); err != nil {
+				return 0, err
+			}
+			tail += 416
+		}
+	}
+	return tail, nil
+}
+
+// ComposeReturn has the ABI layout of the Solidity type or argument list of that name.
+type ComposeReturn struct {
+	Id common.Hash
+}
+
+func (x *ComposeReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *ComposeReturn) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *ComposeReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CompositionIdCall has the ABI layout of the Solidity type or argument list of that name.
+type CompositionIdCall struct {
+	Initiator common.Address
+	Salt      common.Hash
+}
+
+func (x *CompositionIdCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionIdCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Initiator)
+	copy(b[32:], x.Salt[:])
+}
+
+func (x *CompositionIdCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Initiator, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Salt, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CompositionIdReturn has the ABI layout of the Solidity type or argument list of that name.
+type CompositionIdReturn struct {
+	Ret0 common.Hash
+}
+
+func (x *CompositionIdReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *CompositionIdReturn) put(b []byte) {
+	copy(b[0:], x.Ret0[:])
+}
+
+func (x *CompositionIdReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Ret0, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
 }
 
 // DeregisterCall has the ABI layout of the Solidity type or argument list of that name.
@@ -1720,6 +2597,68 @@ func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetCompositionCall has the ABI layout of the Solidity type or argument list of that name.
+type GetCompositionCall struct {
+	Id common.Hash
+}
+
+func (x *GetCompositionCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetCompositionCall) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *GetCompositionCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetCompositionReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetCompositionReturn struct {
+	Ret0 CompositionView
+}
+
+func (x *GetCompositionReturn) size() int {
+	n := 32
+	n += x.Ret0.size()
+	return n
+}
+
+func (x *GetCompositionReturn) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	x.Ret0.put(b[tail:])
+	tail += x.Ret0.size()
+	_ = tail
+}
+
+func (x *GetCompositionReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		n, err := x.Ret0.get(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		tail += n
+	}
+	return tail, nil
+}
+
 // GetInteractionCall has the ABI layout of the Solidity type or argument list of that name.
 type GetInteractionCall struct {
 	Id common.Hash
@@ -1801,7 +2740,7 @@ type GetReputationReturn struct {
 }
 
 func (x *GetReputationReturn) size() int {
-	n := 448
+	n := 480
 	return n
 }
 
@@ -1810,11 +2749,11 @@ func (x *GetReputationReturn) put(b []byte) {
 }
 
 func (x *GetReputationReturn) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 480
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Ret0.get(b[0 : 0+448]); err != nil {
+	if _, err = x.Ret0.get(b[0 : 0+480]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1984,6 +2923,50 @@ func (x *InvokeReturn) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// OpenResultCall has the ABI layout of the Solidity type or argument list of that name.
+type OpenResultCall struct {
+	Id         common.Hash
+	ResultHash common.Hash
+	Branch     uint32
+	Salt       common.Hash
+}
+
+func (x *OpenResultCall) size() int {
+	n := 128
+	return n
+}
+
+func (x *OpenResultCall) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	copy(b[32:], x.ResultHash[:])
+	codec.PutUint64(b[64:], uint64(x.Branch))
+	copy(b[96:], x.Salt[:])
+}
+
+func (x *OpenResultCall) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ResultHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 64, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branch = uint32(v)
+	}
+	if x.Salt, err = codec.GetHash(b, 96); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2653,6 +3636,188 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventComposedData has the ABI layout of the Solidity type or argument list of that name.
+type eventComposedData struct {
+	Atomic   bool
+	Count    uint8
+	TotalWei uint256.Int
+	Deadline uint64
+}
+
+func (x *eventComposedData) size() int {
+	n := 128
+	return n
+}
+
+func (x *eventComposedData) put(b []byte) {
+	codec.PutBool(b[0:], x.Atomic)
+	codec.PutUint64(b[32:], uint64(x.Count))
+	codec.PutUint256(b[64:], &x.TotalWei)
+	codec.PutUint64(b[96:], uint64(x.Deadline))
+}
+
+func (x *eventComposedData) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Atomic, err = codec.GetBool(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Count = uint8(v)
+	}
+	if x.TotalWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventCompositionCancelledData has the ABI layout of the Solidity type or argument list of that name.
+type eventCompositionCancelledData struct {
+}
+
+func (x *eventCompositionCancelledData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventCompositionCancelledData) put(b []byte) {
+}
+
+func (x *eventCompositionCancelledData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// eventCompositionEndedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCompositionEndedData struct {
+	Status  uint8
+	Culprit common.Address
+}
+
+func (x *eventCompositionEndedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventCompositionEndedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.Culprit)
+}
+
+func (x *eventCompositionEndedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Culprit, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventCompositionRefundedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCompositionRefundedData struct {
+	RefundedWei uint256.Int
+}
+
+func (x *eventCompositionRefundedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventCompositionRefundedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.RefundedWei)
+}
+
+func (x *eventCompositionRefundedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RefundedWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventConstituentAnsweredData has the ABI layout of the Solidity type or argument list of that name.
+type eventConstituentAnsweredData struct {
+	CompositionId common.Hash
+	Status        uint8
+}
+
+func (x *eventConstituentAnsweredData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventConstituentAnsweredData) put(b []byte) {
+	copy(b[0:], x.CompositionId[:])
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *eventConstituentAnsweredData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.CompositionId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// eventConstituentOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventConstituentOpenedData struct {
+	CompositionId common.Hash
+}
+
+func (x *eventConstituentOpenedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventConstituentOpenedData) put(b []byte) {
+	copy(b[0:], x.CompositionId[:])
+}
+
+func (x *eventConstituentOpenedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.CompositionId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // eventHeartbeatData has the ABI layout of the Solidity type or argument list of that name.
 type eventHeartbeatData struct {
 	Timestamp uint64
@@ -2673,6 +3838,31 @@ func (x *eventHeartbeatData) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Timestamp, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventInvokeCancelledData has the ABI layout of the Solidity type or argument list of that name.
+type eventInvokeCancelledData struct {
+	Deadline uint64
+}
+
+func (x *eventInvokeCancelledData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventInvokeCancelledData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Deadline))
+}
+
+func (x *eventInvokeCancelledData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3036,6 +4226,82 @@ func (x *BadAttestation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// BadConstituent has the ABI layout of the Solidity type or argument list of that name.
+type BadConstituent struct {
+	Index uint32
+	Rule  string
+}
+
+func (x *BadConstituent) size() int {
+	n := 64
+	n += 32 + codec.Padded(len(x.Rule))
+	return n
+}
+
+func (x *BadConstituent) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(x.Index))
+	codec.PutUint64(b[32:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Rule)
+	_ = tail
+}
+
+func (x *BadConstituent) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Index = uint32(v)
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Rule = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
+// BadOpening has the ABI layout of the Solidity type or argument list of that name.
+type BadOpening struct {
+	Id         common.Hash
+	Commitment common.Hash
+}
+
+func (x *BadOpening) size() int {
+	n := 64
+	return n
+}
+
+func (x *BadOpening) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	copy(b[32:], x.Commitment[:])
+}
+
+func (x *BadOpening) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // CalleeInactive has the ABI layout of the Solidity type or argument list of that name.
 type CalleeInactive struct {
 	Callee common.Address
@@ -3116,6 +4382,197 @@ func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// CompositionExpired has the ABI layout of the Solidity type or argument list of that name.
+type CompositionExpired struct {
+	Id       common.Hash
+	Deadline uint64
+}
+
+func (x *CompositionExpired) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionExpired) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	codec.PutUint64(b[32:], uint64(x.Deadline))
+}
+
+func (x *CompositionExpired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CompositionFinal has the ABI layout of the Solidity type or argument list of that name.
+type CompositionFinal struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *CompositionFinal) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionFinal) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *CompositionFinal) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// CompositionNotCommitted has the ABI layout of the Solidity type or argument list of that name.
+type CompositionNotCommitted struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *CompositionNotCommitted) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionNotCommitted) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *CompositionNotCommitted) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// CompositionTooShort has the ABI layout of the Solidity type or argument list of that name.
+type CompositionTooShort struct {
+	TtlSeconds    uint32
+	NeededSeconds uint32
+}
+
+func (x *CompositionTooShort) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionTooShort) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[32:], uint64(x.NeededSeconds))
+}
+
+func (x *CompositionTooShort) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.NeededSeconds = uint32(v)
+	}
+	return tail, nil
+}
+
+// CompositionTotalMismatch has the ABI layout of the Solidity type or argument list of that name.
+type CompositionTotalMismatch struct {
+	TotalWei uint256.Int
+	ValueWei uint256.Int
+}
+
+func (x *CompositionTotalMismatch) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionTotalMismatch) put(b []byte) {
+	codec.PutUint256(b[0:], &x.TotalWei)
+	codec.PutUint256(b[32:], &x.ValueWei)
+}
+
+func (x *CompositionTotalMismatch) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.TotalWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CompositionUnknown has the ABI layout of the Solidity type or argument list of that name.
+type CompositionUnknown struct {
+	Id common.Hash
+}
+
+func (x *CompositionUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *CompositionUnknown) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *CompositionUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // ContractCreationUnsupported has the ABI layout of the Solidity type or argument list of that name.
 type ContractCreationUnsupported struct {
 }
@@ -3186,6 +4643,31 @@ func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.ContentHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DuplicateComposition has the ABI layout of the Solidity type or argument list of that name.
+type DuplicateComposition struct {
+	Id common.Hash
+}
+
+func (x *DuplicateComposition) size() int {
+	n := 32
+	return n
+}
+
+func (x *DuplicateComposition) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *DuplicateComposition) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3447,6 +4929,61 @@ func (x *NotCallee) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// NotCaller has the ABI layout of the Solidity type or argument list of that name.
+type NotCaller struct {
+	Sender common.Address
+	Caller common.Address
+}
+
+func (x *NotCaller) size() int {
+	n := 64
+	return n
+}
+
+func (x *NotCaller) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+	codec.PutAddress(b[32:], x.Caller)
+}
+
+func (x *NotCaller) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Caller, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotCancellable has the ABI layout of the Solidity type or argument list of that name.
+type NotCancellable struct {
+	Id common.Hash
+}
+
+func (x *NotCancellable) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotCancellable) put(b []byte) {
+	copy(b[0:], x.Id[:])
+}
+
+func (x *NotCancellable) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // NotRegistered has the ABI layout of the Solidity type or argument list of that name.
 type NotRegistered struct {
 	Agent common.Address
@@ -3468,6 +5005,40 @@ func (x *NotRegistered) get(b []byte) (used int, err error) {
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// NothingToOpen has the ABI layout of the Solidity type or argument list of that name.
+type NothingToOpen struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *NothingToOpen) size() int {
+	n := 64
+	return n
+}
+
+func (x *NothingToOpen) put(b []byte) {
+	copy(b[0:], x.Id[:])
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *NothingToOpen) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
 	}
 	return tail, nil
 }
@@ -3837,6 +5408,127 @@ func (x *ValueNotAccepted) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ConstituentSpec has the ABI layout of the Solidity type or argument list of that name.
+type ConstituentSpec struct {
+	Callee        common.Address
+	Capability    common.Hash
+	Template      common.Hash
+	PaymentWei    uint256.Int
+	TtlSeconds    uint32
+	LengthBytes   uint32
+	DependsOn     uint32
+	Guard         uint8
+	GuardOn       uint8
+	GuardBranch   uint16
+	LoopFrom      uint8
+	MaxIterations uint8
+	LoopBranch    uint32
+}
+
+func (x *ConstituentSpec) size() int {
+	n := 416
+	return n
+}
+
+func (x *ConstituentSpec) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	copy(b[32:], x.Capability[:])
+	copy(b[64:], x.Template[:])
+	codec.PutUint256(b[96:], &x.PaymentWei)
+	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[160:], uint64(x.LengthBytes))
+	codec.PutUint64(b[192:], uint64(x.DependsOn))
+	codec.PutUint64(b[224:], uint64(x.Guard))
+	codec.PutUint64(b[256:], uint64(x.GuardOn))
+	codec.PutUint64(b[288:], uint64(x.GuardBranch))
+	codec.PutUint64(b[320:], uint64(x.LoopFrom))
+	codec.PutUint64(b[352:], uint64(x.MaxIterations))
+	codec.PutUint64(b[384:], uint64(x.LoopBranch))
+}
+
+func (x *ConstituentSpec) get(b []byte) (used int, err error) {
+	tail := 416
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Template, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.PaymentWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LengthBytes = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.DependsOn = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Guard = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.GuardOn = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 288, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.GuardBranch = uint16(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopFrom = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 352, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxIterations = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 384, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopBranch = uint32(v)
+	}
+	return tail, nil
+}
+
 // AgentView has the ABI layout of the Solidity type or argument list of that name.
 type AgentView struct {
 	Status          uint8
@@ -4051,6 +5743,105 @@ func (x *Capability) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// CompositionView has the ABI layout of the Solidity type or argument list of that name.
+type CompositionView struct {
+	Status       uint8
+	Initiator    common.Address
+	Atomic       bool
+	CreatedAt    uint64
+	Deadline     uint64
+	SettledAt    uint64
+	EscrowWei    uint256.Int
+	OwedWei      uint256.Int
+	Culprit      common.Address
+	Constituents []ConstituentView
+}
+
+func (x *CompositionView) size() int {
+	n := 320
+	n += 32 + 544*len(x.Constituents)
+	return n
+}
+
+func (x *CompositionView) put(b []byte) {
+	tail := 320
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.Initiator)
+	codec.PutBool(b[64:], x.Atomic)
+	codec.PutUint64(b[96:], uint64(x.CreatedAt))
+	codec.PutUint64(b[128:], uint64(x.Deadline))
+	codec.PutUint64(b[160:], uint64(x.SettledAt))
+	codec.PutUint256(b[192:], &x.EscrowWei)
+	codec.PutUint256(b[224:], &x.OwedWei)
+	codec.PutAddress(b[256:], x.Culprit)
+	codec.PutUint64(b[288:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Constituents)))
+	tail += 32
+	for i := range x.Constituents {
+		x.Constituents[i].put(b[tail:])
+		tail += 544
+	}
+	_ = tail
+}
+
+func (x *CompositionView) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Initiator, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Atomic, err = codec.GetBool(b, 64); err != nil {
+		return 0, err
+	}
+	if x.CreatedAt, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.SettledAt, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	if x.EscrowWei, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.OwedWei, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.Culprit, err = codec.GetAddress(b, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 544)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Constituents = make([]ConstituentView, count)
+		}
+		for i := range x.Constituents {
+			if _, err = x.Constituents[i].get(b[tail : tail+544]); err != nil {
+				return 0, err
+			}
+			tail += 544
+		}
+	}
+	return tail, nil
+}
+
 // InteractionView has the ABI layout of the Solidity type or argument list of that name.
 type InteractionView struct {
 	Status        uint8
@@ -4155,10 +5946,11 @@ type ReputationView struct {
 	CountedCompleted uint64
 	DistinctCallers  uint64
 	LastActiveAt     uint64
+	Aborts           uint64
 }
 
 func (x *ReputationView) size() int {
-	n := 448
+	n := 480
 	return n
 }
 
@@ -4177,10 +5969,11 @@ func (x *ReputationView) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.CountedCompleted))
 	codec.PutUint64(b[384:], uint64(x.DistinctCallers))
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
+	codec.PutUint64(b[448:], uint64(x.Aborts))
 }
 
 func (x *ReputationView) get(b []byte) (used int, err error) {
-	tail := 448
+	tail := 480
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -4224,6 +6017,9 @@ func (x *ReputationView) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.Aborts, err = codec.GetUint(b, 448, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4277,6 +6073,155 @@ func (x *MetadataEntry) get(b []byte) (used int, err error) {
 		}
 		x.Value = v
 		tail += n
+	}
+	return tail, nil
+}
+
+// ConstituentView has the ABI layout of the Solidity type or argument list of that name.
+type ConstituentView struct {
+	Status        uint8
+	Callee        common.Address
+	Capability    common.Hash
+	Template      common.Hash
+	PaymentWei    uint256.Int
+	TtlSeconds    uint32
+	DependsOn     uint32
+	Guard         uint8
+	GuardOn       uint8
+	GuardBranch   uint16
+	LoopFrom      uint8
+	MaxIterations uint8
+	LoopBranch    uint32
+	Iteration     uint8
+	InteractionId common.Hash
+	ResultHash    common.Hash
+	Branch        uint32
+}
+
+func (x *ConstituentView) size() int {
+	n := 544
+	return n
+}
+
+func (x *ConstituentView) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.Callee)
+	copy(b[64:], x.Capability[:])
+	copy(b[96:], x.Template[:])
+	codec.PutUint256(b[128:], &x.PaymentWei)
+	codec.PutUint64(b[160:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[192:], uint64(x.DependsOn))
+	codec.PutUint64(b[224:], uint64(x.Guard))
+	codec.PutUint64(b[256:], uint64(x.GuardOn))
+	codec.PutUint64(b[288:], uint64(x.GuardBranch))
+	codec.PutUint64(b[320:], uint64(x.LoopFrom))
+	codec.PutUint64(b[352:], uint64(x.MaxIterations))
+	codec.PutUint64(b[384:], uint64(x.LoopBranch))
+	codec.PutUint64(b[416:], uint64(x.Iteration))
+	copy(b[448:], x.InteractionId[:])
+	copy(b[480:], x.ResultHash[:])
+	codec.PutUint64(b[512:], uint64(x.Branch))
+}
+
+func (x *ConstituentView) get(b []byte) (used int, err error) {
+	tail := 544
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Callee, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Template, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.PaymentWei, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.DependsOn = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Guard = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.GuardOn = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 288, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.GuardBranch = uint16(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopFrom = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 352, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxIterations = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 384, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopBranch = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 416, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Iteration = uint8(v)
+	}
+	if x.InteractionId, err = codec.GetHash(b, 448); err != nil {
+		return 0, err
+	}
+	if x.ResultHash, err = codec.GetHash(b, 480); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 512, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branch = uint32(v)
 	}
 	return tail, nil
 }

@@ -213,6 +213,8 @@ var slots = []slot{
 	slotOf(vm.OpensOp, func(m *vm.Machine) *frame.Op { return &m.Op }, frame.UnpackOp,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Op }),
 	slotOf(vm.OpensCall, func(m *vm.Machine) *record.Interaction { return &m.Call }, record.UnpackInteraction, callHash),
+	slotOf(vm.OpensComposition, func(m *vm.Machine) *record.Composition { return &m.Composition }, record.UnpackComposition, callHash),
+	slotOf(vm.OpensConstituent, func(m *vm.Machine) *record.Constituent { return &m.Constituent }, record.UnpackConstituent, callHash),
 	slotOf(vm.OpensParams, func(m *vm.Machine) *record.Params { return &m.Params }, record.UnpackParams,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Params }).read(),
 	slotOf(vm.OpensPolicy, func(m *vm.Machine) *record.Policy { return &m.Policy }, record.UnpackPolicy,
@@ -325,6 +327,8 @@ var (
 		record.NSPair:             codecOf(record.DecodePair, record.UnpackPair),
 		record.NSInteraction:      codecOf(record.DecodeInteraction, record.UnpackInteraction),
 		record.NSDeadline:         codecOf(record.DecodeDeadline, record.UnpackDeadline),
+		record.NSComposition:      codecOf(record.DecodeComposition, record.UnpackComposition),
+		record.NSConstituent:      codecOf(record.DecodeConstituent, record.UnpackConstituent),
 	}
 	globalCodecs = map[record.Key]recordCodec{
 		record.ParamsKey: codecOf(record.DecodeParams, record.UnpackParams),

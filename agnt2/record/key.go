@@ -34,6 +34,8 @@ const (
 	NSPair             Namespace = 0x08
 	NSInteraction      Namespace = 0x10
 	NSDeadline         Namespace = 0x11
+	NSComposition      Namespace = 0x30
+	NSConstituent      Namespace = 0x31
 	NSGlobal           Namespace = 0xff
 )
 
@@ -41,6 +43,7 @@ var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
 	NSDeadline: "deadlines", NSGlobal: "global",
+	NSComposition: "compositions", NSConstituent: "constituents",
 }
 
 func (n Namespace) String() string {
@@ -91,12 +94,26 @@ func InteractionKey(id common.Hash) (k Key) {
 	return k
 }
 
+// CompositionKey keys a composition: the head of its id, which is a hash.
+func CompositionKey(id common.Hash) (k Key) {
+	k[0] = byte(NSComposition)
+	copy(k[1:], id[:31])
+	return k
+}
+
+// ConstituentKey keys a constituent of a composition by its index.
+func ConstituentKey(composition common.Hash, index uint8) Key {
+	return hashed2(NSConstituent, composition[:], []byte{index})
+}
+
 // DeadlineKind says what falls due. Values are consensus: never reuse one.
 type DeadlineKind byte
 
 const (
 	// DueInteraction: a pending interaction times out.
 	DueInteraction DeadlineKind = 1
+	// DueComposition: a composition has work for the sweep, or its deadline passes.
+	DueComposition DeadlineKind = 10
 )
 
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.

@@ -79,6 +79,9 @@ type Machine struct {
 	Tx    frame.Tx
 	Op    frame.Op
 	Call  record.Interaction // the interaction in progress
+	// The other records that can be in progress, in the place of Call.
+	Composition record.Composition
+	Constituent record.Constituent
 
 	Params   record.Params // the state's hash of it is for proofs
 	Policy   record.Policy // Block.Policy is its hash, in proofs

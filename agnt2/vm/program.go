@@ -70,10 +70,12 @@ const (
 	OpensSums
 	OpensTx
 	OpensOp
-	OpensCall   // the interaction in progress
-	OpensParams // read only
-	OpensData   // the operation's calldata, read only
-	OpensPolicy // read only; the block frame commits to it, so that has to be opened too
+	OpensCall        // the interaction in progress
+	OpensParams      // read only
+	OpensData        // the operation's calldata, read only
+	OpensPolicy      // read only; the block frame commits to it, so that has to be opened too
+	OpensComposition // the composition in progress, in the place of the interaction
+	OpensConstituent // the constituent in progress, likewise
 )
 
 const agentFrames = OpensBlock | OpensOp | OpensParams | OpensData
@@ -151,7 +153,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, composeProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

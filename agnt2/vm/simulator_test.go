@@ -33,24 +33,25 @@ type simulator struct {
 	tree              *trie.Trie
 	outcomes          map[vm.Outcome]int
 	reverts           map[string]int
+	compositions      map[vm.CompositionStatus]int // seen, over all blocks
 }
 
 const simulatedAccounts = 50
 
 func newSimulator(t *testing.T, seed uint64) *simulator {
 	p := testParams()
-	p.MaxPendingInvokes, p.SweepsPerBlock, p.MaxCapabilities = 6, 4, 3
+	p.MaxPendingInvokes, p.SweepsPerBlock, p.MaxCapabilities = 6, 12, 3
 	p.MaxTtlSeconds, p.StakeCooldownSeconds = 30, 40
 	s := &simulator{
 		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1))}, t: t, tree: trie.New(),
-		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{},
+		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, compositions: map[vm.CompositionStatus]int{},
 	}
 	s.Get = s.get
 	s.limit = 600_000
 	for i := range simulatedAccounts {
 		a := common.BytesToAddress(crypto.Keccak256([]byte{byte(i)}))
 		s.Accounts = append(s.Accounts, a)
-		wei := uint256.NewInt(s.Rnd.Uint64N(30_000_000))
+		wei := uint256.NewInt(s.Rnd.Uint64N(300_000_000))
 		s.fund(a, wei)
 		s.minted.Add(&s.minted, wei)
 	}
@@ -119,22 +120,33 @@ func (s *simulator) check(swept uint32) {
 		switch record.Namespace(k[0]) {
 		case record.NSInteraction:
 			i := must(record.DecodeInteraction(v))
+			if isOpen(&i) {
+				open++
+				overdue = overdue || i.Deadline < s.time
+			}
 			if i.Status != uint8(vm.Pending) {
 				require.NotZero(t, i.SettledAt)
 				continue
 			}
-			open++
+			if i.Constituent != 0 { // its composition holds the payment
+				continue
+			}
 			pending[i.Caller]++
 			if escrow[i.Caller] == nil {
 				escrow[i.Caller] = new(uint256.Int)
 			}
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
-			overdue = overdue || i.Deadline < s.time
+		case record.NSComposition:
+			s.checkComposition(v)
 		case record.NSDeadline:
-			queued++
 			id := must(record.DecodeDeadline(v)).Id
+			if record.DueOf(k) == record.DueComposition {
+				require.NotNil(t, s.state[record.CompositionKey(id)])
+				continue
+			}
+			queued++
 			i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
-			require.Equal(t, uint8(vm.Pending), i.Status)
+			require.True(t, isOpen(&i), "queued with status %d", i.Status)
 			require.Equal(t, k, record.DeadlineKey(i.Deadline, record.DueInteraction, id))
 		case record.NSAgent:
 			if must(record.DecodeAgent(v)).Status == uint8(vm.Active) {
@@ -178,9 +190,11 @@ func (s *simulator) check(swept uint32) {
 func holdings(k record.Key, v []byte) (wei uint256.Int) {
 	switch record.Namespace(k[0]) {
 	case record.NSInteraction:
-		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) {
+		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) && i.Constituent == 0 {
 			wei = i.PaymentWei
 		}
+	case record.NSComposition:
+		wei = must(record.DecodeComposition(v)).EscrowWei
 	}
 	return wei
 }
@@ -263,12 +277,16 @@ func TestSimulator(t *testing.T) {
 			}
 		}
 		// whatever is still pending ends
-		for range 100 {
+		for i := 0; i < 5000 && s.queued() > 0; i++ {
 			s.open(10)
 			swept := s.m.Op.Count
 			s.seal()
-			s.check(swept)
+			if i%10 == 0 {
+				s.check(swept)
+			}
 		}
+		s.check(0)
+		s.checkNothingHeld(t)
 		statuses := map[uint8]int{}
 		for k, v := range s.state {
 			if k[0] == byte(record.NSInteraction) {
@@ -277,7 +295,7 @@ func TestSimulator(t *testing.T) {
 			}
 		}
 		t.Logf("outcomes %v, interactions by status %v, reverts %v", s.outcomes, statuses, s.reverts)
-		require.Len(t, statuses, 6, "not every way to end an interaction was taken: %v", statuses)
+		require.GreaterOrEqual(t, len(statuses), 7, "not every way to end an interaction was taken: %v", statuses)
 		for _, o := range []vm.Outcome{vm.Void, vm.Failed, vm.Succeeded} {
 			require.Greater(t, s.outcomes[o], 100, "the simulation is lopsided")
 		}

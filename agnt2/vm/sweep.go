@@ -23,6 +23,7 @@ func stepSweepNext(m *Machine, s State) Step {
 	m.put(s, k, nil)
 	m.Op.Count++
 	m.Op.Id = d.Id
+	m.Op.Value.Clear() // a register of the sweeps
 	next, ok := sweeps[record.DueOf(k)]
 	assert(ok, "nothing sweeps what is queued")
 	return next
@@ -31,16 +32,20 @@ func stepSweepNext(m *Machine, s State) Step {
 // sweeps says which micro-step deals with what falls due.
 var sweeps = map[record.DeadlineKind]Step{
 	record.DueInteraction: SweepInteraction,
+	record.DueComposition: SweepAdvance,
 }
 
 func stepSweepInteraction(m *Machine, s State) Step {
 	k := record.InteractionKey(m.Op.Id)
 	m.Call = decoded(record.DecodeInteraction(m.get(s, k)))
 	i := &m.Call
-	assert(i.Status == uint8(Pending), "queued interaction is not pending")
+	assert(i.Status == uint8(Pending) || i.Status == uint8(Tentative), "queued interaction is not pending")
 	i.Status = uint8(TimedOut)
 	i.SettledAt = m.Block.Time
 	m.put(s, k, i.Encode())
+	if i.Constituent != 0 {
+		return SweepConstituent
+	}
 	return SweepCaller
 }
 

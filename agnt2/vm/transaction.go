@@ -41,7 +41,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, composeOperations} {
 		maps.Copy(operations, family)
 	}
 }

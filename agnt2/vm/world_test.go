@@ -112,7 +112,8 @@ var coinbase = abi.SequencerFeeVault
 func newWorld(p record.Params) *world {
 	w := &world{state: memory{}, params: p, time: 1000, limit: 200_000_000}
 	w.state[record.ParamsKey] = p.Encode()
-	w.state[record.PolicyKey] = new(record.Policy).Encode()
+	policy := testPolicy()
+	w.state[record.PolicyKey] = policy.Encode()
 	w.state[record.TotalsKey] = new(record.Totals).Encode()
 	return w
 }
@@ -206,4 +207,8 @@ func testParams() record.Params {
 		GasTransfer: 4000, GasAgentOperation: 6000, GasPerRecord: 2000, GasInvokeBase: 6000, GasRespond: 6000,
 		GasPerPayloadByte: 1, GasPerCalldataByte: 1, GasWithdrawal: 20000, GasClass: [gas.Classes]uint64{500, 1000, 2000, 3000},
 	}
+}
+
+func testPolicy() record.Policy {
+	return record.Policy{GasCompose: 5000, GasPerDepth: 500, MaxCompositionSeconds: 300}
 }

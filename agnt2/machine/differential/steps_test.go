@@ -60,7 +60,10 @@ type steps struct {
 	call   record.Interaction
 	params record.Params
 	policy record.Policy
-	data   []byte
+	// In the place of call.
+	composition record.Composition
+	constituent record.Constituent
+	data        []byte
 
 	number, time, limit uint64
 	baseFee             uint256.Int
@@ -202,6 +205,12 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSDeadline:
 		x, err := record.DecodeDeadline(v)
 		return pack(&x, err)
+	case record.NSComposition:
+		x, err := record.DecodeComposition(v)
+		return pack(&x, err)
+	case record.NSConstituent:
+		x, err := record.DecodeConstituent(v)
+		return pack(&x, err)
 	}
 	require.Failf(t, "no record", "%v", k)
 	return nil
@@ -239,6 +248,7 @@ func (s *steps) step() {
 	m := &vm.Machine{
 		ChainID: stepsChainID, Coinbase: abi.SequencerFeeVault,
 		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Params: s.params, Policy: s.policy,
+		Composition: s.composition, Constituent: s.constituent,
 	}
 	var w []byte
 	opens := k.Opens()
@@ -251,7 +261,8 @@ func (s *steps) step() {
 		hash common.Hash
 	}{
 		{vm.OpensBlock, &m.Block, s.state.Block}, {vm.OpensSums, &m.Sums, s.state.Sums}, {vm.OpensTx, &m.Tx, s.state.Tx},
-		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
+		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensComposition, &m.Composition, s.state.Call},
+		{vm.OpensConstituent, &m.Constituent, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
 		{vm.OpensPolicy, &m.Policy, m.Block.Policy},
 	} {
 		if opens&f.bit != 0 {
@@ -329,6 +340,12 @@ func (s *steps) step() {
 	if opens&vm.OpensCall != 0 {
 		want.Call = hashOf(&m.Call)
 	}
+	if opens&vm.OpensComposition != 0 {
+		want.Call = hashOf(&m.Composition)
+	}
+	if opens&vm.OpensConstituent != 0 {
+		want.Call = hashOf(&m.Constituent)
+	}
 
 	way := fmt.Sprintf("%v %v", k, machine.Name(want.Step))
 	s.result, s.void = m.Result(), nil
@@ -368,6 +385,7 @@ func (s *steps) step() {
 	}
 	s.state = want
 	s.block, s.sums, s.tx, s.op, s.call, s.params, s.policy = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Params, m.Policy
+	s.composition, s.constituent = m.Composition, m.Constituent
 }
 
 func firstError(err error) error {
@@ -513,7 +531,7 @@ func stepsParams() record.Params {
 func stepsPolicy() record.Policy {
 	return record.Policy{
 		EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 100, InvokesBurst: 1000,
-		GasCompose: 8000, GasPerDepth: 1500, MaxCompositionSeconds: 100, GasChannel: 12000, ChannelWindowSeconds: 8, MaxChannelTtlSeconds: 60,
+		GasCompose: 5000, GasPerDepth: 500, MaxCompositionSeconds: 300, GasChannel: 12000, ChannelWindowSeconds: 8, MaxChannelTtlSeconds: 60,
 		DoubleSignSlashWei: *uint256.NewInt(70), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50), DisputeFeeWei: *uint256.NewInt(5),
 		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), RecentSeconds: 12,
 	}

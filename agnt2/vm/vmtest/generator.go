@@ -16,12 +16,13 @@ import (
 
 // Generator makes transactions between a fixed set of accounts.
 type Generator struct {
-	Rnd      *rand.Rand
-	Accounts []common.Address
-	IDs      []common.Hash           // of interactions, which the caller adds
-	Old      []*abi.Transaction      // to be replayed, which the caller adds
-	Deposits bool                    // the block still takes deposits
-	Get      func(record.Key) []byte // the state in which the next transaction is made
+	Rnd          *rand.Rand
+	Accounts     []common.Address
+	IDs          []common.Hash           // of interactions, which the caller adds
+	Old          []*abi.Transaction      // to be replayed, which the caller adds
+	Compositions []common.Hash           // ids, which the generator adds itself
+	Deposits     bool                    // the block still takes deposits
+	Get          func(record.Key) []byte // the state in which the next transaction is made
 }
 
 func (g *Generator) account(a common.Address) (acc record.Account) {
@@ -80,6 +81,7 @@ var families = []struct {
 	draft  func(g *Generator, from common.Address) Draft
 }{
 	{16, (*Generator).basic},
+	{10, (*Generator).compose},
 }
 
 func (g *Generator) draft(from common.Address) Draft {

@@ -3,7 +3,10 @@ pragma solidity ^0.8.24;
 
 import { IAGNT2StepVerifier, IClaimedBlock, IPreimageReader } from "./IAGNT2StepVerifier.sol";
 import { IOriginLeaves } from "./IOrigin.sol";
+import { AdvanceSteps } from "./steps/AdvanceSteps.sol";
 import { AgentSteps } from "./steps/AgentSteps.sol";
+import { ComposeSteps } from "./steps/ComposeSteps.sol";
+import { ConstituentSteps } from "./steps/ConstituentSteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
 import { SweepSteps } from "./steps/SweepSteps.sol";
 import { TransactionSteps } from "./steps/TransactionSteps.sol";
@@ -137,6 +140,15 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
     /// @dev The state after a micro-step of execution.
     function _execute(uint8 kind, bytes calldata stateData, bytes calldata proof) private view returns (bytes memory) {
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, CHAIN_ID);
+        if (kind >= Steps.COMPOSE_ARGS && kind <= Steps.COMPOSE_CONSTITUENT) {
+            return ComposeSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (kind >= Steps.RESPOND_CONSTITUENT && kind <= Steps.CANCEL_COMPOSITION) {
+            return ConstituentSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (kind >= Steps.SWEEP_CONSTITUENT && kind <= Steps.SETTLE_REPUTATION) {
+            return AdvanceSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
         if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
         if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {
             return SweepSteps.step(kind, stateData, proof, CHAIN_ID);

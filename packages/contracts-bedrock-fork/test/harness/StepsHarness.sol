@@ -2,7 +2,10 @@
 pragma solidity ^0.8.24;
 
 import { Steps } from "../../src/dispute/lib/Steps.sol";
+import { AdvanceSteps } from "../../src/dispute/steps/AdvanceSteps.sol";
 import { AgentSteps } from "../../src/dispute/steps/AgentSteps.sol";
+import { ComposeSteps } from "../../src/dispute/steps/ComposeSteps.sol";
+import { ConstituentSteps } from "../../src/dispute/steps/ConstituentSteps.sol";
 import { InteractionSteps } from "../../src/dispute/steps/InteractionSteps.sol";
 import { SweepSteps } from "../../src/dispute/steps/SweepSteps.sol";
 import { TransactionSteps } from "../../src/dispute/steps/TransactionSteps.sol";
@@ -14,6 +17,15 @@ contract StepsHarness {
     function step(bytes calldata stateData, bytes calldata proof, uint64 chainId) external view returns (bytes memory) {
         uint8 kind = uint8(stateData[1]);
         if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, chainId);
+        if (kind >= Steps.COMPOSE_ARGS && kind <= Steps.COMPOSE_CONSTITUENT) {
+            return ComposeSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.RESPOND_CONSTITUENT && kind <= Steps.CANCEL_COMPOSITION) {
+            return ConstituentSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.SWEEP_CONSTITUENT && kind <= Steps.SETTLE_REPUTATION) {
+            return AdvanceSteps.step(kind, stateData, proof, chainId);
+        }
         if (kind >= Steps.INVOKE_ARGS && kind <= Steps.RESPOND_EVENT) {
             return InteractionSteps.step(kind, stateData, proof, chainId);
         }

@@ -12,12 +12,18 @@ library OperationSchemas {
     /// @return acceptsValue Whether it may come with value.
     /// @return schema       Schema of its arguments.
     function find(bytes4 selector) internal pure returns (bool known, bool acceptsValue, bytes memory schema) {
+        // cancel
+        if (selector == 0xc4d252f5) return (true, false, hex"0100");
+        // compose
+        if (selector == 0xe9793ad5) return (true, true, hex"04002004430e0d14000000040404010102010104");
         // deregister
         if (selector == 0xaff5edb1) return (true, false, hex"00");
         // heartbeat
         if (selector == 0x3defb962) return (true, false, hex"00");
         // invoke
         if (selector == 0x91076521) return (true, true, hex"0c001400000400000000040100");
+        // openResult
+        if (selector == 0x150dca65) return (true, false, hex"0400000400");
         // register
         if (selector == 0x5549958b) return (true, true, hex"0640404000410a4208074040000000040141054203024040");
         // respond

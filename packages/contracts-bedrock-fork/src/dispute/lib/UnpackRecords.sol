@@ -97,6 +97,54 @@ library UnpackRecords {
         (x.endpoint, next) = _string(w, next);
     }
 
+    /// @notice Reads a packed Composition at w[p:] and returns the position after it.
+    function unpackComposition(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Composition memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 18, 0x01140001888888a0a00404040404040404140000000000000000000000000000);
+        {
+            uint256 a;
+            assembly ("memory-safe") {
+                a := mload(add(m, 0x240))
+            }
+            next = _sparse(w, next, a, 20, 0x8888888888888888888888888888888888888888000000000000000000000000);
+        }
+        {
+            uint256 a;
+            assembly ("memory-safe") {
+                a := mload(add(m, 0x260))
+            }
+            next = _sparse(w, next, a, 20, 0x0404040404040404040404040404040404040404000000000000000000000000);
+        }
+    }
+
+    /// @notice Reads a packed Constituent at w[p:] and returns the position after it.
+    function unpackConstituent(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Constituent memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 15, 0x142020a004040401010101000120200000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Deadline at w[p:] and returns the position after it.
     function unpackDeadline(
         bytes calldata w,
@@ -128,7 +176,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 12, 0x011414202020a088888804200000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 13, 0x011414202020a088888804200100000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed L1Info at w[p:] and returns the position after it.
@@ -205,7 +253,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 14, 0x8888888888888888888888889088000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 15, 0x8888888888888888888888889088880000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.

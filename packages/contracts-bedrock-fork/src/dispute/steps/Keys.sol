@@ -8,6 +8,7 @@ library Keys {
 
     // What falls due: DeadlineKind of agnt2/record.
     uint8 internal constant DUE_INTERACTION = 1;
+    uint8 internal constant DUE_COMPOSITION = 10;
 
     bytes32 internal constant PARAMS = 0xffb40d1b5f6b77d2ba0d8b0410e0f8e6dfe0005ee7b9331709c2b66ef5868054;
     bytes32 internal constant POLICY = 0xff5b0f9436c819b53dbee8ea2c97c9b239e65dc59bc3413d5d08ecbb88caf2b2;
@@ -59,6 +60,16 @@ library Keys {
     /// @notice Key of an Interaction.
     function interaction(bytes32 id) internal pure returns (bytes32) {
         return _key(0x10, id);
+    }
+
+    /// @notice Key of a Composition.
+    function composition(bytes32 id) internal pure returns (bytes32) {
+        return _key(0x30, id);
+    }
+
+    /// @notice Key of a Constituent.
+    function constituent(bytes32 compositionId, uint8 index) internal pure returns (bytes32) {
+        return _key(0x31, keccak256(abi.encodePacked(compositionId, index)));
     }
 
     /// @notice Key of a Deadline.

@@ -24,7 +24,9 @@ library Sweep {
             ctx.op.count++;
         }
         ctx.op.id = id;
+        ctx.op.value = 0;
         if (due == Keys.DUE_INTERACTION) return Steps.SWEEP_INTERACTION;
+        if (due == Keys.DUE_COMPOSITION) return Steps.SWEEP_ADVANCE;
         revert Machine.CorruptRecord(); // nothing else is ever queued
     }
 
@@ -50,12 +52,13 @@ library Sweep {
 
     function stepSweepInteraction(Context memory ctx) internal pure returns (uint8) {
         (bool present, IRecords.Interaction memory i) = ctx.readInteraction(Keys.interaction(ctx.op.id));
-        if (!present || i.status != Protocol.PENDING) revert Machine.CorruptRecord();
+        bool open = i.status == Protocol.PENDING || i.status == Protocol.TENTATIVE;
+        if (!present || !open) revert Machine.CorruptRecord();
         i.status = Protocol.TIMED_OUT;
         i.settledAt = ctx.blk.time;
         ctx.setCall(i);
         ctx.write(i);
-        return Steps.SWEEP_CALLER;
+        return i.constituent == 0 ? Steps.SWEEP_CALLER : Steps.SWEEP_CONSTITUENT;
     }
 
     function stepSweepCaller(Context memory ctx) internal pure returns (uint8) {

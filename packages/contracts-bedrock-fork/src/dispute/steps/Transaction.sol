@@ -134,6 +134,9 @@ library Transaction {
     function firstStep(bytes4 selector) private pure returns (uint8) {
         if (selector == IAGNT2.invoke.selector) return Steps.INVOKE_ARGS;
         if (selector == IAGNT2.respond.selector) return Steps.RESPOND_ARGS;
+        if (selector == IAGNT2.compose.selector) return Steps.COMPOSE_ARGS;
+        if (selector == IAGNT2.openResult.selector) return Steps.OPEN_INTERACTION;
+        if (selector == IAGNT2.cancel.selector) return Steps.CANCEL_INTERACTION;
         if (selector == IAGNT2.register.selector) return Steps.REGISTER_AGENT;
         if (selector == IAGNT2.updateAgent.selector) return Steps.UPDATE_AGENT;
         if (selector == IAGNT2.updateCapabilities.selector) return Steps.READ_OWN_AGENT;
