@@ -64,15 +64,16 @@ func stepSweepAdvance(m *Machine, s State) Step {
 	c := composition(m.get(s, k))
 	m.Op.Branch = uint32(SweepAdvance)
 	m.leaveEscrow(&c)
+	var ready uint32
 	if c.Status == uint8(CompositionActive) {
 		if m.Block.Time > c.Deadline {
 			m.abandon(&c, id)
 		} else {
-			m.progress(&c, id)
+			ready = m.conclude(&c, id)
 		}
 	}
 	m.Call = record.Interaction{Caller: c.Initiator, CompositionId: id, InvokedAt: m.Block.Time, Deadline: c.Deadline}
-	next := m.advance(&c, id)
+	next := m.advance(&c, id, ready)
 	m.put(s, k, c.Encode())
 	return next
 }
@@ -87,10 +88,10 @@ func (m *Machine) leaveEscrow(c *record.Composition) {
 }
 
 // advance chooses what to do.
-func (m *Machine) advance(c *record.Composition, id common.Hash) Step {
+func (m *Machine) advance(c *record.Composition, id common.Hash, ready uint32) Step {
 	switch CompositionStatus(c.Status) {
 	case CompositionActive:
-		return m.activate(c, id)
+		return m.activate(c, id, ready)
 	case CompositionCommitted:
 		var refund uint256.Int
 		if refund.Sub(&c.EscrowWei, &c.OwedWei); !refund.IsZero() { // branches not taken, iterations not run
@@ -117,9 +118,8 @@ func (m *Machine) advance(c *record.Composition, id common.Hash) Step {
 // sweptEnough reports whether this block may do no more; what was taken from the queue gets at least one thing done.
 func (m *Machine) sweptEnough() bool { return m.Op.Count > m.Params.SweepsPerBlock }
 
-// activate begins the next constituent that can be.
-func (m *Machine) activate(c *record.Composition, id common.Hash) Step {
-	ready := resolve(c)
+// activate begins the next constituent of those that can be.
+func (m *Machine) activate(c *record.Composition, id common.Hash, ready uint32) Step {
 	if ready == 0 {
 		return SweepNext
 	}

@@ -147,19 +147,22 @@ func stop(c *record.Composition) {
 
 func all(c *record.Composition) uint32 { return 1<<c.Count - 1 }
 
-// progress resolves an active composition and ends it if every constituent has its fate. It reports whether the next block's
-// sweep has something to do.
+// conclude resolves an active composition, ends it if every constituent has its fate, and returns those that can be activated.
+func (m *Machine) conclude(c *record.Composition, id common.Hash) (ready uint32) {
+	ready = resolve(c)
+	if c.Done|c.Skipped|c.Failed == all(c) {
+		status := CompositionSettled
+		if c.Atomic {
+			status = CompositionCommitted
+		}
+		m.end(c, id, status)
+	}
+	return ready
+}
+
+// progress concludes, and reports whether the next block's sweep has something to do.
 func (m *Machine) progress(c *record.Composition, id common.Hash) (more bool) {
-	ready := resolve(c)
-	if c.Done|c.Skipped|c.Failed != all(c) {
-		return ready != 0
-	}
-	status := CompositionSettled
-	if c.Atomic {
-		status = CompositionCommitted
-	}
-	m.end(c, id, status)
-	return true
+	return m.conclude(c, id) != 0 || c.Status != uint8(CompositionActive)
 }
 
 // end gives a composition its final status: for an atomic one, the atomic point. Sweeps pay or refund afterwards.

@@ -662,7 +662,7 @@ func filler(t *testing.T, n int, rnd *rand.Rand, after uint64) (*trie.Trie, reco
 	shares := []record.Namespace{
 		record.NSAccount, record.NSAgent, record.NSAgentURI, record.NSMetadata, record.NSCapability, record.NSCapabilityDetail,
 		record.NSReputation, record.NSPair, record.NSPair, record.NSInteraction, record.NSInteraction, record.NSInteraction,
-		record.NSInteraction, record.NSInteraction, record.NSInteraction, record.NSDeadline,
+		record.NSInteraction, record.NSInteraction, record.NSInteraction, record.NSDeadline, record.NSComposition, record.NSConstituent,
 	}
 	type leaf struct{ key, id trie.Key }
 	leaves := make([]leaf, n)
@@ -697,13 +697,13 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, deregisterAgent, heartbeat, invokeArgs, l1Attributes, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
+dispatch: ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, cancelInteraction, composeArgs, deregisterAgent, heartbeat, invokeArgs, l1Attributes, openInteraction, readOwnAgent, registerAgent, respondArgs, sendMessage, topUpStake, transferCredit, updateAgent, withdrawStake
 txUndo: txEnd
 txEnd: txBook
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
-sweepNext: sweepInteraction, txEnd, txEnd empty, txEnd enough
-sweepInteraction: sweepCaller
+sweepNext: sweepAdvance, sweepInteraction, txEnd, txEnd empty, txEnd enough
+sweepInteraction: sweepCaller, sweepConstituent
 sweepCaller: sweepReputation
 sweepReputation: sweepNext
 transferCredit: txEnd
@@ -728,10 +728,10 @@ invokeCapability: CapabilityUnknown, OutOfGas, PaymentBelowPrice, PriceAboveMaxi
 invokeInteraction: DuplicateInteraction, invokeDeadline
 invokeDeadline: txEnd
 respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange da.backend, FieldOutOfRange status, OutOfGas, ResultHashInvalid, respondInteraction
-respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondDeadline
+respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondComposition, respondDeadline
 respondAgent: respondAttestation
-respondAttestation: BadAttestation, respondDeadline
-respondDeadline: respondCaller
+respondAttestation: BadAttestation, respondComposition, respondDeadline
+respondDeadline: queueEntry, respondCaller, respondComposition, respondConstituent
 respondCaller: respondPair, respondReputation
 respondPair: respondReputation
 respondReputation: respondEvent
@@ -1139,9 +1139,11 @@ func TestStepsScenario(t *testing.T) {
 	s.do("agent", 0, &abi.DeregisterCall{})
 	s.seal()
 
+	s.compositions()
+
 	s.report()
 	want := map[string]bool{}
-	for _, line := range strings.Split(strings.TrimSpace(ways), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways)+composeWays), "\n") {
 		kind, ends, _ := strings.Cut(line, ": ")
 		for _, end := range strings.Split(ends, ", ") {
 			want[kind+" "+end] = true

@@ -43,9 +43,10 @@ library Advance {
         if (!present) revert Machine.CorruptRecord();
         ctx.op.branch = Steps.SWEEP_ADVANCE;
         leaveEscrow(ctx, c);
+        uint32 ready;
         if (c.status == Protocol.COMPOSITION_ACTIVE) {
             if (ctx.blk.time > c.deadline) Composition.abandon(ctx, c, id);
-            else Composition.progress(ctx, c, id);
+            else ready = Composition.conclude(ctx, c, id);
         }
         IRecords.Interaction memory i;
         i.caller = c.initiator;
@@ -53,7 +54,7 @@ library Advance {
         i.invokedAt = ctx.blk.time;
         i.deadline = c.deadline;
         ctx.setCall(i);
-        next = advance(ctx, c, id);
+        next = advance(ctx, c, id, ready);
         ctx.write(c);
     }
 
@@ -67,8 +68,17 @@ library Advance {
     }
 
     /// @dev Chooses what to do.
-    function advance(Context memory ctx, IRecords.Composition memory c, bytes32 id) private pure returns (uint8) {
-        if (c.status == Protocol.COMPOSITION_ACTIVE) return activate(ctx, c, id);
+    function advance(
+        Context memory ctx,
+        IRecords.Composition memory c,
+        bytes32 id,
+        uint32 ready
+    )
+        private
+        pure
+        returns (uint8)
+    {
+        if (c.status == Protocol.COMPOSITION_ACTIVE) return activate(ctx, c, id, ready);
         if (c.status == Protocol.COMPOSITION_COMMITTED) {
             if (c.escrowWei == c.owedWei) return settle(ctx, c, id);
             unchecked {
@@ -90,8 +100,16 @@ library Advance {
         return ctx.op.count > ctx.params.sweepsPerBlock;
     }
 
-    function activate(Context memory ctx, IRecords.Composition memory c, bytes32 id) private pure returns (uint8) {
-        uint32 ready = Composition.resolve(c);
+    function activate(
+        Context memory ctx,
+        IRecords.Composition memory c,
+        bytes32 id,
+        uint32 ready
+    )
+        private
+        pure
+        returns (uint8)
+    {
         if (ready == 0) return Steps.SWEEP_NEXT;
         if (sweptEnough(ctx)) return Composition.advanceLater(ctx, id, Steps.SWEEP_NEXT);
         uint8 i = Composition.lowest(ready);

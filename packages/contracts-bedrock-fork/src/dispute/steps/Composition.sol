@@ -36,12 +36,14 @@ library Composition {
     /// @notice Decides which constituents are skipped or failed, and returns those that can be activated.
     function resolve(IRecords.Composition memory c) internal pure returns (uint32 ready) {
         unchecked {
-            for (uint256 i = 0; i < c.count; ++i) {
+            uint256 count = c.count;
+            for (uint256 i = 0; i < count; ++i) {
                 uint32 bit = uint32(1) << uint8(i);
                 uint32 settled = c.done | c.skipped | c.failed;
+                if ((c.active | settled) & bit != 0) continue;
                 uint64 edges = c.edges[i];
                 uint32 depends = uint32(edges & Protocol.EDGE_DEPENDS);
-                if ((c.active | settled) & bit != 0 || depends & ~settled != 0) continue;
+                if (depends & ~settled != 0) continue;
                 if (depends & c.failed != 0) c.failed |= bit;
                 else if ((depends != 0 && depends & ~c.skipped == 0) || !taken(c, edges)) c.skipped |= bit;
                 else ready |= bit;
@@ -70,13 +72,27 @@ library Composition {
         }
     }
 
-    /// @notice Resolves an active composition and ends it if every constituent has its fate.
+    /// @notice Resolves an active composition, ends it if every constituent has its fate, and returns those that can be
+    ///         activated.
+    function conclude(
+        Context memory ctx,
+        IRecords.Composition memory c,
+        bytes32 id
+    )
+        internal
+        pure
+        returns (uint32 ready)
+    {
+        ready = resolve(c);
+        if (c.done | c.skipped | c.failed == all(c)) {
+            end(ctx, c, id, c.atomic ? Protocol.COMPOSITION_COMMITTED : Protocol.COMPOSITION_SETTLED);
+        }
+    }
+
+    /// @notice Concludes.
     /// @return Whether the next block's sweep has something to do.
     function progress(Context memory ctx, IRecords.Composition memory c, bytes32 id) internal pure returns (bool) {
-        uint32 ready = resolve(c);
-        if (c.done | c.skipped | c.failed != all(c)) return ready != 0;
-        end(ctx, c, id, c.atomic ? Protocol.COMPOSITION_COMMITTED : Protocol.COMPOSITION_SETTLED);
-        return true;
+        return conclude(ctx, c, id) != 0 || c.status != Protocol.COMPOSITION_ACTIVE;
     }
 
     /// @notice Gives a composition its final status.
