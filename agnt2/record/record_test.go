@@ -37,6 +37,7 @@ var layouts = []layout{
 	of(record.DecodeAccount), of(record.DecodeAgent), of(record.DecodeAgentURI), of(record.DecodeCapability),
 	of(record.DecodeCapabilityDetail), of(record.DecodeDeadline), of(record.DecodeInteraction), of(record.DecodeL1Info),
 	of(record.DecodeMetadata), of(record.DecodePair), of(record.DecodeParams), of(record.DecodeReputation), of(record.DecodeTotals),
+	of(record.DecodeComposition), of(record.DecodeConstituent),
 }
 
 func random(t *rapid.T, v reflect.Value) {
@@ -171,6 +172,9 @@ func TestKeysAreDistinct(t *testing.T) {
 			{record.NSInteraction, record.InteractionKey(id)}, {record.NSInteraction, record.InteractionKey(other)},
 			{record.NSDeadline, record.DeadlineKey(when, record.DueInteraction, id)}, {record.NSDeadline, record.DeadlineKey(when, record.DueInteraction, other)},
 			{record.NSDeadline, record.DeadlineKey(when+1, record.DueInteraction, id)},
+			{record.NSComposition, record.CompositionKey(id)}, {record.NSComposition, record.CompositionKey(other)},
+			{record.NSConstituent, record.ConstituentKey(id, 0)}, {record.NSConstituent, record.ConstituentKey(id, 1)},
+			{record.NSConstituent, record.ConstituentKey(other, 0)}, {record.NSDeadline, record.DeadlineKey(when, record.DueComposition, id)},
 			{record.NSGlobal, record.ParamsKey}, {record.NSGlobal, record.TotalsKey}, {record.NSGlobal, record.L1InfoKey},
 		}
 		seen := map[record.Key]int{}

@@ -35,6 +35,9 @@ func operationOf[T any, P interface {
 }
 
 var operations = map[string]operation{
+	"cancel":             operationOf(abi.DecodeCancelCall),
+	"compose":            operationOf(abi.DecodeComposeCall),
+	"openResult":         operationOf(abi.DecodeOpenResultCall),
 	"deregister":         operationOf(abi.DecodeDeregisterCall),
 	"heartbeat":          operationOf(abi.DecodeHeartbeatCall),
 	"invoke":             operationOf(abi.DecodeInvokeCall),

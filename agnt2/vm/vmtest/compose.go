@@ -201,6 +201,9 @@ func (g *Generator) reply(id common.Hash, call *record.Interaction) (d Draft, ok
 			c.Status, c.ResultHash = 1+uint8(g.Rnd.IntN(4)), common.Hash{}
 		}
 		c.Da.ContentHash = c.ResultHash
+		if g.chance(12) {
+			c.Attestation = make([]byte, 65)
+		}
 		return operation(from, uint256.Int{}, c), true
 	case vm.Tentative:
 		c := &abi.OpenResultCall{Id: id, ResultHash: tentativeResult, Branch: uint32(g.Rnd.IntN(2)), Salt: tentativeSalt}
@@ -224,18 +227,20 @@ func (g *Generator) cancel(from common.Address) Draft {
 		return operation(from, uint256.Int{}, &abi.CancelCall{Id: id})
 	}
 	id := g.interaction()
-	for range 30 { // mostly one whose callee is gone
-		b := g.Get(record.InteractionKey(id))
+	for range 30 { // one that is pending, best if its callee is gone
+		other := g.interaction()
+		b := g.Get(record.InteractionKey(other))
 		if b == nil {
-			id = g.interaction()
 			continue
 		}
 		i := must(record.DecodeInteraction(b))
-		from = i.Caller
-		if i.Status == uint8(vm.Pending) && g.account(i.Callee).Roles&vm.RoleAgent == 0 {
+		if i.Status != uint8(vm.Pending) {
+			continue
+		}
+		id, from = other, i.Caller
+		if g.account(i.Callee).Roles&vm.RoleAgent == 0 {
 			break
 		}
-		id = g.interaction()
 	}
 	if g.chance(6) {
 		from = g.anyone()

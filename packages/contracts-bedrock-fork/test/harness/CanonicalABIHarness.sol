@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import { IAGNT2 } from "../../src/interfaces/IAGNT2.sol";
+import { Calls } from "../../src/dispute/steps/Calls.sol";
 import { CanonicalABI } from "../../src/dispute/lib/CanonicalABI.sol";
 import { OperationSchemas } from "../../src/dispute/lib/OperationSchemas.sol";
 
@@ -91,6 +92,16 @@ contract CanonicalABIHarness {
             return abi.encode(upserts, removals);
         }
         if (selector == IAGNT2.invoke.selector) return abi.encode(abi.decode(args, (Invoke)));
+        if (selector == IAGNT2.compose.selector) {
+            (bytes32 salt, bool atomic, uint32 ttlSeconds, Calls.ConstituentSpec[] memory constituents) =
+                Calls.compose(args);
+            return abi.encode(salt, atomic, ttlSeconds, constituents);
+        }
+        if (selector == IAGNT2.openResult.selector) {
+            (bytes32 id, bytes32 resultHash, uint32 branch, bytes32 salt) = Calls.openResult(args);
+            return abi.encode(id, resultHash, branch, salt);
+        }
+        if (selector == IAGNT2.cancel.selector) return abi.encode(Calls.cancel(args));
         if (selector == IAGNT2.respond.selector) return _respond(args);
         return "";
     }
