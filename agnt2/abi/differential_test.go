@@ -42,6 +42,11 @@ func of[T any, P interface {
 }
 
 var calls = map[string]decodable{
+	"cancel":             of(abi.DecodeCancelCall, 4),
+	"compose":            of(abi.DecodeComposeCall, 4),
+	"compositionId":      of(abi.DecodeCompositionIdCall, 4),
+	"getComposition":     of(abi.DecodeGetCompositionCall, 4),
+	"openResult":         of(abi.DecodeOpenResultCall, 4),
 	"deregister":         of(abi.DecodeDeregisterCall, 4),
 	"getAgent":           of(abi.DecodeGetAgentCall, 4),
 	"getCapability":      of(abi.DecodeGetCapabilityCall, 4),
@@ -59,6 +64,9 @@ var calls = map[string]decodable{
 }
 
 var returns = map[string]decodable{
+	"compose":        of(abi.DecodeComposeReturn, 0),
+	"compositionId":  of(abi.DecodeCompositionIdReturn, 0),
+	"getComposition": of(abi.DecodeGetCompositionReturn, 0),
 	"getAgent":       of(abi.DecodeGetAgentReturn, 0),
 	"getCapability":  of(abi.DecodeGetCapabilityReturn, 0),
 	"getInteraction": of(abi.DecodeGetInteractionReturn, 0),
@@ -99,6 +107,14 @@ var events = map[string]event{
 	"Invoked":           eventOf(abi.DecodeInvokedEvent),
 	"Responded":         eventOf(abi.DecodeRespondedEvent),
 	"TimedOut":          eventOf(abi.DecodeTimedOutEvent),
+
+	"Composed":             eventOf(abi.DecodeComposedEvent),
+	"CompositionCancelled": eventOf(abi.DecodeCompositionCancelledEvent),
+	"CompositionEnded":     eventOf(abi.DecodeCompositionEndedEvent),
+	"CompositionRefunded":  eventOf(abi.DecodeCompositionRefundedEvent),
+	"ConstituentAnswered":  eventOf(abi.DecodeConstituentAnsweredEvent),
+	"ConstituentOpened":    eventOf(abi.DecodeConstituentOpenedEvent),
+	"InvokeCancelled":      eventOf(abi.DecodeInvokeCancelledEvent),
 }
 
 var revertTypes = []abi.Revert{
@@ -109,6 +125,9 @@ var revertTypes = []abi.Revert{
 	&abi.NothingToWithdraw{}, &abi.OutOfGas{}, &abi.PaymentBelowPrice{}, &abi.PriceAboveMaximum{}, &abi.ResultHashInvalid{},
 	&abi.SelfInvocation{}, &abi.StakeBelowMinimum{}, &abi.TooManyCapabilities{}, &abi.TooManyPendingInvokes{},
 	&abi.TtlOutOfBounds{}, &abi.UnknownOperation{}, &abi.ValueNotAccepted{},
+	&abi.BadConstituent{}, &abi.BadOpening{}, &abi.CompositionExpired{}, &abi.CompositionFinal{}, &abi.CompositionNotCommitted{},
+	&abi.CompositionTooShort{}, &abi.CompositionTotalMismatch{}, &abi.CompositionUnknown{}, &abi.DuplicateComposition{}, &abi.NotCaller{},
+	&abi.NotCancellable{}, &abi.NothingToOpen{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {

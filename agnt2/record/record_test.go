@@ -90,6 +90,10 @@ func solidity(t reflect.Type) gethabi.ArgumentMarshaling {
 			c.Type = "bytes"
 		case reflect.TypeFor[[4]uint64]():
 			c.Type = "uint64[4]"
+		case reflect.TypeFor[[20]uint64]():
+			c.Type = "uint64[20]"
+		case reflect.TypeFor[[20]uint32]():
+			c.Type = "uint32[20]"
 		default:
 			c.Type = f.Type.String()
 		}

@@ -413,9 +413,15 @@ var corruptions = []corruption{
 	{"repeated timeout", func(w *world, rnd *rand.Rand, n uint64) (common.Hash, bool) {
 		for earlier := n - 1; earlier > 0 && earlier+20 > n; earlier-- {
 			for _, k := range w.swept(earlier) {
+				if record.DueOf(k) != record.DueInteraction {
+					continue
+				}
 				b := w.before[earlier]
 				d := must(record.DecodeDeadline(b.state[k]))
 				i := record.InteractionKey(d.Id)
+				if b.state[i] == nil || must(record.DecodeInteraction(b.state[i])).Constituent != 0 { // of a composition, which holds the payment
+					continue
+				}
 				caller := record.AccountKey(must(record.DecodeInteraction(b.state[i])).Caller)
 				// As if it had not been repaid yet: otherwise the transition itself would stop.
 				a := must(record.DecodeAccount(w.before[n].state[caller]))
