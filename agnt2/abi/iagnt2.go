@@ -581,9 +581,14 @@ func (x *AgentDeregisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentDeregisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentDeregisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentDeregisteredEvent reads a log of this event.
@@ -628,9 +633,14 @@ func (x *AgentRegisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentRegisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentRegisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentRegisteredEvent reads a log of this event.
@@ -675,9 +685,14 @@ func (x *AgentUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentUpdatedEvent reads a log of this event.
@@ -714,10 +729,15 @@ func (x *CapabilityRemovedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityRemovedData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityRemovedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityRemovedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityRemovedEvent reads a log of this event.
@@ -761,10 +781,15 @@ func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityUpdatedEvent reads a log of this event.
@@ -812,10 +837,15 @@ func (x *ComposedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{ComposedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{ComposedTopic,
 		x.Id,
 		common.BytesToHash(x.Initiator[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeComposedEvent reads a log of this event.
@@ -854,10 +884,15 @@ func (x *CompositionCancelledEvent) Log(address common.Address) *types.Log {
 	d := eventCompositionCancelledData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CompositionCancelledTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CompositionCancelledTopic,
 		x.Id,
 		common.BytesToHash(x.By[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCompositionCancelledEvent reads a log of this event.
@@ -897,10 +932,15 @@ func (x *CompositionEndedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CompositionEndedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CompositionEndedTopic,
 		x.Id,
 		common.BytesToHash(x.Initiator[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCompositionEndedEvent reads a log of this event.
@@ -940,10 +980,15 @@ func (x *CompositionRefundedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CompositionRefundedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CompositionRefundedTopic,
 		x.Id,
 		common.BytesToHash(x.Initiator[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCompositionRefundedEvent reads a log of this event.
@@ -985,11 +1030,16 @@ func (x *ConstituentAnsweredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{ConstituentAnsweredTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ConstituentAnsweredTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeConstituentAnsweredEvent reads a log of this event.
@@ -1031,11 +1081,16 @@ func (x *ConstituentOpenedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{ConstituentOpenedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ConstituentOpenedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeConstituentOpenedEvent reads a log of this event.
@@ -1074,9 +1129,14 @@ func (x *HeartbeatEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{HeartbeatTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{HeartbeatTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeHeartbeatEvent reads a log of this event.
@@ -1115,11 +1175,16 @@ func (x *InvokeCancelledEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{InvokeCancelledTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{InvokeCancelledTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeInvokeCancelledEvent reads a log of this event.
@@ -1172,11 +1237,16 @@ func (x *InvokedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{InvokedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{InvokedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeInvokedEvent reads a log of this event.
@@ -1224,10 +1294,15 @@ func (x *MetadataSetEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{MetadataSetTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{MetadataSetTopic,
 		common.BytesToHash(x.Agent[:]),
 		crypto.Keccak256Hash([]byte(x.IndexedMetadataKey)),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeMetadataSetEvent reads a log of this event.
@@ -1281,11 +1356,16 @@ func (x *RespondedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{RespondedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RespondedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeRespondedEvent reads a log of this event.
@@ -1333,9 +1413,14 @@ func (x *StakeAddedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeAddedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeAddedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeAddedEvent reads a log of this event.
@@ -1373,9 +1458,14 @@ func (x *StakeWithdrawnEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeWithdrawnTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeWithdrawnTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeWithdrawnEvent reads a log of this event.
@@ -1414,11 +1504,16 @@ func (x *TimedOutEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{TimedOutTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{TimedOutTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeTimedOutEvent reads a log of this event.
@@ -2285,7 +2380,7 @@ func (x *CancelCall) size() int {
 }
 
 func (x *CancelCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *CancelCall) get(b []byte) (used int, err error) {
@@ -2315,7 +2410,7 @@ func (x *ComposeCall) size() int {
 
 func (x *ComposeCall) put(b []byte) {
 	tail := 128
-	copy(b[0:], x.Salt[:])
+	*(*[32]byte)(b[0:]) = x.Salt
 	codec.PutBool(b[32:], x.Atomic)
 	codec.PutUint64(b[64:], uint64(x.TtlSeconds))
 	codec.PutUint64(b[96:], uint64(tail))
@@ -2379,7 +2474,7 @@ func (x *ComposeReturn) size() int {
 }
 
 func (x *ComposeReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *ComposeReturn) get(b []byte) (used int, err error) {
@@ -2406,7 +2501,7 @@ func (x *CompositionIdCall) size() int {
 
 func (x *CompositionIdCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Initiator)
-	copy(b[32:], x.Salt[:])
+	*(*[32]byte)(b[32:]) = x.Salt
 }
 
 func (x *CompositionIdCall) get(b []byte) (used int, err error) {
@@ -2434,7 +2529,7 @@ func (x *CompositionIdReturn) size() int {
 }
 
 func (x *CompositionIdReturn) put(b []byte) {
-	copy(b[0:], x.Ret0[:])
+	*(*[32]byte)(b[0:]) = x.Ret0
 }
 
 func (x *CompositionIdReturn) get(b []byte) (used int, err error) {
@@ -2543,7 +2638,7 @@ func (x *GetCapabilityCall) size() int {
 
 func (x *GetCapabilityCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Agent)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *GetCapabilityCall) get(b []byte) (used int, err error) {
@@ -2608,7 +2703,7 @@ func (x *GetCompositionCall) size() int {
 }
 
 func (x *GetCompositionCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *GetCompositionCall) get(b []byte) (used int, err error) {
@@ -2670,7 +2765,7 @@ func (x *GetInteractionCall) size() int {
 }
 
 func (x *GetInteractionCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *GetInteractionCall) get(b []byte) (used int, err error) {
@@ -2792,7 +2887,7 @@ func (x *InteractionIdCall) size() int {
 
 func (x *InteractionIdCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Caller)
-	copy(b[32:], x.Salt[:])
+	*(*[32]byte)(b[32:]) = x.Salt
 }
 
 func (x *InteractionIdCall) get(b []byte) (used int, err error) {
@@ -2820,7 +2915,7 @@ func (x *InteractionIdReturn) size() int {
 }
 
 func (x *InteractionIdReturn) put(b []byte) {
-	copy(b[0:], x.Ret0[:])
+	*(*[32]byte)(b[0:]) = x.Ret0
 }
 
 func (x *InteractionIdReturn) get(b []byte) (used int, err error) {
@@ -2853,14 +2948,14 @@ func (x *InvokeCall) size() int {
 }
 
 func (x *InvokeCall) put(b []byte) {
-	copy(b[0:], x.Salt[:])
+	*(*[32]byte)(b[0:]) = x.Salt
 	codec.PutAddress(b[32:], x.Callee)
-	copy(b[64:], x.Capability[:])
-	copy(b[96:], x.ParamsHash[:])
+	*(*[32]byte)(b[64:]) = x.Capability
+	*(*[32]byte)(b[96:]) = x.ParamsHash
 	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
 	codec.PutUint256(b[160:], &x.MaxPriceWei)
-	copy(b[192:], x.SessionId[:])
-	copy(b[224:], x.CompositionId[:])
+	*(*[32]byte)(b[192:]) = x.SessionId
+	*(*[32]byte)(b[224:]) = x.CompositionId
 	x.Da.put(b[256:])
 }
 
@@ -2914,7 +3009,7 @@ func (x *InvokeReturn) size() int {
 }
 
 func (x *InvokeReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InvokeReturn) get(b []byte) (used int, err error) {
@@ -2942,10 +3037,10 @@ func (x *OpenResultCall) size() int {
 }
 
 func (x *OpenResultCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Branch))
-	copy(b[96:], x.Salt[:])
+	*(*[32]byte)(b[96:]) = x.Salt
 }
 
 func (x *OpenResultCall) get(b []byte) (used int, err error) {
@@ -3006,7 +3101,7 @@ func (x *RegisterCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Version)
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	copy(b[96:], x.ImageDigest[:])
+	*(*[32]byte)(b[96:]) = x.ImageDigest
 	codec.PutUint64(b[128:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
@@ -3148,8 +3243,8 @@ func (x *RespondCall) size() int {
 
 func (x *RespondCall) put(b []byte) {
 	tail := 352
-	copy(b[0:], x.Id[:])
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Status))
 	codec.PutUint64(b[96:], uint64(x.Branch))
 	codec.PutUint64(b[128:], uint64(x.ExecutionMs))
@@ -3248,7 +3343,7 @@ func (x *UpdateAgentCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
-	copy(b[64:], x.ImageDigest[:])
+	*(*[32]byte)(b[64:]) = x.ImageDigest
 	_ = tail
 }
 
@@ -3319,7 +3414,7 @@ func (x *UpdateCapabilitiesCall) put(b []byte) {
 	codec.PutUint64(b[tail:], uint64(len(x.Removals)))
 	tail += 32
 	for i := range x.Removals {
-		copy(b[tail:], x.Removals[i][:])
+		*(*[32]byte)(b[tail:]) = x.Removals[i]
 		tail += 32
 	}
 	_ = tail
@@ -3442,7 +3537,7 @@ func (x *eventAgentRegisteredData) size() int {
 func (x *eventAgentRegisteredData) put(b []byte) {
 	tail := 160
 	codec.PutUint256(b[0:], &x.StakeWei)
-	copy(b[32:], x.ImageDigest[:])
+	*(*[32]byte)(b[32:]) = x.ImageDigest
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[96:], uint64(tail))
@@ -3515,7 +3610,7 @@ func (x *eventAgentUpdatedData) size() int {
 
 func (x *eventAgentUpdatedData) put(b []byte) {
 	tail := 96
-	copy(b[0:], x.ImageDigest[:])
+	*(*[32]byte)(b[0:]) = x.ImageDigest
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[64:], uint64(tail))
@@ -3771,7 +3866,7 @@ func (x *eventConstituentAnsweredData) size() int {
 }
 
 func (x *eventConstituentAnsweredData) put(b []byte) {
-	copy(b[0:], x.CompositionId[:])
+	*(*[32]byte)(b[0:]) = x.CompositionId
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -3804,7 +3899,7 @@ func (x *eventConstituentOpenedData) size() int {
 }
 
 func (x *eventConstituentOpenedData) put(b []byte) {
-	copy(b[0:], x.CompositionId[:])
+	*(*[32]byte)(b[0:]) = x.CompositionId
 }
 
 func (x *eventConstituentOpenedData) get(b []byte) (used int, err error) {
@@ -3882,10 +3977,10 @@ func (x *DAPointer) size() int {
 }
 
 func (x *DAPointer) put(b []byte) {
-	copy(b[0:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.ContentHash
 	codec.PutUint64(b[32:], uint64(x.LengthBytes))
 	codec.PutUint64(b[64:], uint64(x.Backend))
-	copy(b[96:], x.Locator[:])
+	*(*[32]byte)(b[96:]) = x.Locator
 }
 
 func (x *DAPointer) get(b []byte) (used int, err error) {
@@ -3933,12 +4028,12 @@ func (x *eventInvokedData) size() int {
 }
 
 func (x *eventInvokedData) put(b []byte) {
-	copy(b[0:], x.Capability[:])
-	copy(b[32:], x.ParamsHash[:])
+	*(*[32]byte)(b[0:]) = x.Capability
+	*(*[32]byte)(b[32:]) = x.ParamsHash
 	codec.PutUint256(b[64:], &x.PaymentWei)
 	codec.PutUint64(b[96:], uint64(x.Deadline))
-	copy(b[128:], x.SessionId[:])
-	copy(b[160:], x.CompositionId[:])
+	*(*[32]byte)(b[128:]) = x.SessionId
+	*(*[32]byte)(b[160:]) = x.CompositionId
 	x.Da.put(b[192:])
 }
 
@@ -4042,7 +4137,7 @@ func (x *eventRespondedData) size() int {
 
 func (x *eventRespondedData) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Branch))
 	codec.PutUint64(b[96:], uint64(x.ExecutionMs))
 	codec.PutUint64(b[128:], uint64(x.TimestampMs))
@@ -4284,8 +4379,8 @@ func (x *BadOpening) size() int {
 }
 
 func (x *BadOpening) put(b []byte) {
-	copy(b[0:], x.Id[:])
-	copy(b[32:], x.Commitment[:])
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.Commitment
 }
 
 func (x *BadOpening) get(b []byte) (used int, err error) {
@@ -4365,7 +4460,7 @@ func (x *CapabilityUnknown) size() int {
 
 func (x *CapabilityUnknown) put(b []byte) {
 	codec.PutAddress(b[0:], x.Callee)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
@@ -4394,7 +4489,7 @@ func (x *CompositionExpired) size() int {
 }
 
 func (x *CompositionExpired) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Deadline))
 }
 
@@ -4424,7 +4519,7 @@ func (x *CompositionFinal) size() int {
 }
 
 func (x *CompositionFinal) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -4458,7 +4553,7 @@ func (x *CompositionNotCommitted) size() int {
 }
 
 func (x *CompositionNotCommitted) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -4559,7 +4654,7 @@ func (x *CompositionUnknown) size() int {
 }
 
 func (x *CompositionUnknown) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *CompositionUnknown) get(b []byte) (used int, err error) {
@@ -4630,8 +4725,8 @@ func (x *DACommitmentMismatch) size() int {
 }
 
 func (x *DACommitmentMismatch) put(b []byte) {
-	copy(b[0:], x.Expected[:])
-	copy(b[32:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.Expected
+	*(*[32]byte)(b[32:]) = x.ContentHash
 }
 
 func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
@@ -4659,7 +4754,7 @@ func (x *DuplicateComposition) size() int {
 }
 
 func (x *DuplicateComposition) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *DuplicateComposition) get(b []byte) (used int, err error) {
@@ -4684,7 +4779,7 @@ func (x *DuplicateInteraction) size() int {
 }
 
 func (x *DuplicateInteraction) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
@@ -4777,7 +4872,7 @@ func (x *InteractionExpired) size() int {
 }
 
 func (x *InteractionExpired) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Deadline))
 }
 
@@ -4807,7 +4902,7 @@ func (x *InteractionSettled) size() int {
 }
 
 func (x *InteractionSettled) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -4840,7 +4935,7 @@ func (x *InteractionUnknown) size() int {
 }
 
 func (x *InteractionUnknown) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InteractionUnknown) get(b []byte) (used int, err error) {
@@ -4970,7 +5065,7 @@ func (x *NotCancellable) size() int {
 }
 
 func (x *NotCancellable) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *NotCancellable) get(b []byte) (used int, err error) {
@@ -5021,7 +5116,7 @@ func (x *NothingToOpen) size() int {
 }
 
 func (x *NothingToOpen) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -5170,7 +5265,7 @@ func (x *ResultHashInvalid) size() int {
 }
 
 func (x *ResultHashInvalid) put(b []byte) {
-	copy(b[0:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.ResultHash
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -5374,7 +5469,7 @@ func (x *UnknownOperation) size() int {
 
 func (x *UnknownOperation) put(b []byte) {
 	clear(b[0 : 0+32])
-	copy(b[0:], x.Selector[:])
+	*(*[4]byte)(b[0:]) = x.Selector
 }
 
 func (x *UnknownOperation) get(b []byte) (used int, err error) {
@@ -5432,8 +5527,8 @@ func (x *ConstituentSpec) size() int {
 
 func (x *ConstituentSpec) put(b []byte) {
 	codec.PutAddress(b[0:], x.Callee)
-	copy(b[32:], x.Capability[:])
-	copy(b[64:], x.Template[:])
+	*(*[32]byte)(b[32:]) = x.Capability
+	*(*[32]byte)(b[64:]) = x.Template
 	codec.PutUint256(b[96:], &x.PaymentWei)
 	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
 	codec.PutUint64(b[160:], uint64(x.LengthBytes))
@@ -5565,7 +5660,7 @@ func (x *AgentView) put(b []byte) {
 	codec.PutUint256(b[192:], &x.StakeWei)
 	codec.PutUint256(b[224:], &x.EscrowedWei)
 	codec.PutUint64(b[256:], uint64(x.PendingInvokes))
-	copy(b[288:], x.ImageDigest[:])
+	*(*[32]byte)(b[288:]) = x.ImageDigest
 	codec.PutUint64(b[320:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[352:], uint64(tail))
@@ -5682,8 +5777,8 @@ func (x *Capability) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Endpoint)
-	copy(b[64:], x.InputSchemaHash[:])
-	copy(b[96:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[64:]) = x.InputSchemaHash
+	*(*[32]byte)(b[96:]) = x.OutputSchemaHash
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
@@ -5867,15 +5962,15 @@ func (x *InteractionView) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Caller)
 	codec.PutAddress(b[64:], x.Callee)
-	copy(b[96:], x.Capability[:])
-	copy(b[128:], x.ParamsHash[:])
-	copy(b[160:], x.ResultHash[:])
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	*(*[32]byte)(b[160:]) = x.ResultHash
 	codec.PutUint256(b[192:], &x.PaymentWei)
 	codec.PutUint64(b[224:], uint64(x.InvokedAt))
 	codec.PutUint64(b[256:], uint64(x.Deadline))
 	codec.PutUint64(b[288:], uint64(x.SettledAt))
 	codec.PutUint64(b[320:], uint64(x.Branch))
-	copy(b[352:], x.CompositionId[:])
+	*(*[32]byte)(b[352:]) = x.CompositionId
 }
 
 func (x *InteractionView) get(b []byte) (used int, err error) {
@@ -6106,8 +6201,8 @@ func (x *ConstituentView) size() int {
 func (x *ConstituentView) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Callee)
-	copy(b[64:], x.Capability[:])
-	copy(b[96:], x.Template[:])
+	*(*[32]byte)(b[64:]) = x.Capability
+	*(*[32]byte)(b[96:]) = x.Template
 	codec.PutUint256(b[128:], &x.PaymentWei)
 	codec.PutUint64(b[160:], uint64(x.TtlSeconds))
 	codec.PutUint64(b[192:], uint64(x.DependsOn))
@@ -6118,8 +6213,8 @@ func (x *ConstituentView) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.MaxIterations))
 	codec.PutUint64(b[384:], uint64(x.LoopBranch))
 	codec.PutUint64(b[416:], uint64(x.Iteration))
-	copy(b[448:], x.InteractionId[:])
-	copy(b[480:], x.ResultHash[:])
+	*(*[32]byte)(b[448:]) = x.InteractionId
+	*(*[32]byte)(b[480:]) = x.ResultHash
 	codec.PutUint64(b[512:], uint64(x.Branch))
 }
 

@@ -21,7 +21,7 @@ var (
 
 // Encode returns abi.encode of the record.
 func (x *Account) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -37,7 +37,7 @@ func DecodeAccount(b []byte) (x Account, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Agent) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -57,7 +57,7 @@ func DecodeAgent(b []byte) (x Agent, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *AgentURI) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -77,7 +77,7 @@ func DecodeAgentURI(b []byte) (x AgentURI, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Capability) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -93,7 +93,7 @@ func DecodeCapability(b []byte) (x Capability, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *CapabilityDetail) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -113,7 +113,7 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Composition) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -129,7 +129,7 @@ func DecodeComposition(b []byte) (x Composition, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Constituent) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -145,7 +145,7 @@ func DecodeConstituent(b []byte) (x Constituent, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Deadline) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -161,7 +161,7 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Interaction) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -177,7 +177,7 @@ func DecodeInteraction(b []byte) (x Interaction, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *L1Info) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -193,7 +193,7 @@ func DecodeL1Info(b []byte) (x L1Info, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Metadata) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -213,7 +213,7 @@ func DecodeMetadata(b []byte) (x Metadata, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Pair) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -229,7 +229,7 @@ func DecodePair(b []byte) (x Pair, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Params) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -245,7 +245,7 @@ func DecodeParams(b []byte) (x Params, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Policy) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -261,7 +261,7 @@ func DecodePolicy(b []byte) (x Policy, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Reputation) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -277,7 +277,7 @@ func DecodeReputation(b []byte) (x Reputation, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Totals) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -393,7 +393,7 @@ func (x *Agent) put(b []byte) {
 	codec.PutUint64(b[128:], uint64(x.RegisteredAt))
 	codec.PutUint64(b[160:], uint64(x.DeregisteredAt))
 	codec.PutUint64(b[192:], uint64(x.LastHeartbeat))
-	copy(b[224:], x.ImageDigest[:])
+	*(*[32]byte)(b[224:]) = x.ImageDigest
 	codec.PutUint64(b[256:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[288:], uint64(tail))
@@ -573,8 +573,8 @@ func (x *CapabilityDetail) size() int {
 
 func (x *CapabilityDetail) put(b []byte) {
 	tail := 128
-	copy(b[0:], x.InputSchemaHash[:])
-	copy(b[32:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[0:]) = x.InputSchemaHash
+	*(*[32]byte)(b[32:]) = x.OutputSchemaHash
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[96:], uint64(tail))
@@ -1036,8 +1036,8 @@ func (x *Constituent) size() int {
 
 func (x *Constituent) put(b []byte) {
 	codec.PutAddress(b[0:], x.Callee)
-	copy(b[32:], x.Capability[:])
-	copy(b[64:], x.Template[:])
+	*(*[32]byte)(b[32:]) = x.Capability
+	*(*[32]byte)(b[64:]) = x.Template
 	codec.PutUint256(b[96:], &x.PaymentWei)
 	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
 	codec.PutUint64(b[160:], uint64(x.DependsOn))
@@ -1048,8 +1048,8 @@ func (x *Constituent) put(b []byte) {
 	codec.PutUint64(b[320:], uint64(x.Prepaid))
 	codec.PutBool(b[352:], x.Needed)
 	codec.PutUint64(b[384:], uint64(x.Iteration))
-	copy(b[416:], x.InteractionId[:])
-	copy(b[448:], x.ResultHash[:])
+	*(*[32]byte)(b[416:]) = x.InteractionId
+	*(*[32]byte)(b[448:]) = x.ResultHash
 }
 
 func (x *Constituent) get(b []byte) (used int, err error) {
@@ -1148,7 +1148,7 @@ func (x *Deadline) size() int {
 }
 
 func (x *Deadline) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *Deadline) get(b []byte) (used int, err error) {
@@ -1188,15 +1188,15 @@ func (x *Interaction) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Caller)
 	codec.PutAddress(b[64:], x.Callee)
-	copy(b[96:], x.Capability[:])
-	copy(b[128:], x.ParamsHash[:])
-	copy(b[160:], x.ResultHash[:])
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	*(*[32]byte)(b[160:]) = x.ResultHash
 	codec.PutUint256(b[192:], &x.PaymentWei)
 	codec.PutUint64(b[224:], uint64(x.InvokedAt))
 	codec.PutUint64(b[256:], uint64(x.Deadline))
 	codec.PutUint64(b[288:], uint64(x.SettledAt))
 	codec.PutUint64(b[320:], uint64(x.Branch))
-	copy(b[352:], x.CompositionId[:])
+	*(*[32]byte)(b[352:]) = x.CompositionId
 	codec.PutUint64(b[384:], uint64(x.Constituent))
 }
 
@@ -1284,8 +1284,8 @@ func (x *L1Info) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Timestamp))
 	codec.PutUint256(b[64:], &x.BaseFee)
 	codec.PutUint256(b[96:], &x.BlobBaseFee)
-	copy(b[128:], x.BlockHash[:])
-	copy(b[160:], x.BatcherHash[:])
+	*(*[32]byte)(b[128:]) = x.BlockHash
+	*(*[32]byte)(b[160:]) = x.BatcherHash
 	codec.PutUint64(b[192:], uint64(x.SequenceNumber))
 	codec.PutUint64(b[224:], uint64(x.BaseFeeScalar))
 	codec.PutUint64(b[256:], uint64(x.BlobBaseFeeScalar))

@@ -92,6 +92,10 @@ type Machine struct {
 	args any    // the operation's decoded arguments: a function of data
 	logs []*types.Log
 
+	// What results and their logs are cut from: so a block's take few allocations.
+	results []Result
+	logRoom []*types.Log
+
 	// Results that no later micro-step reads.
 	failure abi.Revert
 	held    uint256.Int // sender's balance when it did not cover the value

@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
@@ -72,7 +73,10 @@ func (m *Machine) load(tx *abi.Transaction) {
 	}
 	m.Op, m.Call = frame.Op{}, record.Interaction{}
 	m.data, m.args = tx.Data, nil
-	m.undo, m.logs = m.undo[:0], nil
+	if len(m.logRoom) < leastLogs {
+		m.logRoom = make([]*types.Log, cutLogs)
+	}
+	m.undo, m.logs = m.undo[:0], m.logRoom[:0]
 	m.failure, m.why, m.ret = nil, nil, nil
 }
 
@@ -90,18 +94,33 @@ func (m *Machine) Apply(s State, tx *abi.Transaction) *Result {
 	return m.Result()
 }
 
+const (
+	cutResults = 32
+	cutLogs    = 64
+	leastLogs  = 8 // more than most transactions emit; those of the others move
+)
+
 // Result is what became of the last transaction.
 func (m *Machine) Result() *Result {
+	if len(m.results) == 0 {
+		m.results = make([]Result, cutResults)
+	}
+	r := &m.results[0]
+	m.results = m.results[1:]
 	if m.Tx.IsVoid {
-		return &Result{Outcome: Void, Why: m.why}
+		r.Outcome, r.Why = Void, m.why
+		return r
 	}
-	o := Succeeded
+	r.Outcome = Succeeded
 	if m.Op.Failed {
-		o = Failed
+		r.Outcome = Failed
 	}
-	return &Result{
-		Outcome: o, GasUsed: m.Op.GasUsed, GasPrice: m.Tx.GasPrice, L1Fee: m.Tx.L1Fee, Revert: m.failure, Return: m.ret, Logs: m.logs,
+	r.GasUsed, r.GasPrice, r.L1Fee, r.Revert, r.Return = m.Op.GasUsed, m.Tx.GasPrice, m.Tx.L1Fee, m.failure, m.ret
+	if n := len(m.logs); n > 0 {
+		r.Logs = m.logs[:n:n]
+		m.logRoom = m.logRoom[min(n, len(m.logRoom)):]
 	}
+	return r
 }
 
 // voidBeforeState reports why a transaction is void whatever its sender holds, and sets its prices.
