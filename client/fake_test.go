@@ -49,8 +49,9 @@ type fakeNode struct {
 	view       func(data []byte) ([]byte, error)
 	estimate   func(data []byte) error
 
-	conns map[net.Conn]bool
-	http  *httptest.Server
+	conns  map[net.Conn]bool
+	http   *httptest.Server
+	server *rpc.Server
 }
 
 type revertData struct{ data []byte }
@@ -82,6 +83,7 @@ func newFakeNode(t *testing.T) *fakeNode {
 	}
 	n.mine(nil)
 	server := rpc.NewServer()
+	n.server = server
 	require.NoError(t, server.RegisterName("eth", &fakeEth{n}))
 	ws := server.WebsocketHandler([]string{"*"})
 	n.http = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -243,6 +245,13 @@ func (n *fakeNode) include(tx *types.Transaction, from common.Address) {
 		case abi.DiscoverInvokeSelector, abi.CommitSelector, abi.RevealSelector:
 			if l := n.market(tx, from); l != nil {
 				logs = append(logs, l)
+			}
+		case abi.ComposeSelector:
+			c, err := abi.DecodeComposeCall(data[4:])
+			if err == nil {
+				ev := abi.ComposedEvent{Id: CompositionID(from, c.Salt), Initiator: from, Atomic: c.Atomic, Count: uint8(len(c.Constituents))}
+				ev.TotalWei.SetFromBig(tx.Value())
+				logs = append(logs, ev.Log(abi.Address))
 			}
 		case abi.RespondSelector:
 			c, err := abi.DecodeRespondCall(data[4:])

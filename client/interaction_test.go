@@ -252,13 +252,14 @@ func TestEnumsAreThoseOfTheInterface(t *testing.T) {
 	for name, have := range map[string][]string{
 		"ResponseStatus": responseNames, "InteractionStatus": interactionNames, "AgentStatus": agentNames, "CapabilityClass": classNames,
 		"ChannelStatus": channelNames,
+		"CompositionStatus": compositionNames,
 	} {
 		m := regexp.MustCompile(`(?s)enum ` + name + ` \{(.*?)\}`).FindSubmatch(source)
 		require.NotNil(t, m, name)
 		require.Equal(t, strings.FieldsFunc(string(m[1]), func(r rune) bool { return strings.ContainsRune(", \n\t", r) }), have, name)
 	}
 	require.EqualValues(t, len(responseNames)-1, StatusRejected)
-	require.EqualValues(t, len(interactionNames)-1, InteractionTimedOut)
+	require.EqualValues(t, len(interactionNames)-1, InteractionReverted)
 }
 
 // A restarted callee replays what it answered before, and leaves it alone.

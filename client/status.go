@@ -18,7 +18,7 @@ var responseNames = []string{"OK", "ERROR", "TIMEOUT_GRACEFUL", "PARSE_FAILURE",
 
 func (s ResponseStatus) String() string { return enumName(responseNames, uint8(s)) }
 
-// InteractionStatus is IAGNT2.InteractionStatus. Everything but None and Pending is final.
+// InteractionStatus is IAGNT2.InteractionStatus. Everything but None, Pending, Tentative and Opened is final.
 type InteractionStatus uint8
 
 // In the order of IAGNT2.InteractionStatus.
@@ -31,14 +31,35 @@ const (
 	InteractionParseFailed
 	InteractionRejected
 	InteractionTimedOut
+	InteractionTentative
+	InteractionOpened
+	InteractionReverted
 )
 
-var interactionNames = []string{"None", "Pending", "Completed", "Errored", "TimedOutGracefully", "ParseFailed", "Rejected", "TimedOut"}
+var interactionNames = []string{"None", "Pending", "Completed", "Errored", "TimedOutGracefully", "ParseFailed", "Rejected", "TimedOut", "Tentative", "Opened", "Reverted"}
 
 func (s InteractionStatus) String() string { return enumName(interactionNames, uint8(s)) }
 
 // Final reports whether the interaction is settled.
-func (s InteractionStatus) Final() bool { return s > InteractionPending }
+func (s InteractionStatus) Final() bool {
+	return s > InteractionPending && s != InteractionTentative && s != InteractionOpened
+}
+
+// CompositionStatus is IAGNT2.CompositionStatus. Everything but None and Active is final.
+type CompositionStatus uint8
+
+// In the order of IAGNT2.CompositionStatus.
+const (
+	CompositionNone CompositionStatus = iota
+	CompositionActive
+	CompositionCommitted
+	CompositionReverted
+	CompositionSettled
+)
+
+var compositionNames = []string{"None", "Active", "Committed", "Reverted", "Settled"}
+
+func (s CompositionStatus) String() string { return enumName(compositionNames, uint8(s)) }
 
 // AgentStatus is IAGNT2.AgentStatus.
 type AgentStatus uint8

@@ -266,6 +266,11 @@ func TestDevnet(t *testing.T) {
 		t.Logf("%s", out)
 		require.NoError(t, err)
 	})
+	t.Run("agents are composed", func(t *testing.T) {
+		out, err := run(t, 3*time.Minute, filepath.Join(root, "bin", "demo"), "compose", "--rpc", e.EngineWS, "--da", e.DA, "--data", d.Config().Dir)
+		t.Logf("%s", out)
+		require.NoError(t, err)
+	})
 	t.Run("viem example", func(t *testing.T) {
 		out, err := run(t, 2*time.Minute, "npx", "--no-install", "tsx", "client/ts/example.ts", "--rpc", e.Engine, "--da", e.DA,
 			"--key", devnet.AccountOf(devnet.Agent3).PrivateKey, "--caller-key", devnet.AccountOf(devnet.Agent4).PrivateKey)

@@ -21,7 +21,7 @@ import (
 // Names of the status numbers of IAGNT2.sol, by value.
 var (
 	agentStatus       = []string{"none", "active", "deregistered"}
-	interactionStatus = []string{"none", "pending", "completed", "errored", "timedOutGracefully", "parseFailed", "rejected", "timedOut"}
+	interactionStatus = []string{"none", "pending", "completed", "errored", "timedOutGracefully", "parseFailed", "rejected", "timedOut", "tentative", "opened", "reverted"}
 )
 
 // statusPruned is an interaction whose record the trie has dropped, though its transactions are known.
@@ -142,6 +142,9 @@ func (x *agnt2API) GetInteraction(id common.Hash, at *rpc.BlockNumberOrHash) (*I
 		InvokeTx: invokeTx, InvokeBlock: invokeBlock, SettleTx: settleTx, SettleBlock: settleBlock,
 	}
 	if rec != nil {
+		if err := settled(r, rec); err != nil {
+			return nil, err
+		}
 		out.Status, out.Caller, out.Callee = statusName(interactionStatus, rec.Status), rec.Caller, rec.Callee
 		out.Capability, out.ParamsHash, out.ResultHash = rec.Capability, rec.ParamsHash, rec.ResultHash
 		out.PaymentWei, out.InvokedAt, out.Deadline = wei(&rec.PaymentWei), hexutil.Uint64(rec.InvokedAt), hexutil.Uint64(rec.Deadline)
@@ -209,6 +212,8 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSIndex:            decoderOf(record.DecodeIndexSlot),
 	record.NSIndexCount:       decoderOf(record.DecodeIndexCount),
 	record.NSCommitment:       decoderOf(record.DecodeCommitment),
+	record.NSComposition:      decoderOf(record.DecodeComposition),
+	record.NSConstituent:      decoderOf(record.DecodeConstituent),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){

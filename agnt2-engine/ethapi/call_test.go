@@ -130,7 +130,7 @@ func TestViews(t *testing.T) {
 	require.NoError(t, err)
 	view, err := abi.DecodeGetInteractionReturn(ret)
 	require.NoError(t, err)
-	require.Equal(t, abi.InteractionView(*act), view.Ret0)
+	require.Equal(t, interactionView(act), view.Ret0)
 
 	malformed := append((&abi.GetAgentCall{Agent: bob}).Encode(), 0)
 	require.Equal(t, &abi.MalformedCalldata{}, reverted(t, x, "eth_call", map[string]any{"to": abi.Address, "data": hexutil.Bytes(malformed)}))

@@ -35,6 +35,8 @@ var views = map[common.Address]*viewTable{
 		abi.InteractionIdSelector:  viewOf(abi.DecodeInteractionIdCall, interactionID),
 		abi.DiscoverSelector:       viewOf(abi.DecodeDiscoverCall, discover),
 		abi.GetCommitmentSelector:  viewOf(abi.DecodeGetCommitmentCall, getCommitment),
+		abi.GetCompositionSelector: viewOf(abi.DecodeGetCompositionCall, getComposition),
+		abi.CompositionIdSelector:  viewOf(abi.DecodeCompositionIdCall, compositionID),
 	}},
 	abi.L1BlockAddress:          {views: l1BlockViews, only: true},
 	abi.GasPriceOracleAddress:   {views: gasPriceOracleViews, only: true},
@@ -145,7 +147,7 @@ func getReputation(v *reading, c *abi.GetReputationCall) ([]byte, error) {
 		Score: *uint256.NewInt(score), Completed: rep.Completed, Timeouts: rep.Timeouts, Errors: rep.Errors,
 		GracefulTimeouts: rep.GracefulTimeouts, ParseFailures: rep.ParseFailures, Rejections: rep.Rejections, SoftStreak: rep.SoftStreak,
 		PenaltyUnits: rep.PenaltyUnits, Disputed: rep.Disputed, DisputesLost: rep.DisputesLost, CountedCompleted: rep.CountedCompleted,
-		DistinctCallers: rep.DistinctCallers, LastActiveAt: rep.LastActiveAt, SumOfSquares: rep.SumOfSquares,
+		DistinctCallers: rep.DistinctCallers, LastActiveAt: rep.LastActiveAt, SumOfSquares: rep.SumOfSquares, Aborts: rep.Aborts,
 		ScoredCompleted: rep.ScoredCompleted, ScoredCallers: rep.ScoredCallers, Frozen: reputation.Anomalous(&rep),
 	}}).Encode(), nil
 }
@@ -159,7 +161,17 @@ func getInteraction(v *reading, c *abi.GetInteractionCall) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&abi.GetInteractionReturn{Ret0: abi.InteractionView(x)}).Encode(), nil
+	if err := settled(r, &x); err != nil {
+		return nil, err
+	}
+	return (&abi.GetInteractionReturn{Ret0: interactionView(&x)}).Encode(), nil
+}
+
+func interactionView(x *record.Interaction) abi.InteractionView {
+	return abi.InteractionView{
+		Status: x.Status, Caller: x.Caller, Callee: x.Callee, Capability: x.Capability, ParamsHash: x.ParamsHash, ResultHash: x.ResultHash,
+		PaymentWei: x.PaymentWei, InvokedAt: x.InvokedAt, Deadline: x.Deadline, SettledAt: x.SettledAt, Branch: x.Branch, CompositionId: x.CompositionId,
+	}
 }
 
 func getDispute(v *reading, c *abi.GetDisputeCall) ([]byte, error) {

@@ -42,6 +42,11 @@ func of[T any, P interface {
 }
 
 var calls = map[string]decodable{
+	"cancel":             of(abi.DecodeCancelCall, 4),
+	"compose":            of(abi.DecodeComposeCall, 4),
+	"compositionId":      of(abi.DecodeCompositionIdCall, 4),
+	"getComposition":     of(abi.DecodeGetCompositionCall, 4),
+	"openResult":         of(abi.DecodeOpenResultCall, 4),
 	"deregister":         of(abi.DecodeDeregisterCall, 4),
 	"getAgent":           of(abi.DecodeGetAgentCall, 4),
 	"getCapability":      of(abi.DecodeGetCapabilityCall, 4),
@@ -71,6 +76,9 @@ var calls = map[string]decodable{
 }
 
 var returns = map[string]decodable{
+	"compose":        of(abi.DecodeComposeReturn, 0),
+	"compositionId":  of(abi.DecodeCompositionIdReturn, 0),
+	"getComposition": of(abi.DecodeGetCompositionReturn, 0),
 	"getAgent":       of(abi.DecodeGetAgentReturn, 0),
 	"getCapability":  of(abi.DecodeGetCapabilityReturn, 0),
 	"getDispute":     of(abi.DecodeGetDisputeReturn, 0),
@@ -126,6 +134,14 @@ var events = map[string]event{
 	"Revealed": eventOf(abi.DecodeRevealedEvent),
 	"RevealRefunded": eventOf(abi.DecodeRevealRefundedEvent),
 	"CommitmentForfeited": eventOf(abi.DecodeCommitmentForfeitedEvent),
+
+	"Composed": eventOf(abi.DecodeComposedEvent),
+	"CompositionCancelled": eventOf(abi.DecodeCompositionCancelledEvent),
+	"CompositionEnded": eventOf(abi.DecodeCompositionEndedEvent),
+	"CompositionRefunded": eventOf(abi.DecodeCompositionRefundedEvent),
+	"ConstituentAnswered": eventOf(abi.DecodeConstituentAnsweredEvent),
+	"ConstituentOpened": eventOf(abi.DecodeConstituentOpenedEvent),
+	"InvokeCancelled": eventOf(abi.DecodeInvokeCancelledEvent),
 }
 
 var revertTypes = []abi.Revert{
@@ -140,6 +156,9 @@ var revertTypes = []abi.Revert{
 	&abi.NotAdjudicated{}, &abi.NotResolver{}, &abi.NotGovernance{}, &abi.FeeRecipientUnset{},
 	&abi.RateLimited{}, &abi.CalleeIneligible{}, &abi.CommitRequired{}, &abi.NoProviderMatches{}, &abi.SlotUnknown{}, &abi.SlotInUse{},
 	&abi.DepositBelowMinimum{}, &abi.DuplicateCommitment{}, &abi.CommitmentUnknown{}, &abi.RevealTooEarly{}, &abi.RevealTooLate{},
+	&abi.BadConstituent{}, &abi.BadOpening{}, &abi.CompositionExpired{}, &abi.CompositionFinal{}, &abi.CompositionNotCommitted{},
+	&abi.CompositionTooShort{}, &abi.CompositionTotalMismatch{}, &abi.CompositionUnknown{}, &abi.DuplicateComposition{}, &abi.NotCaller{},
+	&abi.NotCancellable{}, &abi.NothingToOpen{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {

@@ -75,6 +75,15 @@ func FuzzDecodeRespond(f *testing.F) {
 	fuzzDecode(f, "respond", &abi.RespondCall{Status: 4, Attestation: make([]byte, 65)})
 }
 
+func FuzzDecodeCancel(f *testing.F)         { fuzzDecode(f, "cancel") }
+func FuzzDecodeOpenResult(f *testing.F)     { fuzzDecode(f, "openResult") }
+func FuzzDecodeGetComposition(f *testing.F) { fuzzDecode(f, "getComposition") }
+func FuzzDecodeCompositionId(f *testing.F)  { fuzzDecode(f, "compositionId") }
+
+func FuzzDecodeCompose(f *testing.F) {
+	fuzzDecode(f, "compose", &abi.ComposeCall{Atomic: true, Constituents: []abi.ConstituentSpec{{Callee: common.Address{1}}, {DependsOn: 1, Guard: 2}}})
+}
+
 func FuzzDecodeUpdateAgent(f *testing.F) {
 	fuzzDecode(f, "updateAgent", &abi.UpdateAgentCall{Name: "n", Version: "v"})
 }

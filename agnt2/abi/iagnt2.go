@@ -20,25 +20,99 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"commit","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"discover","inputs":[{"name":"query","type":"tuple","internalType":"struct IAGNT2.DiscoverQuery","components":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"minPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"slots","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"providers","type":"tuple[]","internalType":"struct IAGNT2.Provider[]","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"score","type":"uint16","internalType":"uint16"},{"name":"points","type":"uint64","internalType":"uint64"}]},{"name":"next","type":"uint32","internalType":"uint32"}],"stateMutability":"view"},{"type":"function","name":"discoverInvoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"filter","type":"tuple","internalType":"struct IAGNT2.ProviderFilter","components":[{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"}]},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getCommitment","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CommitmentView","components":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"revealableFrom","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint256","internalType":"uint256"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"frozen","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"reclaimSlot","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"reveal","inputs":[{"name":"commitSalt","type":"bytes32","internalType":"bytes32"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","indexed":false,"internalType":"bool"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CommitmentForfeited","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Committed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"revealableFrom","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"RevealRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Revealed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SlotReclaimed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slot","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeIneligible","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"reliability","type":"uint256","internalType":"uint256"},{"name":"minimum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitRequired","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitmentUnknown","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositBelowMinimum","inputs":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DuplicateCommitment","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NoProviderMatches","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"scanned","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"RateLimited","inputs":[{"name":"retryAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"RevealTooEarly","inputs":[{"name":"revealableFrom","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"RevealTooLate","inputs":[{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SlotInUse","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotUnknown","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"compose","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentSpec[]","components":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"compositionId","inputs":[{"name":"initiator","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CompositionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"},{"name":"initiator","type":"address","internalType":"address"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"createdAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"escrowWei","type":"uint256","internalType":"uint256"},{"name":"owedWei","type":"uint256","internalType":"uint256"},{"name":"culprit","type":"address","internalType":"address"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentView[]","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ConstituentStatus"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"},{"name":"iteration","type":"uint8","internalType":"uint8"},{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"}]}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openResult","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Composed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"atomic","type":"bool","indexed":false,"internalType":"bool"},{"name":"count","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"totalWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"CompositionCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"by","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionEnded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CompositionStatus"},{"name":"culprit","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ConstituentAnswered","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"}],"anonymous":false},{"type":"event","name":"ConstituentOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"InvokeCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadConstituent","inputs":[{"name":"index","type":"uint32","internalType":"uint32"},{"name":"rule","type":"string","internalType":"string"}]},{"type":"error","name":"BadOpening","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CompositionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CompositionFinal","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionNotCommitted","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionTooShort","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"neededSeconds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"CompositionTotalMismatch","inputs":[{"name":"totalWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CompositionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotCancellable","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
 
-// CommitSelector selects commit(bytes32).
-var CommitSelector = [4]byte{0xf1, 0x4f, 0xcb, 0xc8}
+// CancelSelector selects cancel(bytes32).
+var CancelSelector = [4]byte{0xc4, 0xd2, 0x52, 0xf5}
 
-// CommitCall holds the arguments of commit(bytes32).
+// CancelCall holds the arguments of cancel(bytes32).
 // Encode returns selector and arguments.
-func (x *CommitCall) Encode() []byte {
+func (x *CancelCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, CommitSelector[:])
+	copy(b, CancelSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeCommitCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeCommitCall(b []byte) (x CommitCall, err error) {
+// DecodeCancelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCancelCall(b []byte) (x CancelCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("commit: %w", err)
+		return x, fmt.Errorf("cancel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ComposeSelector selects compose(bytes32,bool,uint32,(address,bytes32,bytes32,uint256,uint32,uint32,uint32,uint8,uint8,uint16,uint8,uint8,uint32)[]).
+var ComposeSelector = [4]byte{0xe9, 0x79, 0x3a, 0xd5}
+
+// ComposeCall holds the arguments of compose(bytes32,bool,uint32,(address,bytes32,bytes32,uint256,uint32,uint32,uint32,uint8,uint8,uint16,uint8,uint8,uint32)[]).
+// Encode returns selector and arguments.
+func (x *ComposeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ComposeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeComposeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeComposeCall(b []byte) (x ComposeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("compose: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of compose.
+func (x *ComposeReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeComposeReturn reads the return data of compose.
+func DecodeComposeReturn(b []byte) (x ComposeReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("compose: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CompositionIdSelector selects compositionId(address,bytes32).
+var CompositionIdSelector = [4]byte{0xbb, 0x71, 0x82, 0x0e}
+
+// CompositionIdCall holds the arguments of compositionId(address,bytes32).
+// Encode returns selector and arguments.
+func (x *CompositionIdCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionIdSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCompositionIdCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCompositionIdCall(b []byte) (x CompositionIdCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("compositionId: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of compositionId.
+func (x *CompositionIdReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeCompositionIdReturn reads the return data of compositionId.
+func DecodeCompositionIdReturn(b []byte) (x CompositionIdReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("compositionId: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -60,80 +134,6 @@ func DecodeDeregisterCall(b []byte) (x DeregisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("deregister: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// DiscoverSelector selects discover((bytes32,bytes32,bytes32,uint256,uint256,uint32,uint16,uint32,uint32)).
-var DiscoverSelector = [4]byte{0xc5, 0xcd, 0x99, 0x81}
-
-// DiscoverCall holds the arguments of discover((bytes32,bytes32,bytes32,uint256,uint256,uint32,uint16,uint32,uint32)).
-// Encode returns selector and arguments.
-func (x *DiscoverCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DiscoverSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeDiscoverCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeDiscoverCall(b []byte) (x DiscoverCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("discover: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of discover.
-func (x *DiscoverReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeDiscoverReturn reads the return data of discover.
-func DecodeDiscoverReturn(b []byte) (x DiscoverReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("discover: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// DiscoverInvokeSelector selects discoverInvoke(bytes32,bytes32,bytes32,uint32,(uint256,uint32,uint16,bytes32,bytes32),bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
-var DiscoverInvokeSelector = [4]byte{0x24, 0x03, 0x12, 0x22}
-
-// DiscoverInvokeCall holds the arguments of discoverInvoke(bytes32,bytes32,bytes32,uint32,(uint256,uint32,uint16,bytes32,bytes32),bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
-// Encode returns selector and arguments.
-func (x *DiscoverInvokeCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DiscoverInvokeSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeDiscoverInvokeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeDiscoverInvokeCall(b []byte) (x DiscoverInvokeCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("discoverInvoke: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of discoverInvoke.
-func (x *DiscoverInvokeReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeDiscoverInvokeReturn reads the return data of discoverInvoke.
-func DecodeDiscoverInvokeReturn(b []byte) (x DiscoverInvokeReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("discoverInvoke: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -212,39 +212,39 @@ func DecodeGetCapabilityReturn(b []byte) (x GetCapabilityReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// GetCommitmentSelector selects getCommitment(address,bytes32).
-var GetCommitmentSelector = [4]byte{0x22, 0x55, 0x0a, 0x42}
+// GetCompositionSelector selects getComposition(bytes32).
+var GetCompositionSelector = [4]byte{0xe2, 0x8e, 0xca, 0xfe}
 
-// GetCommitmentCall holds the arguments of getCommitment(address,bytes32).
+// GetCompositionCall holds the arguments of getComposition(bytes32).
 // Encode returns selector and arguments.
-func (x *GetCommitmentCall) Encode() []byte {
+func (x *GetCompositionCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, GetCommitmentSelector[:])
+	copy(b, GetCompositionSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeGetCommitmentCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetCommitmentCall(b []byte) (x GetCommitmentCall, err error) {
+// DecodeGetCompositionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetCompositionCall(b []byte) (x GetCompositionCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("getCommitment: %w", err)
+		return x, fmt.Errorf("getComposition: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// Encode returns the return data of getCommitment.
-func (x *GetCommitmentReturn) Encode() []byte {
+// Encode returns the return data of getComposition.
+func (x *GetCompositionReturn) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
 
-// DecodeGetCommitmentReturn reads the return data of getCommitment.
-func DecodeGetCommitmentReturn(b []byte) (x GetCommitmentReturn, err error) {
+// DecodeGetCompositionReturn reads the return data of getComposition.
+func DecodeGetCompositionReturn(b []byte) (x GetCompositionReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("getCommitment: %w", err)
+		return x, fmt.Errorf("getComposition: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -418,31 +418,31 @@ func DecodeInvokeReturn(b []byte) (x InvokeReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// ReclaimSlotSelector selects reclaimSlot(bytes32,uint32).
-var ReclaimSlotSelector = [4]byte{0x58, 0x1d, 0xe1, 0x9f}
+// OpenResultSelector selects openResult(bytes32,bytes32,uint32,bytes32).
+var OpenResultSelector = [4]byte{0x15, 0x0d, 0xca, 0x65}
 
-// ReclaimSlotCall holds the arguments of reclaimSlot(bytes32,uint32).
+// OpenResultCall holds the arguments of openResult(bytes32,bytes32,uint32,bytes32).
 // Encode returns selector and arguments.
-func (x *ReclaimSlotCall) Encode() []byte {
+func (x *OpenResultCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, ReclaimSlotSelector[:])
+	copy(b, OpenResultSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeReclaimSlotCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeReclaimSlotCall(b []byte) (x ReclaimSlotCall, err error) {
+// DecodeOpenResultCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeOpenResultCall(b []byte) (x OpenResultCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("reclaimSlot: %w", err)
+		return x, fmt.Errorf("openResult: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
-var RegisterSelector = [4]byte{0x3b, 0x07, 0xe1, 0xf7}
+// RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
+var RegisterSelector = [4]byte{0x55, 0x49, 0x95, 0x8b}
 
-// RegisterCall holds the arguments of register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
+// RegisterCall holds the arguments of register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
 // Encode returns selector and arguments.
 func (x *RegisterCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -477,43 +477,6 @@ func DecodeRespondCall(b []byte) (x RespondCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("respond: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// RevealSelector selects reveal(bytes32,bytes32,address,bytes32,bytes32,uint32,uint256,bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
-var RevealSelector = [4]byte{0xd5, 0x55, 0x50, 0xb0}
-
-// RevealCall holds the arguments of reveal(bytes32,bytes32,address,bytes32,bytes32,uint32,uint256,bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
-// Encode returns selector and arguments.
-func (x *RevealCall) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, RevealSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-// DecodeRevealCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeRevealCall(b []byte) (x RevealCall, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("reveal: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns the return data of reveal.
-func (x *RevealReturn) Encode() []byte {
-	b := make([]byte, x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeRevealReturn reads the return data of reveal.
-func DecodeRevealReturn(b []byte) (x RevealReturn, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("reveal: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -560,10 +523,10 @@ func DecodeUpdateAgentCall(b []byte) (x UpdateAgentCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// UpdateCapabilitiesSelector selects updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],bytes32[]).
-var UpdateCapabilitiesSelector = [4]byte{0x42, 0xcc, 0x86, 0x1e}
+// UpdateCapabilitiesSelector selects updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8)[],bytes32[]).
+var UpdateCapabilitiesSelector = [4]byte{0x54, 0xad, 0x30, 0x33}
 
-// UpdateCapabilitiesCall holds the arguments of updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],bytes32[]).
+// UpdateCapabilitiesCall holds the arguments of updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8)[],bytes32[]).
 // Encode returns selector and arguments.
 func (x *UpdateCapabilitiesCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -795,28 +758,26 @@ func DecodeCapabilityRemovedEvent(l *types.Log) (x CapabilityRemovedEvent, err e
 	return x, nil
 }
 
-// CapabilityUpdatedTopic is topic 0 of CapabilityUpdated(address,bytes32,uint256,uint32,uint8,bool,string).
-var CapabilityUpdatedTopic = common.HexToHash("0x16a23173759517d903a3d49fbcf2666b00bf8422cb35c582e755f69966251623")
+// CapabilityUpdatedTopic is topic 0 of CapabilityUpdated(address,bytes32,uint256,uint32,uint8,string).
+var CapabilityUpdatedTopic = common.HexToHash("0x96e3175f7a86e60242948dd0b6e3da66b7b42147cb71361ead0829731a59b7dc")
 
-// CapabilityUpdatedEvent is the event CapabilityUpdated(address,bytes32,uint256,uint32,uint8,bool,string).
+// CapabilityUpdatedEvent is the event CapabilityUpdated(address,bytes32,uint256,uint32,uint8,string).
 type CapabilityUpdatedEvent struct {
-	Agent          common.Address
-	Capability     common.Hash
-	PriceWei       uint256.Int
-	LatencyMsP99   uint32
-	Class          uint8
-	CommitRequired bool
-	Name           string
+	Agent        common.Address
+	Capability   common.Hash
+	PriceWei     uint256.Int
+	LatencyMsP99 uint32
+	Class        uint8
+	Name         string
 }
 
 // Log returns the event as emitted by address.
 func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityUpdatedData{
-		PriceWei:       x.PriceWei,
-		LatencyMsP99:   x.LatencyMsP99,
-		Class:          x.Class,
-		CommitRequired: x.CommitRequired,
-		Name:           x.Name,
+		PriceWei:     x.PriceWei,
+		LatencyMsP99: x.LatencyMsP99,
+		Class:        x.Class,
+		Name:         x.Name,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
@@ -849,108 +810,306 @@ func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err e
 	x.PriceWei = d.PriceWei
 	x.LatencyMsP99 = d.LatencyMsP99
 	x.Class = d.Class
-	x.CommitRequired = d.CommitRequired
 	x.Name = d.Name
 	return x, nil
 }
 
-// CommitmentForfeitedTopic is topic 0 of CommitmentForfeited(address,bytes32,uint256).
-var CommitmentForfeitedTopic = common.HexToHash("0xc3da66b8346fff3f9408519a63bb7492e5acf7a7e6ea0a1e0f4b7ca17704845e")
+// ComposedTopic is topic 0 of Composed(bytes32,address,bool,uint8,uint256,uint64).
+var ComposedTopic = common.HexToHash("0x60074694fcce03e5898690d1c596de0e12f40d7be071c62d1bea737e87aa60d7")
 
-// CommitmentForfeitedEvent is the event CommitmentForfeited(address,bytes32,uint256).
-type CommitmentForfeitedEvent struct {
-	Caller     common.Address
-	Commitment common.Hash
-	DepositWei uint256.Int
+// ComposedEvent is the event Composed(bytes32,address,bool,uint8,uint256,uint64).
+type ComposedEvent struct {
+	Id        common.Hash
+	Initiator common.Address
+	Atomic    bool
+	Count     uint8
+	TotalWei  uint256.Int
+	Deadline  uint64
 }
 
 // Log returns the event as emitted by address.
-func (x *CommitmentForfeitedEvent) Log(address common.Address) *types.Log {
-	d := eventCommitmentForfeitedData{
-		DepositWei: x.DepositWei,
+func (x *ComposedEvent) Log(address common.Address) *types.Log {
+	d := eventComposedData{
+		Atomic:   x.Atomic,
+		Count:    x.Count,
+		TotalWei: x.TotalWei,
+		Deadline: x.Deadline,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
 	l := &struct {
 		types.Log
 		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CommitmentForfeitedTopic,
-		common.BytesToHash(x.Caller[:]),
-		x.Commitment,
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{ComposedTopic,
+		x.Id,
+		common.BytesToHash(x.Initiator[:]),
 	}}
 	l.Topics = l.topics[:]
 	return &l.Log
 }
 
-// DecodeCommitmentForfeitedEvent reads a log of this event.
-func DecodeCommitmentForfeitedEvent(l *types.Log) (x CommitmentForfeitedEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != CommitmentForfeitedTopic {
-		return x, fmt.Errorf("event CommitmentForfeited: %w: topics", codec.ErrNotCanonical)
+// DecodeComposedEvent reads a log of this event.
+func DecodeComposedEvent(l *types.Log) (x ComposedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != ComposedTopic {
+		return x, fmt.Errorf("event Composed: %w: topics", codec.ErrNotCanonical)
 	}
-	var d eventCommitmentForfeitedData
+	var d eventComposedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("event CommitmentForfeited: %w", err)
+		return x, fmt.Errorf("event Composed: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
 	}
-	x.Caller = common.BytesToAddress(l.Topics[1][:])
-	x.Commitment = l.Topics[2]
-	x.DepositWei = d.DepositWei
+	x.Id = l.Topics[1]
+	x.Initiator = common.BytesToAddress(l.Topics[2][:])
+	x.Atomic = d.Atomic
+	x.Count = d.Count
+	x.TotalWei = d.TotalWei
+	x.Deadline = d.Deadline
 	return x, nil
 }
 
-// CommittedTopic is topic 0 of Committed(address,bytes32,uint256,uint64,uint64).
-var CommittedTopic = common.HexToHash("0x129a6a5911490785240d196d34ba21c3678fbbfab6fe43e0ac3b02c028ffe85b")
+// CompositionCancelledTopic is topic 0 of CompositionCancelled(bytes32,address).
+var CompositionCancelledTopic = common.HexToHash("0x127dd0ef70f0e98bf09aca94fc9f5f64f466c558ca717e260b54a4043e11162f")
 
-// CommittedEvent is the event Committed(address,bytes32,uint256,uint64,uint64).
-type CommittedEvent struct {
-	Caller         common.Address
-	Commitment     common.Hash
-	DepositWei     uint256.Int
-	RevealableFrom uint64
-	Deadline       uint64
+// CompositionCancelledEvent is the event CompositionCancelled(bytes32,address).
+type CompositionCancelledEvent struct {
+	Id common.Hash
+	By common.Address
 }
 
 // Log returns the event as emitted by address.
-func (x *CommittedEvent) Log(address common.Address) *types.Log {
-	d := eventCommittedData{
-		DepositWei:     x.DepositWei,
-		RevealableFrom: x.RevealableFrom,
-		Deadline:       x.Deadline,
+func (x *CompositionCancelledEvent) Log(address common.Address) *types.Log {
+	d := eventCompositionCancelledData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CompositionCancelledTopic,
+		x.Id,
+		common.BytesToHash(x.By[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeCompositionCancelledEvent reads a log of this event.
+func DecodeCompositionCancelledEvent(l *types.Log) (x CompositionCancelledEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CompositionCancelledTopic {
+		return x, fmt.Errorf("event CompositionCancelled: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCompositionCancelledData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event CompositionCancelled: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.By = common.BytesToAddress(l.Topics[2][:])
+	return x, nil
+}
+
+// CompositionEndedTopic is topic 0 of CompositionEnded(bytes32,address,uint8,address).
+var CompositionEndedTopic = common.HexToHash("0xca262eda224933b5f8f26d543373b9cdd502aa09162ecb609330cef146c83cd6")
+
+// CompositionEndedEvent is the event CompositionEnded(bytes32,address,uint8,address).
+type CompositionEndedEvent struct {
+	Id        common.Hash
+	Initiator common.Address
+	Status    uint8
+	Culprit   common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *CompositionEndedEvent) Log(address common.Address) *types.Log {
+	d := eventCompositionEndedData{
+		Status:  x.Status,
+		Culprit: x.Culprit,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
 	l := &struct {
 		types.Log
 		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CommittedTopic,
-		common.BytesToHash(x.Caller[:]),
-		x.Commitment,
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CompositionEndedTopic,
+		x.Id,
+		common.BytesToHash(x.Initiator[:]),
 	}}
 	l.Topics = l.topics[:]
 	return &l.Log
 }
 
-// DecodeCommittedEvent reads a log of this event.
-func DecodeCommittedEvent(l *types.Log) (x CommittedEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != CommittedTopic {
-		return x, fmt.Errorf("event Committed: %w: topics", codec.ErrNotCanonical)
+// DecodeCompositionEndedEvent reads a log of this event.
+func DecodeCompositionEndedEvent(l *types.Log) (x CompositionEndedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CompositionEndedTopic {
+		return x, fmt.Errorf("event CompositionEnded: %w: topics", codec.ErrNotCanonical)
 	}
-	var d eventCommittedData
+	var d eventCompositionEndedData
 	n, err := d.get(l.Data)
 	if err != nil {
-		return x, fmt.Errorf("event Committed: %w", err)
+		return x, fmt.Errorf("event CompositionEnded: %w", err)
 	}
 	if err := codec.Whole(l.Data, n); err != nil {
 		return x, err
 	}
-	x.Caller = common.BytesToAddress(l.Topics[1][:])
-	x.Commitment = l.Topics[2]
-	x.DepositWei = d.DepositWei
-	x.RevealableFrom = d.RevealableFrom
-	x.Deadline = d.Deadline
+	x.Id = l.Topics[1]
+	x.Initiator = common.BytesToAddress(l.Topics[2][:])
+	x.Status = d.Status
+	x.Culprit = d.Culprit
+	return x, nil
+}
+
+// CompositionRefundedTopic is topic 0 of CompositionRefunded(bytes32,address,uint256).
+var CompositionRefundedTopic = common.HexToHash("0x7bc0f63ac6f7e0b80c9c655e2cb38ec523b10343dacd8d08717dc77ccfe1d1f6")
+
+// CompositionRefundedEvent is the event CompositionRefunded(bytes32,address,uint256).
+type CompositionRefundedEvent struct {
+	Id          common.Hash
+	Initiator   common.Address
+	RefundedWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *CompositionRefundedEvent) Log(address common.Address) *types.Log {
+	d := eventCompositionRefundedData{
+		RefundedWei: x.RefundedWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CompositionRefundedTopic,
+		x.Id,
+		common.BytesToHash(x.Initiator[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeCompositionRefundedEvent reads a log of this event.
+func DecodeCompositionRefundedEvent(l *types.Log) (x CompositionRefundedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CompositionRefundedTopic {
+		return x, fmt.Errorf("event CompositionRefunded: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCompositionRefundedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event CompositionRefunded: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Initiator = common.BytesToAddress(l.Topics[2][:])
+	x.RefundedWei = d.RefundedWei
+	return x, nil
+}
+
+// ConstituentAnsweredTopic is topic 0 of ConstituentAnswered(bytes32,address,address,bytes32,uint8).
+var ConstituentAnsweredTopic = common.HexToHash("0x02625e0b59f0fde8eaf715042acf8d4767301df37bf60dffce13e76bfb43902d")
+
+// ConstituentAnsweredEvent is the event ConstituentAnswered(bytes32,address,address,bytes32,uint8).
+type ConstituentAnsweredEvent struct {
+	Id            common.Hash
+	Caller        common.Address
+	Callee        common.Address
+	CompositionId common.Hash
+	Status        uint8
+}
+
+// Log returns the event as emitted by address.
+func (x *ConstituentAnsweredEvent) Log(address common.Address) *types.Log {
+	d := eventConstituentAnsweredData{
+		CompositionId: x.CompositionId,
+		Status:        x.Status,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ConstituentAnsweredTopic,
+		x.Id,
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeConstituentAnsweredEvent reads a log of this event.
+func DecodeConstituentAnsweredEvent(l *types.Log) (x ConstituentAnsweredEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ConstituentAnsweredTopic {
+		return x, fmt.Errorf("event ConstituentAnswered: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventConstituentAnsweredData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ConstituentAnswered: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.CompositionId = d.CompositionId
+	x.Status = d.Status
+	return x, nil
+}
+
+// ConstituentOpenedTopic is topic 0 of ConstituentOpened(bytes32,address,address,bytes32).
+var ConstituentOpenedTopic = common.HexToHash("0xcecd99d3810bd8ac393172100cb0a542ded8fac69273610ca13ac0cacc4a99f2")
+
+// ConstituentOpenedEvent is the event ConstituentOpened(bytes32,address,address,bytes32).
+type ConstituentOpenedEvent struct {
+	Id            common.Hash
+	Caller        common.Address
+	Callee        common.Address
+	CompositionId common.Hash
+}
+
+// Log returns the event as emitted by address.
+func (x *ConstituentOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventConstituentOpenedData{
+		CompositionId: x.CompositionId,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ConstituentOpenedTopic,
+		x.Id,
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeConstituentOpenedEvent reads a log of this event.
+func DecodeConstituentOpenedEvent(l *types.Log) (x ConstituentOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ConstituentOpenedTopic {
+		return x, fmt.Errorf("event ConstituentOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventConstituentOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ConstituentOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.CompositionId = d.CompositionId
 	return x, nil
 }
 
@@ -995,6 +1154,56 @@ func DecodeHeartbeatEvent(l *types.Log) (x HeartbeatEvent, err error) {
 	}
 	x.Agent = common.BytesToAddress(l.Topics[1][:])
 	x.Timestamp = d.Timestamp
+	return x, nil
+}
+
+// InvokeCancelledTopic is topic 0 of InvokeCancelled(bytes32,address,address,uint64).
+var InvokeCancelledTopic = common.HexToHash("0xcbb52b97acbea8a8ea33426ec1e1e36134d0028550ddc4bf9e3d395dcc3078c5")
+
+// InvokeCancelledEvent is the event InvokeCancelled(bytes32,address,address,uint64).
+type InvokeCancelledEvent struct {
+	Id       common.Hash
+	Caller   common.Address
+	Callee   common.Address
+	Deadline uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *InvokeCancelledEvent) Log(address common.Address) *types.Log {
+	d := eventInvokeCancelledData{
+		Deadline: x.Deadline,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{InvokeCancelledTopic,
+		x.Id,
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeInvokeCancelledEvent reads a log of this event.
+func DecodeInvokeCancelledEvent(l *types.Log) (x InvokeCancelledEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != InvokeCancelledTopic {
+		return x, fmt.Errorf("event InvokeCancelled: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventInvokeCancelledData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event InvokeCancelled: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.Deadline = d.Deadline
 	return x, nil
 }
 
@@ -1186,150 +1395,6 @@ func DecodeRespondedEvent(l *types.Log) (x RespondedEvent, err error) {
 	return x, nil
 }
 
-// RevealRefundedTopic is topic 0 of RevealRefunded(bytes32,address,address,uint256).
-var RevealRefundedTopic = common.HexToHash("0x8f1db6fce8d18b147f427ee0876400534db5713c3360822daf9e928055bd2de9")
-
-// RevealRefundedEvent is the event RevealRefunded(bytes32,address,address,uint256).
-type RevealRefundedEvent struct {
-	Id          common.Hash
-	Caller      common.Address
-	Callee      common.Address
-	RefundedWei uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *RevealRefundedEvent) Log(address common.Address) *types.Log {
-	d := eventRevealRefundedData{
-		RefundedWei: x.RefundedWei,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [4]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RevealRefundedTopic,
-		x.Id,
-		common.BytesToHash(x.Caller[:]),
-		common.BytesToHash(x.Callee[:]),
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeRevealRefundedEvent reads a log of this event.
-func DecodeRevealRefundedEvent(l *types.Log) (x RevealRefundedEvent, err error) {
-	if len(l.Topics) != 4 || l.Topics[0] != RevealRefundedTopic {
-		return x, fmt.Errorf("event RevealRefunded: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventRevealRefundedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event RevealRefunded: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Id = l.Topics[1]
-	x.Caller = common.BytesToAddress(l.Topics[2][:])
-	x.Callee = common.BytesToAddress(l.Topics[3][:])
-	x.RefundedWei = d.RefundedWei
-	return x, nil
-}
-
-// RevealedTopic is topic 0 of Revealed(address,bytes32,uint256).
-var RevealedTopic = common.HexToHash("0x207838251e7320c3a2be823a5e38f86f91d3c24b992bbf56f96c06b2d356b967")
-
-// RevealedEvent is the event Revealed(address,bytes32,uint256).
-type RevealedEvent struct {
-	Caller     common.Address
-	Commitment common.Hash
-	DepositWei uint256.Int
-}
-
-// Log returns the event as emitted by address.
-func (x *RevealedEvent) Log(address common.Address) *types.Log {
-	d := eventRevealedData{
-		DepositWei: x.DepositWei,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{RevealedTopic,
-		common.BytesToHash(x.Caller[:]),
-		x.Commitment,
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeRevealedEvent reads a log of this event.
-func DecodeRevealedEvent(l *types.Log) (x RevealedEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != RevealedTopic {
-		return x, fmt.Errorf("event Revealed: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventRevealedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event Revealed: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Caller = common.BytesToAddress(l.Topics[1][:])
-	x.Commitment = l.Topics[2]
-	x.DepositWei = d.DepositWei
-	return x, nil
-}
-
-// SlotReclaimedTopic is topic 0 of SlotReclaimed(address,bytes32,uint32).
-var SlotReclaimedTopic = common.HexToHash("0x0ced060fc772bfddc327314647aae3fc6f2e959980a33ed63146917e865f3373")
-
-// SlotReclaimedEvent is the event SlotReclaimed(address,bytes32,uint32).
-type SlotReclaimedEvent struct {
-	Agent      common.Address
-	Capability common.Hash
-	Slot       uint32
-}
-
-// Log returns the event as emitted by address.
-func (x *SlotReclaimedEvent) Log(address common.Address) *types.Log {
-	d := eventSlotReclaimedData{
-		Slot: x.Slot,
-	}
-	b := make([]byte, d.size())
-	d.put(b)
-	l := &struct {
-		types.Log
-		topics [3]common.Hash
-	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{SlotReclaimedTopic,
-		common.BytesToHash(x.Agent[:]),
-		x.Capability,
-	}}
-	l.Topics = l.topics[:]
-	return &l.Log
-}
-
-// DecodeSlotReclaimedEvent reads a log of this event.
-func DecodeSlotReclaimedEvent(l *types.Log) (x SlotReclaimedEvent, err error) {
-	if len(l.Topics) != 3 || l.Topics[0] != SlotReclaimedTopic {
-		return x, fmt.Errorf("event SlotReclaimed: %w: topics", codec.ErrNotCanonical)
-	}
-	var d eventSlotReclaimedData
-	n, err := d.get(l.Data)
-	if err != nil {
-		return x, fmt.Errorf("event SlotReclaimed: %w", err)
-	}
-	if err := codec.Whole(l.Data, n); err != nil {
-		return x, err
-	}
-	x.Agent = common.BytesToAddress(l.Topics[1][:])
-	x.Capability = l.Topics[2]
-	x.Slot = d.Slot
-	return x, nil
-}
-
 // StakeAddedTopic is topic 0 of StakeAdded(address,uint256,uint256).
 var StakeAddedTopic = common.HexToHash("0x270d6dd254edd1d985c81cf7861b8f28fb06b6d719df04d90464034d43412440")
 
@@ -1508,6 +1573,36 @@ func (x *BadAttestation) Error() string {
 	return fmt.Sprintf("BadAttestation(recovered %v, callee %v)", x.Recovered, x.Callee)
 }
 
+// BadConstituentErrorSelector selects the error BadConstituent(uint32,string).
+var BadConstituentErrorSelector = [4]byte{0xfe, 0xcd, 0x6f, 0xb5}
+
+// Encode returns selector and arguments.
+func (x *BadConstituent) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BadConstituentErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BadConstituent) Error() string {
+	return fmt.Sprintf("BadConstituent(index %v, rule %v)", x.Index, x.Rule)
+}
+
+// BadOpeningErrorSelector selects the error BadOpening(bytes32,bytes32).
+var BadOpeningErrorSelector = [4]byte{0x6a, 0x4a, 0xf3, 0x2d}
+
+// Encode returns selector and arguments.
+func (x *BadOpening) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BadOpeningErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BadOpening) Error() string {
+	return fmt.Sprintf("BadOpening(id %v, commitment %v)", x.Id, x.Commitment)
+}
+
 // CalleeInactiveErrorSelector selects the error CalleeInactive(address).
 var CalleeInactiveErrorSelector = [4]byte{0x00, 0xcc, 0xcd, 0xbf}
 
@@ -1520,21 +1615,6 @@ func (x *CalleeInactive) Encode() []byte {
 }
 
 func (x *CalleeInactive) Error() string { return fmt.Sprintf("CalleeInactive(callee %v)", x.Callee) }
-
-// CalleeIneligibleErrorSelector selects the error CalleeIneligible(address,uint256,uint256).
-var CalleeIneligibleErrorSelector = [4]byte{0xb0, 0xdd, 0x75, 0xbe}
-
-// Encode returns selector and arguments.
-func (x *CalleeIneligible) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, CalleeIneligibleErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *CalleeIneligible) Error() string {
-	return fmt.Sprintf("CalleeIneligible(callee %v, reliability %v, minimum %v)", x.Callee, x.Reliability.Dec(), x.Minimum.Dec())
-}
 
 // CalleeUnknownErrorSelector selects the error CalleeUnknown(address).
 var CalleeUnknownErrorSelector = [4]byte{0xd5, 0xdb, 0x6f, 0xca}
@@ -1564,35 +1644,93 @@ func (x *CapabilityUnknown) Error() string {
 	return fmt.Sprintf("CapabilityUnknown(callee %v, capability %v)", x.Callee, x.Capability)
 }
 
-// CommitRequiredErrorSelector selects the error CommitRequired(address,bytes32).
-var CommitRequiredErrorSelector = [4]byte{0x82, 0xd8, 0xe4, 0xd5}
+// CompositionExpiredErrorSelector selects the error CompositionExpired(bytes32,uint64).
+var CompositionExpiredErrorSelector = [4]byte{0xdb, 0xf8, 0x1e, 0x19}
 
 // Encode returns selector and arguments.
-func (x *CommitRequired) Encode() []byte {
+func (x *CompositionExpired) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, CommitRequiredErrorSelector[:])
+	copy(b, CompositionExpiredErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *CommitRequired) Error() string {
-	return fmt.Sprintf("CommitRequired(callee %v, capability %v)", x.Callee, x.Capability)
+func (x *CompositionExpired) Error() string {
+	return fmt.Sprintf("CompositionExpired(id %v, deadline %v)", x.Id, x.Deadline)
 }
 
-// CommitmentUnknownErrorSelector selects the error CommitmentUnknown(bytes32).
-var CommitmentUnknownErrorSelector = [4]byte{0x71, 0xbe, 0x1c, 0xfc}
+// CompositionFinalErrorSelector selects the error CompositionFinal(bytes32,uint8).
+var CompositionFinalErrorSelector = [4]byte{0x10, 0xe4, 0x08, 0xd0}
 
 // Encode returns selector and arguments.
-func (x *CommitmentUnknown) Encode() []byte {
+func (x *CompositionFinal) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, CommitmentUnknownErrorSelector[:])
+	copy(b, CompositionFinalErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *CommitmentUnknown) Error() string {
-	return fmt.Sprintf("CommitmentUnknown(commitment %v)", x.Commitment)
+func (x *CompositionFinal) Error() string {
+	return fmt.Sprintf("CompositionFinal(id %v, status %v)", x.Id, x.Status)
 }
+
+// CompositionNotCommittedErrorSelector selects the error CompositionNotCommitted(bytes32,uint8).
+var CompositionNotCommittedErrorSelector = [4]byte{0x75, 0xb9, 0xb1, 0x23}
+
+// Encode returns selector and arguments.
+func (x *CompositionNotCommitted) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionNotCommittedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionNotCommitted) Error() string {
+	return fmt.Sprintf("CompositionNotCommitted(id %v, status %v)", x.Id, x.Status)
+}
+
+// CompositionTooShortErrorSelector selects the error CompositionTooShort(uint32,uint32).
+var CompositionTooShortErrorSelector = [4]byte{0x6a, 0x13, 0x33, 0xc1}
+
+// Encode returns selector and arguments.
+func (x *CompositionTooShort) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionTooShortErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionTooShort) Error() string {
+	return fmt.Sprintf("CompositionTooShort(ttlSeconds %v, neededSeconds %v)", x.TtlSeconds, x.NeededSeconds)
+}
+
+// CompositionTotalMismatchErrorSelector selects the error CompositionTotalMismatch(uint256,uint256).
+var CompositionTotalMismatchErrorSelector = [4]byte{0x5d, 0x78, 0xa8, 0xd0}
+
+// Encode returns selector and arguments.
+func (x *CompositionTotalMismatch) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionTotalMismatchErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionTotalMismatch) Error() string {
+	return fmt.Sprintf("CompositionTotalMismatch(totalWei %v, valueWei %v)", x.TotalWei.Dec(), x.ValueWei.Dec())
+}
+
+// CompositionUnknownErrorSelector selects the error CompositionUnknown(bytes32).
+var CompositionUnknownErrorSelector = [4]byte{0x9b, 0xaf, 0x83, 0xae}
+
+// Encode returns selector and arguments.
+func (x *CompositionUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CompositionUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CompositionUnknown) Error() string { return fmt.Sprintf("CompositionUnknown(id %v)", x.Id) }
 
 // ContractCreationUnsupportedErrorSelector selects the error ContractCreationUnsupported().
 var ContractCreationUnsupportedErrorSelector = [4]byte{0xaa, 0x81, 0x22, 0x81}
@@ -1637,34 +1775,19 @@ func (x *DACommitmentMismatch) Error() string {
 	return fmt.Sprintf("DACommitmentMismatch(expected %v, contentHash %v)", x.Expected, x.ContentHash)
 }
 
-// DepositBelowMinimumErrorSelector selects the error DepositBelowMinimum(uint256,uint256).
-var DepositBelowMinimumErrorSelector = [4]byte{0xed, 0x28, 0xd0, 0x89}
+// DuplicateCompositionErrorSelector selects the error DuplicateComposition(bytes32).
+var DuplicateCompositionErrorSelector = [4]byte{0xea, 0xd2, 0x44, 0x0c}
 
 // Encode returns selector and arguments.
-func (x *DepositBelowMinimum) Encode() []byte {
+func (x *DuplicateComposition) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, DepositBelowMinimumErrorSelector[:])
+	copy(b, DuplicateCompositionErrorSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-func (x *DepositBelowMinimum) Error() string {
-	return fmt.Sprintf("DepositBelowMinimum(depositWei %v, minimumWei %v)", x.DepositWei.Dec(), x.MinimumWei.Dec())
-}
-
-// DuplicateCommitmentErrorSelector selects the error DuplicateCommitment(bytes32).
-var DuplicateCommitmentErrorSelector = [4]byte{0x37, 0xf0, 0x9b, 0x26}
-
-// Encode returns selector and arguments.
-func (x *DuplicateCommitment) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, DuplicateCommitmentErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *DuplicateCommitment) Error() string {
-	return fmt.Sprintf("DuplicateCommitment(commitment %v)", x.Commitment)
+func (x *DuplicateComposition) Error() string {
+	return fmt.Sprintf("DuplicateComposition(id %v)", x.Id)
 }
 
 // DuplicateInteractionErrorSelector selects the error DuplicateInteraction(bytes32).
@@ -1779,21 +1902,6 @@ func (x *NoCodeAtTarget) Encode() []byte {
 
 func (x *NoCodeAtTarget) Error() string { return fmt.Sprintf("NoCodeAtTarget(target %v)", x.Target) }
 
-// NoProviderMatchesErrorSelector selects the error NoProviderMatches(bytes32,uint32).
-var NoProviderMatchesErrorSelector = [4]byte{0x04, 0xe8, 0xef, 0x77}
-
-// Encode returns selector and arguments.
-func (x *NoProviderMatches) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, NoProviderMatchesErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *NoProviderMatches) Error() string {
-	return fmt.Sprintf("NoProviderMatches(capability %v, scanned %v)", x.Capability, x.Scanned)
-}
-
 // NotCalleeErrorSelector selects the error NotCallee(address,address).
 var NotCalleeErrorSelector = [4]byte{0x8f, 0xd9, 0xda, 0xc8}
 
@@ -1809,6 +1917,34 @@ func (x *NotCallee) Error() string {
 	return fmt.Sprintf("NotCallee(sender %v, callee %v)", x.Sender, x.Callee)
 }
 
+// NotCallerErrorSelector selects the error NotCaller(address,address).
+var NotCallerErrorSelector = [4]byte{0xd4, 0x05, 0xab, 0x66}
+
+// Encode returns selector and arguments.
+func (x *NotCaller) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotCallerErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotCaller) Error() string {
+	return fmt.Sprintf("NotCaller(sender %v, caller %v)", x.Sender, x.Caller)
+}
+
+// NotCancellableErrorSelector selects the error NotCancellable(bytes32).
+var NotCancellableErrorSelector = [4]byte{0x07, 0xe0, 0x87, 0x44}
+
+// Encode returns selector and arguments.
+func (x *NotCancellable) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotCancellableErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotCancellable) Error() string { return fmt.Sprintf("NotCancellable(id %v)", x.Id) }
+
 // NotRegisteredErrorSelector selects the error NotRegistered(address).
 var NotRegisteredErrorSelector = [4]byte{0xbf, 0xc6, 0xc3, 0x37}
 
@@ -1821,6 +1957,21 @@ func (x *NotRegistered) Encode() []byte {
 }
 
 func (x *NotRegistered) Error() string { return fmt.Sprintf("NotRegistered(agent %v)", x.Agent) }
+
+// NothingToOpenErrorSelector selects the error NothingToOpen(bytes32,uint8).
+var NothingToOpenErrorSelector = [4]byte{0x13, 0xa1, 0x80, 0x69}
+
+// Encode returns selector and arguments.
+func (x *NothingToOpen) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NothingToOpenErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NothingToOpen) Error() string {
+	return fmt.Sprintf("NothingToOpen(id %v, status %v)", x.Id, x.Status)
+}
 
 // NothingToWithdrawErrorSelector selects the error NothingToWithdraw(address).
 var NothingToWithdrawErrorSelector = [4]byte{0xdc, 0x69, 0xdc, 0x16}
@@ -1882,19 +2033,6 @@ func (x *PriceAboveMaximum) Error() string {
 	return fmt.Sprintf("PriceAboveMaximum(priceWei %v, maxPriceWei %v)", x.PriceWei.Dec(), x.MaxPriceWei.Dec())
 }
 
-// RateLimitedErrorSelector selects the error RateLimited(uint64).
-var RateLimitedErrorSelector = [4]byte{0xfd, 0x4b, 0xa1, 0x09}
-
-// Encode returns selector and arguments.
-func (x *RateLimited) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, RateLimitedErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *RateLimited) Error() string { return fmt.Sprintf("RateLimited(retryAt %v)", x.RetryAt) }
-
 // ResultHashInvalidErrorSelector selects the error ResultHashInvalid(bytes32,uint8).
 var ResultHashInvalidErrorSelector = [4]byte{0x86, 0x3f, 0x0d, 0xc0}
 
@@ -1910,34 +2048,6 @@ func (x *ResultHashInvalid) Error() string {
 	return fmt.Sprintf("ResultHashInvalid(resultHash %v, status %v)", x.ResultHash, x.Status)
 }
 
-// RevealTooEarlyErrorSelector selects the error RevealTooEarly(uint64).
-var RevealTooEarlyErrorSelector = [4]byte{0x1e, 0x9b, 0x89, 0x9f}
-
-// Encode returns selector and arguments.
-func (x *RevealTooEarly) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, RevealTooEarlyErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *RevealTooEarly) Error() string {
-	return fmt.Sprintf("RevealTooEarly(revealableFrom %v)", x.RevealableFrom)
-}
-
-// RevealTooLateErrorSelector selects the error RevealTooLate(uint64).
-var RevealTooLateErrorSelector = [4]byte{0x85, 0x97, 0x72, 0x97}
-
-// Encode returns selector and arguments.
-func (x *RevealTooLate) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, RevealTooLateErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *RevealTooLate) Error() string { return fmt.Sprintf("RevealTooLate(deadline %v)", x.Deadline) }
-
 // SelfInvocationErrorSelector selects the error SelfInvocation(address).
 var SelfInvocationErrorSelector = [4]byte{0xfa, 0x43, 0xa1, 0x69}
 
@@ -1950,36 +2060,6 @@ func (x *SelfInvocation) Encode() []byte {
 }
 
 func (x *SelfInvocation) Error() string { return fmt.Sprintf("SelfInvocation(agent %v)", x.Agent) }
-
-// SlotInUseErrorSelector selects the error SlotInUse(address,bytes32).
-var SlotInUseErrorSelector = [4]byte{0x67, 0xee, 0xd7, 0xb7}
-
-// Encode returns selector and arguments.
-func (x *SlotInUse) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, SlotInUseErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *SlotInUse) Error() string {
-	return fmt.Sprintf("SlotInUse(agent %v, capability %v)", x.Agent, x.Capability)
-}
-
-// SlotUnknownErrorSelector selects the error SlotUnknown(bytes32,uint32).
-var SlotUnknownErrorSelector = [4]byte{0x84, 0xea, 0x1b, 0x76}
-
-// Encode returns selector and arguments.
-func (x *SlotUnknown) Encode() []byte {
-	b := make([]byte, 4+x.size())
-	copy(b, SlotUnknownErrorSelector[:])
-	x.put(b[4:])
-	return b
-}
-
-func (x *SlotUnknown) Error() string {
-	return fmt.Sprintf("SlotUnknown(capability %v, slot %v)", x.Capability, x.Slot)
-}
 
 // StakeBelowMinimumErrorSelector selects the error StakeBelowMinimum(uint256,uint256).
 var StakeBelowMinimumErrorSelector = [4]byte{0x78, 0xe0, 0x30, 0xdb}
@@ -2085,13 +2165,18 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case CalleeInactiveErrorSelector:
-		var x CalleeInactive
+	case BadConstituentErrorSelector:
+		var x BadConstituent
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case CalleeIneligibleErrorSelector:
-		var x CalleeIneligible
+	case BadOpeningErrorSelector:
+		var x BadOpening
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CalleeInactiveErrorSelector:
+		var x CalleeInactive
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2105,13 +2190,33 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case CommitRequiredErrorSelector:
-		var x CommitRequired
+	case CompositionExpiredErrorSelector:
+		var x CompositionExpired
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case CommitmentUnknownErrorSelector:
-		var x CommitmentUnknown
+	case CompositionFinalErrorSelector:
+		var x CompositionFinal
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionNotCommittedErrorSelector:
+		var x CompositionNotCommitted
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionTooShortErrorSelector:
+		var x CompositionTooShort
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionTotalMismatchErrorSelector:
+		var x CompositionTotalMismatch
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CompositionUnknownErrorSelector:
+		var x CompositionUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2130,13 +2235,8 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case DepositBelowMinimumErrorSelector:
-		var x DepositBelowMinimum
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case DuplicateCommitmentErrorSelector:
-		var x DuplicateCommitment
+	case DuplicateCompositionErrorSelector:
+		var x DuplicateComposition
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2180,18 +2280,28 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case NoProviderMatchesErrorSelector:
-		var x NoProviderMatches
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
 	case NotCalleeErrorSelector:
 		var x NotCallee
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case NotCallerErrorSelector:
+		var x NotCaller
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotCancellableErrorSelector:
+		var x NotCancellable
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case NotRegisteredErrorSelector:
 		var x NotRegistered
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NothingToOpenErrorSelector:
+		var x NothingToOpen
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2215,38 +2325,13 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case RateLimitedErrorSelector:
-		var x RateLimited
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
 	case ResultHashInvalidErrorSelector:
 		var x ResultHashInvalid
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
-	case RevealTooEarlyErrorSelector:
-		var x RevealTooEarly
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case RevealTooLateErrorSelector:
-		var x RevealTooLate
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
 	case SelfInvocationErrorSelector:
 		var x SelfInvocation
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case SlotInUseErrorSelector:
-		var x SlotInUse
-		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
-			return &x
-		}
-	case SlotUnknownErrorSelector:
-		var x SlotUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2284,26 +2369,175 @@ func DecodeRevert(data []byte) Revert {
 	return nil
 }
 
-// CommitCall has the ABI layout of the Solidity type or argument list of that name.
-type CommitCall struct {
-	Commitment common.Hash
+// CancelCall has the ABI layout of the Solidity type or argument list of that name.
+type CancelCall struct {
+	Id common.Hash
 }
 
-func (x *CommitCall) size() int {
+func (x *CancelCall) size() int {
 	n := 32
 	return n
 }
 
-func (x *CommitCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Commitment
+func (x *CancelCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
-func (x *CommitCall) get(b []byte) (used int, err error) {
+func (x *CancelCall) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ComposeCall has the ABI layout of the Solidity type or argument list of that name.
+type ComposeCall struct {
+	Salt         common.Hash
+	Atomic       bool
+	TtlSeconds   uint32
+	Constituents []ConstituentSpec
+}
+
+func (x *ComposeCall) size() int {
+	n := 128
+	n += 32 + 416*len(x.Constituents)
+	return n
+}
+
+func (x *ComposeCall) put(b []byte) {
+	tail := 128
+	*(*[32]byte)(b[0:]) = x.Salt
+	codec.PutBool(b[32:], x.Atomic)
+	codec.PutUint64(b[64:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Constituents)))
+	tail += 32
+	for i := range x.Constituents {
+		x.Constituents[i].put(b[tail:])
+		tail += 416
+	}
+	_ = tail
+}
+
+func (x *ComposeCall) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Salt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Atomic, err = codec.GetBool(b, 32); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 64, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 416)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Constituents = make([]ConstituentSpec, count)
+		}
+		for i := range x.Constituents {
+			if _, err = x.Constituents[i].get(b[tail : tail+416]); err != nil {
+				return 0, err
+			}
+			tail += 416
+		}
+	}
+	return tail, nil
+}
+
+// ComposeReturn has the ABI layout of the Solidity type or argument list of that name.
+type ComposeReturn struct {
+	Id common.Hash
+}
+
+func (x *ComposeReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *ComposeReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *ComposeReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CompositionIdCall has the ABI layout of the Solidity type or argument list of that name.
+type CompositionIdCall struct {
+	Initiator common.Address
+	Salt      common.Hash
+}
+
+func (x *CompositionIdCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionIdCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Initiator)
+	*(*[32]byte)(b[32:]) = x.Salt
+}
+
+func (x *CompositionIdCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Initiator, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Salt, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CompositionIdReturn has the ABI layout of the Solidity type or argument list of that name.
+type CompositionIdReturn struct {
+	Ret0 common.Hash
+}
+
+func (x *CompositionIdReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *CompositionIdReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Ret0
+}
+
+func (x *CompositionIdReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Ret0, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2325,193 +2559,6 @@ func (x *DeregisterCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	return tail, nil
-}
-
-// DiscoverCall has the ABI layout of the Solidity type or argument list of that name.
-type DiscoverCall struct {
-	Query DiscoverQuery
-}
-
-func (x *DiscoverCall) size() int {
-	n := 288
-	return n
-}
-
-func (x *DiscoverCall) put(b []byte) {
-	x.Query.put(b[0:])
-}
-
-func (x *DiscoverCall) get(b []byte) (used int, err error) {
-	tail := 288
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if _, err = x.Query.get(b[0 : 0+288]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DiscoverReturn has the ABI layout of the Solidity type or argument list of that name.
-type DiscoverReturn struct {
-	Providers []Provider
-	Next      uint32
-}
-
-func (x *DiscoverReturn) size() int {
-	n := 64
-	n += 32
-	for i := range x.Providers {
-		n += 32 + x.Providers[i].size()
-	}
-	return n
-}
-
-func (x *DiscoverReturn) put(b []byte) {
-	tail := 64
-	codec.PutUint64(b[0:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Providers)))
-	tail += 32
-	{
-		base, next := tail, 32*len(x.Providers)
-		for i := range x.Providers {
-			codec.PutUint64(b[base+32*i:], uint64(next))
-			x.Providers[i].put(b[base+next:])
-			next += x.Providers[i].size()
-		}
-		tail = base + next
-	}
-	codec.PutUint64(b[32:], uint64(x.Next))
-	_ = tail
-}
-
-func (x *DiscoverReturn) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if err = codec.GetOffset(b, 0, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 64)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Providers = make([]Provider, count)
-		}
-		base, next := tail, 32*count
-		for i := range x.Providers {
-			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
-				return 0, err
-			}
-			n, err := x.Providers[i].get(b[base+next:])
-			if err != nil {
-				return 0, err
-			}
-			next += n
-		}
-		tail = base + next
-	}
-	{
-		v, err := codec.GetUint(b, 32, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Next = uint32(v)
-	}
-	return tail, nil
-}
-
-// DiscoverInvokeCall has the ABI layout of the Solidity type or argument list of that name.
-type DiscoverInvokeCall struct {
-	Salt          common.Hash
-	Capability    common.Hash
-	ParamsHash    common.Hash
-	TtlSeconds    uint32
-	Filter        ProviderFilter
-	SessionId     common.Hash
-	CompositionId common.Hash
-	Da            DAPointer
-}
-
-func (x *DiscoverInvokeCall) size() int {
-	n := 480
-	return n
-}
-
-func (x *DiscoverInvokeCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Salt
-	*(*[32]byte)(b[32:]) = x.Capability
-	*(*[32]byte)(b[64:]) = x.ParamsHash
-	codec.PutUint64(b[96:], uint64(x.TtlSeconds))
-	x.Filter.put(b[128:])
-	*(*[32]byte)(b[288:]) = x.SessionId
-	*(*[32]byte)(b[320:]) = x.CompositionId
-	x.Da.put(b[352:])
-}
-
-func (x *DiscoverInvokeCall) get(b []byte) (used int, err error) {
-	tail := 480
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Salt, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Capability, err = codec.GetHash(b, 32); err != nil {
-		return 0, err
-	}
-	if x.ParamsHash, err = codec.GetHash(b, 64); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 96, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.TtlSeconds = uint32(v)
-	}
-	if _, err = x.Filter.get(b[128 : 128+160]); err != nil {
-		return 0, err
-	}
-	if x.SessionId, err = codec.GetHash(b, 288); err != nil {
-		return 0, err
-	}
-	if x.CompositionId, err = codec.GetHash(b, 320); err != nil {
-		return 0, err
-	}
-	if _, err = x.Da.get(b[352 : 352+128]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DiscoverInvokeReturn has the ABI layout of the Solidity type or argument list of that name.
-type DiscoverInvokeReturn struct {
-	Id common.Hash
-}
-
-func (x *DiscoverInvokeReturn) size() int {
-	n := 32
-	return n
-}
-
-func (x *DiscoverInvokeReturn) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *DiscoverInvokeReturn) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
 	}
 	return tail, nil
 }
@@ -2645,57 +2692,64 @@ func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// GetCommitmentCall has the ABI layout of the Solidity type or argument list of that name.
-type GetCommitmentCall struct {
-	Caller     common.Address
-	Commitment common.Hash
+// GetCompositionCall has the ABI layout of the Solidity type or argument list of that name.
+type GetCompositionCall struct {
+	Id common.Hash
 }
 
-func (x *GetCommitmentCall) size() int {
-	n := 64
+func (x *GetCompositionCall) size() int {
+	n := 32
 	return n
 }
 
-func (x *GetCommitmentCall) put(b []byte) {
-	codec.PutAddress(b[0:], x.Caller)
-	*(*[32]byte)(b[32:]) = x.Commitment
+func (x *GetCompositionCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
-func (x *GetCommitmentCall) get(b []byte) (used int, err error) {
-	tail := 64
+func (x *GetCompositionCall) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Caller, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
 }
 
-// GetCommitmentReturn has the ABI layout of the Solidity type or argument list of that name.
-type GetCommitmentReturn struct {
-	Ret0 CommitmentView
+// GetCompositionReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetCompositionReturn struct {
+	Ret0 CompositionView
 }
 
-func (x *GetCommitmentReturn) size() int {
-	n := 96
+func (x *GetCompositionReturn) size() int {
+	n := 32
+	n += x.Ret0.size()
 	return n
 }
 
-func (x *GetCommitmentReturn) put(b []byte) {
-	x.Ret0.put(b[0:])
+func (x *GetCompositionReturn) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	x.Ret0.put(b[tail:])
+	tail += x.Ret0.size()
+	_ = tail
 }
 
-func (x *GetCommitmentReturn) get(b []byte) (used int, err error) {
-	tail := 96
+func (x *GetCompositionReturn) get(b []byte) (used int, err error) {
+	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Ret0.get(b[0 : 0+96]); err != nil {
+	if err = codec.GetOffset(b, 0, tail); err != nil {
 		return 0, err
+	}
+	{
+		n, err := x.Ret0.get(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		tail += n
 	}
 	return tail, nil
 }
@@ -2781,7 +2835,7 @@ type GetReputationReturn struct {
 }
 
 func (x *GetReputationReturn) size() int {
-	n := 576
+	n := 480
 	return n
 }
 
@@ -2790,11 +2844,11 @@ func (x *GetReputationReturn) put(b []byte) {
 }
 
 func (x *GetReputationReturn) get(b []byte) (used int, err error) {
-	tail := 576
+	tail := 480
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Ret0.get(b[0 : 0+576]); err != nil {
+	if _, err = x.Ret0.get(b[0 : 0+480]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2969,36 +3023,46 @@ func (x *InvokeReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// ReclaimSlotCall has the ABI layout of the Solidity type or argument list of that name.
-type ReclaimSlotCall struct {
-	Capability common.Hash
-	Slot       uint32
+// OpenResultCall has the ABI layout of the Solidity type or argument list of that name.
+type OpenResultCall struct {
+	Id         common.Hash
+	ResultHash common.Hash
+	Branch     uint32
+	Salt       common.Hash
 }
 
-func (x *ReclaimSlotCall) size() int {
-	n := 64
+func (x *OpenResultCall) size() int {
+	n := 128
 	return n
 }
 
-func (x *ReclaimSlotCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Capability
-	codec.PutUint64(b[32:], uint64(x.Slot))
+func (x *OpenResultCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ResultHash
+	codec.PutUint64(b[64:], uint64(x.Branch))
+	*(*[32]byte)(b[96:]) = x.Salt
 }
 
-func (x *ReclaimSlotCall) get(b []byte) (used int, err error) {
-	tail := 64
+func (x *OpenResultCall) get(b []byte) (used int, err error) {
+	tail := 128
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ResultHash, err = codec.GetHash(b, 32); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 32, 32)
+		v, err := codec.GetUint(b, 64, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Slot = uint32(v)
+		x.Branch = uint32(v)
+	}
+	if x.Salt, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -3235,105 +3299,6 @@ func (x *RespondCall) get(b []byte) (used int, err error) {
 		}
 		x.Attestation = v
 		tail += n
-	}
-	return tail, nil
-}
-
-// RevealCall has the ABI layout of the Solidity type or argument list of that name.
-type RevealCall struct {
-	CommitSalt    common.Hash
-	Salt          common.Hash
-	Callee        common.Address
-	Capability    common.Hash
-	ParamsHash    common.Hash
-	TtlSeconds    uint32
-	MaxPriceWei   uint256.Int
-	SessionId     common.Hash
-	CompositionId common.Hash
-	Da            DAPointer
-}
-
-func (x *RevealCall) size() int {
-	n := 416
-	return n
-}
-
-func (x *RevealCall) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.CommitSalt
-	*(*[32]byte)(b[32:]) = x.Salt
-	codec.PutAddress(b[64:], x.Callee)
-	*(*[32]byte)(b[96:]) = x.Capability
-	*(*[32]byte)(b[128:]) = x.ParamsHash
-	codec.PutUint64(b[160:], uint64(x.TtlSeconds))
-	codec.PutUint256(b[192:], &x.MaxPriceWei)
-	*(*[32]byte)(b[224:]) = x.SessionId
-	*(*[32]byte)(b[256:]) = x.CompositionId
-	x.Da.put(b[288:])
-}
-
-func (x *RevealCall) get(b []byte) (used int, err error) {
-	tail := 416
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.CommitSalt, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Salt, err = codec.GetHash(b, 32); err != nil {
-		return 0, err
-	}
-	if x.Callee, err = codec.GetAddress(b, 64); err != nil {
-		return 0, err
-	}
-	if x.Capability, err = codec.GetHash(b, 96); err != nil {
-		return 0, err
-	}
-	if x.ParamsHash, err = codec.GetHash(b, 128); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 160, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.TtlSeconds = uint32(v)
-	}
-	if x.MaxPriceWei, err = codec.GetUint256(b, 192, 256); err != nil {
-		return 0, err
-	}
-	if x.SessionId, err = codec.GetHash(b, 224); err != nil {
-		return 0, err
-	}
-	if x.CompositionId, err = codec.GetHash(b, 256); err != nil {
-		return 0, err
-	}
-	if _, err = x.Da.get(b[288 : 288+128]); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// RevealReturn has the ABI layout of the Solidity type or argument list of that name.
-type RevealReturn struct {
-	Id common.Hash
-}
-
-func (x *RevealReturn) size() int {
-	n := 32
-	return n
-}
-
-func (x *RevealReturn) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Id
-}
-
-func (x *RevealReturn) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Id, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
 	}
 	return tail, nil
 }
@@ -3708,32 +3673,30 @@ func (x *eventCapabilityRemovedData) get(b []byte) (used int, err error) {
 
 // eventCapabilityUpdatedData has the ABI layout of the Solidity type or argument list of that name.
 type eventCapabilityUpdatedData struct {
-	PriceWei       uint256.Int
-	LatencyMsP99   uint32
-	Class          uint8
-	CommitRequired bool
-	Name           string
+	PriceWei     uint256.Int
+	LatencyMsP99 uint32
+	Class        uint8
+	Name         string
 }
 
 func (x *eventCapabilityUpdatedData) size() int {
-	n := 160
+	n := 128
 	n += 32 + codec.Padded(len(x.Name))
 	return n
 }
 
 func (x *eventCapabilityUpdatedData) put(b []byte) {
-	tail := 160
+	tail := 128
 	codec.PutUint256(b[0:], &x.PriceWei)
 	codec.PutUint64(b[32:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[64:], uint64(x.Class))
-	codec.PutBool(b[96:], x.CommitRequired)
-	codec.PutUint64(b[128:], uint64(tail))
+	codec.PutUint64(b[96:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	_ = tail
 }
 
 func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
-	tail := 160
+	tail := 128
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -3754,10 +3717,7 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Class = uint8(v)
 	}
-	if x.CommitRequired, err = codec.GetBool(b, 96); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 128, tail); err != nil {
+	if err = codec.GetOffset(b, 96, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -3771,61 +3731,183 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventCommitmentForfeitedData has the ABI layout of the Solidity type or argument list of that name.
-type eventCommitmentForfeitedData struct {
-	DepositWei uint256.Int
+// eventComposedData has the ABI layout of the Solidity type or argument list of that name.
+type eventComposedData struct {
+	Atomic   bool
+	Count    uint8
+	TotalWei uint256.Int
+	Deadline uint64
 }
 
-func (x *eventCommitmentForfeitedData) size() int {
-	n := 32
+func (x *eventComposedData) size() int {
+	n := 128
 	return n
 }
 
-func (x *eventCommitmentForfeitedData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.DepositWei)
+func (x *eventComposedData) put(b []byte) {
+	codec.PutBool(b[0:], x.Atomic)
+	codec.PutUint64(b[32:], uint64(x.Count))
+	codec.PutUint256(b[64:], &x.TotalWei)
+	codec.PutUint64(b[96:], uint64(x.Deadline))
 }
 
-func (x *eventCommitmentForfeitedData) get(b []byte) (used int, err error) {
-	tail := 32
+func (x *eventComposedData) get(b []byte) (used int, err error) {
+	tail := 128
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+	if x.Atomic, err = codec.GetBool(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Count = uint8(v)
+	}
+	if x.TotalWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
 }
 
-// eventCommittedData has the ABI layout of the Solidity type or argument list of that name.
-type eventCommittedData struct {
-	DepositWei     uint256.Int
-	RevealableFrom uint64
-	Deadline       uint64
+// eventCompositionCancelledData has the ABI layout of the Solidity type or argument list of that name.
+type eventCompositionCancelledData struct {
 }
 
-func (x *eventCommittedData) size() int {
-	n := 96
+func (x *eventCompositionCancelledData) size() int {
+	n := 0
 	return n
 }
 
-func (x *eventCommittedData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.DepositWei)
-	codec.PutUint64(b[32:], uint64(x.RevealableFrom))
-	codec.PutUint64(b[64:], uint64(x.Deadline))
+func (x *eventCompositionCancelledData) put(b []byte) {
 }
 
-func (x *eventCommittedData) get(b []byte) (used int, err error) {
-	tail := 96
+func (x *eventCompositionCancelledData) get(b []byte) (used int, err error) {
+	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+	return tail, nil
+}
+
+// eventCompositionEndedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCompositionEndedData struct {
+	Status  uint8
+	Culprit common.Address
+}
+
+func (x *eventCompositionEndedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventCompositionEndedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.Culprit)
+}
+
+func (x *eventCompositionEndedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Culprit, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	if x.RevealableFrom, err = codec.GetUint(b, 32, 64); err != nil {
+	return tail, nil
+}
+
+// eventCompositionRefundedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCompositionRefundedData struct {
+	RefundedWei uint256.Int
+}
+
+func (x *eventCompositionRefundedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventCompositionRefundedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.RefundedWei)
+}
+
+func (x *eventCompositionRefundedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RefundedWei, err = codec.GetUint256(b, 0, 256); err != nil {
 		return 0, err
 	}
-	if x.Deadline, err = codec.GetUint(b, 64, 64); err != nil {
+	return tail, nil
+}
+
+// eventConstituentAnsweredData has the ABI layout of the Solidity type or argument list of that name.
+type eventConstituentAnsweredData struct {
+	CompositionId common.Hash
+	Status        uint8
+}
+
+func (x *eventConstituentAnsweredData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventConstituentAnsweredData) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.CompositionId
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *eventConstituentAnsweredData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.CompositionId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// eventConstituentOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventConstituentOpenedData struct {
+	CompositionId common.Hash
+}
+
+func (x *eventConstituentOpenedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventConstituentOpenedData) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.CompositionId
+}
+
+func (x *eventConstituentOpenedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.CompositionId, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3851,6 +3933,31 @@ func (x *eventHeartbeatData) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Timestamp, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventInvokeCancelledData has the ABI layout of the Solidity type or argument list of that name.
+type eventInvokeCancelledData struct {
+	Deadline uint64
+}
+
+func (x *eventInvokeCancelledData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventInvokeCancelledData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Deadline))
+}
+
+func (x *eventInvokeCancelledData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4079,85 +4186,6 @@ func (x *eventRespondedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventRevealRefundedData has the ABI layout of the Solidity type or argument list of that name.
-type eventRevealRefundedData struct {
-	RefundedWei uint256.Int
-}
-
-func (x *eventRevealRefundedData) size() int {
-	n := 32
-	return n
-}
-
-func (x *eventRevealRefundedData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.RefundedWei)
-}
-
-func (x *eventRevealRefundedData) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.RefundedWei, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventRevealedData has the ABI layout of the Solidity type or argument list of that name.
-type eventRevealedData struct {
-	DepositWei uint256.Int
-}
-
-func (x *eventRevealedData) size() int {
-	n := 32
-	return n
-}
-
-func (x *eventRevealedData) put(b []byte) {
-	codec.PutUint256(b[0:], &x.DepositWei)
-}
-
-func (x *eventRevealedData) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// eventSlotReclaimedData has the ABI layout of the Solidity type or argument list of that name.
-type eventSlotReclaimedData struct {
-	Slot uint32
-}
-
-func (x *eventSlotReclaimedData) size() int {
-	n := 32
-	return n
-}
-
-func (x *eventSlotReclaimedData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Slot))
-}
-
-func (x *eventSlotReclaimedData) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Slot = uint32(v)
-	}
-	return tail, nil
-}
-
 // eventStakeAddedData has the ABI layout of the Solidity type or argument list of that name.
 type eventStakeAddedData struct {
 	AmountWei uint256.Int
@@ -4293,6 +4321,82 @@ func (x *BadAttestation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// BadConstituent has the ABI layout of the Solidity type or argument list of that name.
+type BadConstituent struct {
+	Index uint32
+	Rule  string
+}
+
+func (x *BadConstituent) size() int {
+	n := 64
+	n += 32 + codec.Padded(len(x.Rule))
+	return n
+}
+
+func (x *BadConstituent) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(x.Index))
+	codec.PutUint64(b[32:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Rule)
+	_ = tail
+}
+
+func (x *BadConstituent) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Index = uint32(v)
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Rule = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
+// BadOpening has the ABI layout of the Solidity type or argument list of that name.
+type BadOpening struct {
+	Id         common.Hash
+	Commitment common.Hash
+}
+
+func (x *BadOpening) size() int {
+	n := 64
+	return n
+}
+
+func (x *BadOpening) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.Commitment
+}
+
+func (x *BadOpening) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // CalleeInactive has the ABI layout of the Solidity type or argument list of that name.
 type CalleeInactive struct {
 	Callee common.Address
@@ -4313,41 +4417,6 @@ func (x *CalleeInactive) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// CalleeIneligible has the ABI layout of the Solidity type or argument list of that name.
-type CalleeIneligible struct {
-	Callee      common.Address
-	Reliability uint256.Int
-	Minimum     uint256.Int
-}
-
-func (x *CalleeIneligible) size() int {
-	n := 96
-	return n
-}
-
-func (x *CalleeIneligible) put(b []byte) {
-	codec.PutAddress(b[0:], x.Callee)
-	codec.PutUint256(b[32:], &x.Reliability)
-	codec.PutUint256(b[64:], &x.Minimum)
-}
-
-func (x *CalleeIneligible) get(b []byte) (used int, err error) {
-	tail := 96
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Reliability, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	if x.Minimum, err = codec.GetUint256(b, 64, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4408,56 +4477,192 @@ func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// CommitRequired has the ABI layout of the Solidity type or argument list of that name.
-type CommitRequired struct {
-	Callee     common.Address
-	Capability common.Hash
+// CompositionExpired has the ABI layout of the Solidity type or argument list of that name.
+type CompositionExpired struct {
+	Id       common.Hash
+	Deadline uint64
 }
 
-func (x *CommitRequired) size() int {
+func (x *CompositionExpired) size() int {
 	n := 64
 	return n
 }
 
-func (x *CommitRequired) put(b []byte) {
-	codec.PutAddress(b[0:], x.Callee)
-	*(*[32]byte)(b[32:]) = x.Capability
+func (x *CompositionExpired) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.Deadline))
 }
 
-func (x *CommitRequired) get(b []byte) (used int, err error) {
+func (x *CompositionExpired) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
-	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
 }
 
-// CommitmentUnknown has the ABI layout of the Solidity type or argument list of that name.
-type CommitmentUnknown struct {
-	Commitment common.Hash
+// CompositionFinal has the ABI layout of the Solidity type or argument list of that name.
+type CompositionFinal struct {
+	Id     common.Hash
+	Status uint8
 }
 
-func (x *CommitmentUnknown) size() int {
+func (x *CompositionFinal) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionFinal) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *CompositionFinal) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// CompositionNotCommitted has the ABI layout of the Solidity type or argument list of that name.
+type CompositionNotCommitted struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *CompositionNotCommitted) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionNotCommitted) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *CompositionNotCommitted) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// CompositionTooShort has the ABI layout of the Solidity type or argument list of that name.
+type CompositionTooShort struct {
+	TtlSeconds    uint32
+	NeededSeconds uint32
+}
+
+func (x *CompositionTooShort) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionTooShort) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[32:], uint64(x.NeededSeconds))
+}
+
+func (x *CompositionTooShort) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.NeededSeconds = uint32(v)
+	}
+	return tail, nil
+}
+
+// CompositionTotalMismatch has the ABI layout of the Solidity type or argument list of that name.
+type CompositionTotalMismatch struct {
+	TotalWei uint256.Int
+	ValueWei uint256.Int
+}
+
+func (x *CompositionTotalMismatch) size() int {
+	n := 64
+	return n
+}
+
+func (x *CompositionTotalMismatch) put(b []byte) {
+	codec.PutUint256(b[0:], &x.TotalWei)
+	codec.PutUint256(b[32:], &x.ValueWei)
+}
+
+func (x *CompositionTotalMismatch) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.TotalWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CompositionUnknown has the ABI layout of the Solidity type or argument list of that name.
+type CompositionUnknown struct {
+	Id common.Hash
+}
+
+func (x *CompositionUnknown) size() int {
 	n := 32
 	return n
 }
 
-func (x *CommitmentUnknown) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Commitment
+func (x *CompositionUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
-func (x *CommitmentUnknown) get(b []byte) (used int, err error) {
+func (x *CompositionUnknown) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4538,56 +4743,26 @@ func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// DepositBelowMinimum has the ABI layout of the Solidity type or argument list of that name.
-type DepositBelowMinimum struct {
-	DepositWei uint256.Int
-	MinimumWei uint256.Int
+// DuplicateComposition has the ABI layout of the Solidity type or argument list of that name.
+type DuplicateComposition struct {
+	Id common.Hash
 }
 
-func (x *DepositBelowMinimum) size() int {
-	n := 64
-	return n
-}
-
-func (x *DepositBelowMinimum) put(b []byte) {
-	codec.PutUint256(b[0:], &x.DepositWei)
-	codec.PutUint256(b[32:], &x.MinimumWei)
-}
-
-func (x *DepositBelowMinimum) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// DuplicateCommitment has the ABI layout of the Solidity type or argument list of that name.
-type DuplicateCommitment struct {
-	Commitment common.Hash
-}
-
-func (x *DuplicateCommitment) size() int {
+func (x *DuplicateComposition) size() int {
 	n := 32
 	return n
 }
 
-func (x *DuplicateCommitment) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Commitment
+func (x *DuplicateComposition) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
-func (x *DuplicateCommitment) get(b []byte) (used int, err error) {
+func (x *DuplicateComposition) get(b []byte) (used int, err error) {
 	tail := 32
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4819,40 +4994,6 @@ func (x *NoCodeAtTarget) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// NoProviderMatches has the ABI layout of the Solidity type or argument list of that name.
-type NoProviderMatches struct {
-	Capability common.Hash
-	Scanned    uint32
-}
-
-func (x *NoProviderMatches) size() int {
-	n := 64
-	return n
-}
-
-func (x *NoProviderMatches) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Capability
-	codec.PutUint64(b[32:], uint64(x.Scanned))
-}
-
-func (x *NoProviderMatches) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Capability, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 32, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Scanned = uint32(v)
-	}
-	return tail, nil
-}
-
 // NotCallee has the ABI layout of the Solidity type or argument list of that name.
 type NotCallee struct {
 	Sender common.Address
@@ -4883,6 +5024,61 @@ func (x *NotCallee) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// NotCaller has the ABI layout of the Solidity type or argument list of that name.
+type NotCaller struct {
+	Sender common.Address
+	Caller common.Address
+}
+
+func (x *NotCaller) size() int {
+	n := 64
+	return n
+}
+
+func (x *NotCaller) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+	codec.PutAddress(b[32:], x.Caller)
+}
+
+func (x *NotCaller) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Caller, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotCancellable has the ABI layout of the Solidity type or argument list of that name.
+type NotCancellable struct {
+	Id common.Hash
+}
+
+func (x *NotCancellable) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotCancellable) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *NotCancellable) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // NotRegistered has the ABI layout of the Solidity type or argument list of that name.
 type NotRegistered struct {
 	Agent common.Address
@@ -4904,6 +5100,40 @@ func (x *NotRegistered) get(b []byte) (used int, err error) {
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// NothingToOpen has the ABI layout of the Solidity type or argument list of that name.
+type NothingToOpen struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *NothingToOpen) size() int {
+	n := 64
+	return n
+}
+
+func (x *NothingToOpen) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *NothingToOpen) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
 	}
 	return tail, nil
 }
@@ -5023,31 +5253,6 @@ func (x *PriceAboveMaximum) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// RateLimited has the ABI layout of the Solidity type or argument list of that name.
-type RateLimited struct {
-	RetryAt uint64
-}
-
-func (x *RateLimited) size() int {
-	n := 32
-	return n
-}
-
-func (x *RateLimited) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.RetryAt))
-}
-
-func (x *RateLimited) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.RetryAt, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // ResultHashInvalid has the ABI layout of the Solidity type or argument list of that name.
 type ResultHashInvalid struct {
 	ResultHash common.Hash
@@ -5082,56 +5287,6 @@ func (x *ResultHashInvalid) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// RevealTooEarly has the ABI layout of the Solidity type or argument list of that name.
-type RevealTooEarly struct {
-	RevealableFrom uint64
-}
-
-func (x *RevealTooEarly) size() int {
-	n := 32
-	return n
-}
-
-func (x *RevealTooEarly) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.RevealableFrom))
-}
-
-func (x *RevealTooEarly) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.RevealableFrom, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// RevealTooLate has the ABI layout of the Solidity type or argument list of that name.
-type RevealTooLate struct {
-	Deadline uint64
-}
-
-func (x *RevealTooLate) size() int {
-	n := 32
-	return n
-}
-
-func (x *RevealTooLate) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Deadline))
-}
-
-func (x *RevealTooLate) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // SelfInvocation has the ABI layout of the Solidity type or argument list of that name.
 type SelfInvocation struct {
 	Agent common.Address
@@ -5153,70 +5308,6 @@ func (x *SelfInvocation) get(b []byte) (used int, err error) {
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
-	}
-	return tail, nil
-}
-
-// SlotInUse has the ABI layout of the Solidity type or argument list of that name.
-type SlotInUse struct {
-	Agent      common.Address
-	Capability common.Hash
-}
-
-func (x *SlotInUse) size() int {
-	n := 64
-	return n
-}
-
-func (x *SlotInUse) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-	*(*[32]byte)(b[32:]) = x.Capability
-}
-
-func (x *SlotInUse) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	if x.Capability, err = codec.GetHash(b, 32); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// SlotUnknown has the ABI layout of the Solidity type or argument list of that name.
-type SlotUnknown struct {
-	Capability common.Hash
-	Slot       uint32
-}
-
-func (x *SlotUnknown) size() int {
-	n := 64
-	return n
-}
-
-func (x *SlotUnknown) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Capability
-	codec.PutUint64(b[32:], uint64(x.Slot))
-}
-
-func (x *SlotUnknown) get(b []byte) (used int, err error) {
-	tail := 64
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Capability, err = codec.GetHash(b, 0); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 32, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -5412,239 +5503,123 @@ func (x *ValueNotAccepted) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// DiscoverQuery has the ABI layout of the Solidity type or argument list of that name.
-type DiscoverQuery struct {
-	Capability       common.Hash
-	InputSchemaHash  common.Hash
-	OutputSchemaHash common.Hash
-	MinPriceWei      uint256.Int
-	MaxPriceWei      uint256.Int
-	MaxLatencyMs     uint32
-	MinReputation    uint16
-	Slot             uint32
-	Slots            uint32
+// ConstituentSpec has the ABI layout of the Solidity type or argument list of that name.
+type ConstituentSpec struct {
+	Callee        common.Address
+	Capability    common.Hash
+	Template      common.Hash
+	PaymentWei    uint256.Int
+	TtlSeconds    uint32
+	LengthBytes   uint32
+	DependsOn     uint32
+	Guard         uint8
+	GuardOn       uint8
+	GuardBranch   uint16
+	LoopFrom      uint8
+	MaxIterations uint8
+	LoopBranch    uint32
 }
 
-func (x *DiscoverQuery) size() int {
-	n := 288
+func (x *ConstituentSpec) size() int {
+	n := 416
 	return n
 }
 
-func (x *DiscoverQuery) put(b []byte) {
-	*(*[32]byte)(b[0:]) = x.Capability
-	*(*[32]byte)(b[32:]) = x.InputSchemaHash
-	*(*[32]byte)(b[64:]) = x.OutputSchemaHash
-	codec.PutUint256(b[96:], &x.MinPriceWei)
-	codec.PutUint256(b[128:], &x.MaxPriceWei)
-	codec.PutUint64(b[160:], uint64(x.MaxLatencyMs))
-	codec.PutUint64(b[192:], uint64(x.MinReputation))
-	codec.PutUint64(b[224:], uint64(x.Slot))
-	codec.PutUint64(b[256:], uint64(x.Slots))
+func (x *ConstituentSpec) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	*(*[32]byte)(b[32:]) = x.Capability
+	*(*[32]byte)(b[64:]) = x.Template
+	codec.PutUint256(b[96:], &x.PaymentWei)
+	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[160:], uint64(x.LengthBytes))
+	codec.PutUint64(b[192:], uint64(x.DependsOn))
+	codec.PutUint64(b[224:], uint64(x.Guard))
+	codec.PutUint64(b[256:], uint64(x.GuardOn))
+	codec.PutUint64(b[288:], uint64(x.GuardBranch))
+	codec.PutUint64(b[320:], uint64(x.LoopFrom))
+	codec.PutUint64(b[352:], uint64(x.MaxIterations))
+	codec.PutUint64(b[384:], uint64(x.LoopBranch))
 }
 
-func (x *DiscoverQuery) get(b []byte) (used int, err error) {
-	tail := 288
+func (x *ConstituentSpec) get(b []byte) (used int, err error) {
+	tail := 416
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
-	if x.InputSchemaHash, err = codec.GetHash(b, 32); err != nil {
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
 		return 0, err
 	}
-	if x.OutputSchemaHash, err = codec.GetHash(b, 64); err != nil {
+	if x.Template, err = codec.GetHash(b, 64); err != nil {
 		return 0, err
 	}
-	if x.MinPriceWei, err = codec.GetUint256(b, 96, 256); err != nil {
+	if x.PaymentWei, err = codec.GetUint256(b, 96, 256); err != nil {
 		return 0, err
 	}
-	if x.MaxPriceWei, err = codec.GetUint256(b, 128, 256); err != nil {
-		return 0, err
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 160, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.MaxLatencyMs = uint32(v)
+		x.LengthBytes = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 192, 16)
+		v, err := codec.GetUint(b, 192, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.MinReputation = uint16(v)
+		x.DependsOn = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 224, 32)
+		v, err := codec.GetUint(b, 224, 8)
 		if err != nil {
 			return 0, err
 		}
-		x.Slot = uint32(v)
+		x.Guard = uint8(v)
 	}
 	{
-		v, err := codec.GetUint(b, 256, 32)
+		v, err := codec.GetUint(b, 256, 8)
 		if err != nil {
 			return 0, err
 		}
-		x.Slots = uint32(v)
-	}
-	return tail, nil
-}
-
-// Provider has the ABI layout of the Solidity type or argument list of that name.
-type Provider struct {
-	Agent            common.Address
-	Slot             uint32
-	PriceWei         uint256.Int
-	LatencyMsP99     uint32
-	Class            uint8
-	CommitRequired   bool
-	InputSchemaHash  common.Hash
-	OutputSchemaHash common.Hash
-	Endpoint         string
-	Score            uint16
-	Points           uint64
-}
-
-func (x *Provider) size() int {
-	n := 352
-	n += 32 + codec.Padded(len(x.Endpoint))
-	return n
-}
-
-func (x *Provider) put(b []byte) {
-	tail := 352
-	codec.PutAddress(b[0:], x.Agent)
-	codec.PutUint64(b[32:], uint64(x.Slot))
-	codec.PutUint256(b[64:], &x.PriceWei)
-	codec.PutUint64(b[96:], uint64(x.LatencyMsP99))
-	codec.PutUint64(b[128:], uint64(x.Class))
-	codec.PutBool(b[160:], x.CommitRequired)
-	*(*[32]byte)(b[192:]) = x.InputSchemaHash
-	*(*[32]byte)(b[224:]) = x.OutputSchemaHash
-	codec.PutUint64(b[256:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Endpoint)
-	codec.PutUint64(b[288:], uint64(x.Score))
-	codec.PutUint64(b[320:], uint64(x.Points))
-	_ = tail
-}
-
-func (x *Provider) get(b []byte) (used int, err error) {
-	tail := 352
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 32, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Slot = uint32(v)
-	}
-	if x.PriceWei, err = codec.GetUint256(b, 64, 256); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 96, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.LatencyMsP99 = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 128, 8)
-		if err != nil {
-			return 0, err
-		}
-		x.Class = uint8(v)
-	}
-	if x.CommitRequired, err = codec.GetBool(b, 160); err != nil {
-		return 0, err
-	}
-	if x.InputSchemaHash, err = codec.GetHash(b, 192); err != nil {
-		return 0, err
-	}
-	if x.OutputSchemaHash, err = codec.GetHash(b, 224); err != nil {
-		return 0, err
-	}
-	if err = codec.GetOffset(b, 256, tail); err != nil {
-		return 0, err
-	}
-	{
-		v, n, err := codec.GetBytes(b[tail:])
-		if err != nil {
-			return 0, err
-		}
-		x.Endpoint = string(v)
-		tail += n
+		x.GuardOn = uint8(v)
 	}
 	{
 		v, err := codec.GetUint(b, 288, 16)
 		if err != nil {
 			return 0, err
 		}
-		x.Score = uint16(v)
-	}
-	if x.Points, err = codec.GetUint(b, 320, 64); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// ProviderFilter has the ABI layout of the Solidity type or argument list of that name.
-type ProviderFilter struct {
-	MaxPriceWei      uint256.Int
-	MaxLatencyMs     uint32
-	MinReputation    uint16
-	InputSchemaHash  common.Hash
-	OutputSchemaHash common.Hash
-}
-
-func (x *ProviderFilter) size() int {
-	n := 160
-	return n
-}
-
-func (x *ProviderFilter) put(b []byte) {
-	codec.PutUint256(b[0:], &x.MaxPriceWei)
-	codec.PutUint64(b[32:], uint64(x.MaxLatencyMs))
-	codec.PutUint64(b[64:], uint64(x.MinReputation))
-	*(*[32]byte)(b[96:]) = x.InputSchemaHash
-	*(*[32]byte)(b[128:]) = x.OutputSchemaHash
-}
-
-func (x *ProviderFilter) get(b []byte) (used int, err error) {
-	tail := 160
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.MaxPriceWei, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
+		x.GuardBranch = uint16(v)
 	}
 	{
-		v, err := codec.GetUint(b, 32, 32)
+		v, err := codec.GetUint(b, 320, 8)
 		if err != nil {
 			return 0, err
 		}
-		x.MaxLatencyMs = uint32(v)
+		x.LoopFrom = uint8(v)
 	}
 	{
-		v, err := codec.GetUint(b, 64, 16)
+		v, err := codec.GetUint(b, 352, 8)
 		if err != nil {
 			return 0, err
 		}
-		x.MinReputation = uint16(v)
+		x.MaxIterations = uint8(v)
 	}
-	if x.InputSchemaHash, err = codec.GetHash(b, 96); err != nil {
-		return 0, err
-	}
-	if x.OutputSchemaHash, err = codec.GetHash(b, 128); err != nil {
-		return 0, err
+	{
+		v, err := codec.GetUint(b, 384, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopBranch = uint32(v)
 	}
 	return tail, nil
 }
@@ -5787,18 +5762,17 @@ type Capability struct {
 	PriceWei         uint256.Int
 	LatencyMsP99     uint32
 	Class            uint8
-	CommitRequired   bool
 }
 
 func (x *Capability) size() int {
-	n := 256
+	n := 224
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Endpoint))
 	return n
 }
 
 func (x *Capability) put(b []byte) {
-	tail := 256
+	tail := 224
 	codec.PutUint64(b[0:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
@@ -5808,12 +5782,11 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
-	codec.PutBool(b[224:], x.CommitRequired)
 	_ = tail
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
-	tail := 256
+	tail := 224
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -5862,43 +5835,104 @@ func (x *Capability) get(b []byte) (used int, err error) {
 		}
 		x.Class = uint8(v)
 	}
-	if x.CommitRequired, err = codec.GetBool(b, 224); err != nil {
-		return 0, err
-	}
 	return tail, nil
 }
 
-// CommitmentView has the ABI layout of the Solidity type or argument list of that name.
-type CommitmentView struct {
-	DepositWei     uint256.Int
-	RevealableFrom uint64
-	Deadline       uint64
+// CompositionView has the ABI layout of the Solidity type or argument list of that name.
+type CompositionView struct {
+	Status       uint8
+	Initiator    common.Address
+	Atomic       bool
+	CreatedAt    uint64
+	Deadline     uint64
+	SettledAt    uint64
+	EscrowWei    uint256.Int
+	OwedWei      uint256.Int
+	Culprit      common.Address
+	Constituents []ConstituentView
 }
 
-func (x *CommitmentView) size() int {
-	n := 96
+func (x *CompositionView) size() int {
+	n := 320
+	n += 32 + 544*len(x.Constituents)
 	return n
 }
 
-func (x *CommitmentView) put(b []byte) {
-	codec.PutUint256(b[0:], &x.DepositWei)
-	codec.PutUint64(b[32:], uint64(x.RevealableFrom))
-	codec.PutUint64(b[64:], uint64(x.Deadline))
+func (x *CompositionView) put(b []byte) {
+	tail := 320
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.Initiator)
+	codec.PutBool(b[64:], x.Atomic)
+	codec.PutUint64(b[96:], uint64(x.CreatedAt))
+	codec.PutUint64(b[128:], uint64(x.Deadline))
+	codec.PutUint64(b[160:], uint64(x.SettledAt))
+	codec.PutUint256(b[192:], &x.EscrowWei)
+	codec.PutUint256(b[224:], &x.OwedWei)
+	codec.PutAddress(b[256:], x.Culprit)
+	codec.PutUint64(b[288:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Constituents)))
+	tail += 32
+	for i := range x.Constituents {
+		x.Constituents[i].put(b[tail:])
+		tail += 544
+	}
+	_ = tail
 }
 
-func (x *CommitmentView) get(b []byte) (used int, err error) {
-	tail := 96
+func (x *CompositionView) get(b []byte) (used int, err error) {
+	tail := 320
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Initiator, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	if x.RevealableFrom, err = codec.GetUint(b, 32, 64); err != nil {
+	if x.Atomic, err = codec.GetBool(b, 64); err != nil {
 		return 0, err
 	}
-	if x.Deadline, err = codec.GetUint(b, 64, 64); err != nil {
+	if x.CreatedAt, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.SettledAt, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	if x.EscrowWei, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.OwedWei, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.Culprit, err = codec.GetAddress(b, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 544)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Constituents = make([]ConstituentView, count)
+		}
+		for i := range x.Constituents {
+			if _, err = x.Constituents[i].get(b[tail : tail+544]); err != nil {
+				return 0, err
+			}
+			tail += 544
+		}
 	}
 	return tail, nil
 }
@@ -6007,14 +6041,11 @@ type ReputationView struct {
 	CountedCompleted uint64
 	DistinctCallers  uint64
 	LastActiveAt     uint64
-	SumOfSquares     uint256.Int
-	ScoredCompleted  uint64
-	ScoredCallers    uint64
-	Frozen           bool
+	Aborts           uint64
 }
 
 func (x *ReputationView) size() int {
-	n := 576
+	n := 480
 	return n
 }
 
@@ -6033,14 +6064,11 @@ func (x *ReputationView) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.CountedCompleted))
 	codec.PutUint64(b[384:], uint64(x.DistinctCallers))
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
-	codec.PutUint256(b[448:], &x.SumOfSquares)
-	codec.PutUint64(b[480:], uint64(x.ScoredCompleted))
-	codec.PutUint64(b[512:], uint64(x.ScoredCallers))
-	codec.PutBool(b[544:], x.Frozen)
+	codec.PutUint64(b[448:], uint64(x.Aborts))
 }
 
 func (x *ReputationView) get(b []byte) (used int, err error) {
-	tail := 576
+	tail := 480
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -6086,16 +6114,7 @@ func (x *ReputationView) get(b []byte) (used int, err error) {
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
 		return 0, err
 	}
-	if x.SumOfSquares, err = codec.GetUint256(b, 448, 256); err != nil {
-		return 0, err
-	}
-	if x.ScoredCompleted, err = codec.GetUint(b, 480, 64); err != nil {
-		return 0, err
-	}
-	if x.ScoredCallers, err = codec.GetUint(b, 512, 64); err != nil {
-		return 0, err
-	}
-	if x.Frozen, err = codec.GetBool(b, 544); err != nil {
+	if x.Aborts, err = codec.GetUint(b, 448, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -6149,6 +6168,155 @@ func (x *MetadataEntry) get(b []byte) (used int, err error) {
 		}
 		x.Value = v
 		tail += n
+	}
+	return tail, nil
+}
+
+// ConstituentView has the ABI layout of the Solidity type or argument list of that name.
+type ConstituentView struct {
+	Status        uint8
+	Callee        common.Address
+	Capability    common.Hash
+	Template      common.Hash
+	PaymentWei    uint256.Int
+	TtlSeconds    uint32
+	DependsOn     uint32
+	Guard         uint8
+	GuardOn       uint8
+	GuardBranch   uint16
+	LoopFrom      uint8
+	MaxIterations uint8
+	LoopBranch    uint32
+	Iteration     uint8
+	InteractionId common.Hash
+	ResultHash    common.Hash
+	Branch        uint32
+}
+
+func (x *ConstituentView) size() int {
+	n := 544
+	return n
+}
+
+func (x *ConstituentView) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.Callee)
+	*(*[32]byte)(b[64:]) = x.Capability
+	*(*[32]byte)(b[96:]) = x.Template
+	codec.PutUint256(b[128:], &x.PaymentWei)
+	codec.PutUint64(b[160:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[192:], uint64(x.DependsOn))
+	codec.PutUint64(b[224:], uint64(x.Guard))
+	codec.PutUint64(b[256:], uint64(x.GuardOn))
+	codec.PutUint64(b[288:], uint64(x.GuardBranch))
+	codec.PutUint64(b[320:], uint64(x.LoopFrom))
+	codec.PutUint64(b[352:], uint64(x.MaxIterations))
+	codec.PutUint64(b[384:], uint64(x.LoopBranch))
+	codec.PutUint64(b[416:], uint64(x.Iteration))
+	*(*[32]byte)(b[448:]) = x.InteractionId
+	*(*[32]byte)(b[480:]) = x.ResultHash
+	codec.PutUint64(b[512:], uint64(x.Branch))
+}
+
+func (x *ConstituentView) get(b []byte) (used int, err error) {
+	tail := 544
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Callee, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Template, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.PaymentWei, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.DependsOn = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Guard = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.GuardOn = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 288, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.GuardBranch = uint16(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopFrom = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 352, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxIterations = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 384, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopBranch = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 416, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Iteration = uint8(v)
+	}
+	if x.InteractionId, err = codec.GetHash(b, 448); err != nil {
+		return 0, err
+	}
+	if x.ResultHash, err = codec.GetHash(b, 480); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 512, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branch = uint32(v)
 	}
 	return tail, nil
 }

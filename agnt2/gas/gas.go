@@ -54,6 +54,12 @@ func Dispute(p *record.Params, policy *record.Policy, payloadBytes uint32) uint6
 	return policy.GasDispute + p.GasPerPayloadByte*uint64(payloadBytes)
 }
 
+// Constituent is what one iteration of a constituent adds to the base of its COMPOSE, beside its class. depth is the number
+// of dependencies on the longest way to it.
+func Constituent(p *record.Params, policy *record.Policy, payloadBytes uint32, depth uint64) uint64 {
+	return p.GasPerPayloadByte*uint64(payloadBytes) + policy.GasPerDepth*depth
+}
+
 // L1Price is the price of one byte of transaction on L1, in 10^-6 wei: 16·l1BaseFee·baseFeeScalar +
 // blobBaseFee·blobBaseFeeScalar, the upper bound of OP's Ecotone formula (every byte priced as non-zero) without its
 // compression estimate, which a step verifier could not repeat cheaply. Modulo 2^256.

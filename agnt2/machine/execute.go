@@ -216,6 +216,8 @@ var slots = []slot{
 	slotOf(vm.OpensChannel, func(m *vm.Machine) *record.Channel { return &m.Channel }, record.UnpackChannel, callHash),
 	slotOf(vm.OpensDispute, func(m *vm.Machine) *record.Dispute { return &m.Dispute }, record.UnpackDispute, callHash),
 	slotOf(vm.OpensSearch, func(m *vm.Machine) *frame.Search { return &m.Search }, frame.UnpackSearch, callHash),
+	slotOf(vm.OpensComposition, func(m *vm.Machine) *record.Composition { return &m.Composition }, record.UnpackComposition, callHash),
+	slotOf(vm.OpensConstituent, func(m *vm.Machine) *record.Constituent { return &m.Constituent }, record.UnpackConstituent, callHash),
 	slotOf(vm.OpensParams, func(m *vm.Machine) *record.Params { return &m.Params }, record.UnpackParams,
 		func(_ *vm.Machine, s *State) *common.Hash { return &s.Params }).read(),
 	slotOf(vm.OpensPolicy, func(m *vm.Machine) *record.Policy { return &m.Policy }, record.UnpackPolicy,
@@ -338,6 +340,8 @@ var (
 		record.NSIndex:            codecOf(record.DecodeIndexSlot, record.UnpackIndexSlot),
 		record.NSIndexCount:       codecOf(record.DecodeIndexCount, record.UnpackIndexCount),
 		record.NSCommitment:       codecOf(record.DecodeCommitment, record.UnpackCommitment),
+		record.NSComposition:      codecOf(record.DecodeComposition, record.UnpackComposition),
+		record.NSConstituent:      codecOf(record.DecodeConstituent, record.UnpackConstituent),
 	}
 	globalCodecs = map[record.Key]recordCodec{
 		record.ParamsKey:  codecOf(record.DecodeParams, record.UnpackParams),

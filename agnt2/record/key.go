@@ -44,6 +44,8 @@ const (
 	NSCommitment       Namespace = 0x32
 	NSIndex            Namespace = 0x50
 	NSIndexCount       Namespace = 0x51
+	NSComposition      Namespace = 0x30
+	NSConstituent      Namespace = 0x31
 	NSGlobal           Namespace = 0xff
 )
 
@@ -51,6 +53,7 @@ var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
 	NSDelegation: "delegations", NSSession: "sessions", NSWallet: "wallets", NSHolding: "holdings", NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSDispute: "disputes", NSCommitment: "commitments", NSIndex: "index", NSIndexCount: "indexCounts", NSGlobal: "global",
+	NSComposition: "compositions", NSConstituent: "constituents",
 }
 
 func (n Namespace) String() string {
@@ -134,6 +137,18 @@ func DisputeKey(id common.Hash) (k Key) {
 	return k
 }
 
+// CompositionKey keys a composition: the head of its id, which is a hash.
+func CompositionKey(id common.Hash) (k Key) {
+	k[0] = byte(NSComposition)
+	copy(k[1:], id[:31])
+	return k
+}
+
+// ConstituentKey keys a constituent of a composition by its index.
+func ConstituentKey(composition common.Hash, index uint8) Key {
+	return hashed2(NSConstituent, composition[:], []byte{index})
+}
+
 // DeadlineKind says what falls due. Values are consensus: never reuse one.
 type DeadlineKind byte
 
@@ -148,6 +163,8 @@ const (
 	DueDispute DeadlineKind = 51
 	// DueCommitment: nobody can reveal a commitment any more.
 	DueCommitment DeadlineKind = 40
+	// DueComposition: a composition has work for the sweep, or its deadline passes.
+	DueComposition DeadlineKind = 10
 )
 
 // IndexSlotKey keys an entry of a capability's index; slot counts from 1.

@@ -17,7 +17,7 @@ var ErrPacked = codec.ErrPacked
 func (x *Account) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 2)...)
+	b = append(b, make([]byte, 1)...)
 	if x.Nonce != 0 {
 		b[at+0] |= 0x80
 		b = codec.AppendPackedLong(b, x.Nonce)
@@ -50,14 +50,6 @@ func (x *Account) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x01
 		b = codec.AppendPackedLong(b, x.Paced)
 	}
-	if x.Discount != 0 {
-		b[at+1] |= 0x80
-		b = binary.BigEndian.AppendUint16(b, x.Discount)
-	}
-	if x.DiscountUntil != 0 {
-		b[at+1] |= 0x40
-		b = codec.AppendPackedLong(b, x.DiscountUntil)
-	}
 	return b
 }
 
@@ -71,13 +63,10 @@ func UnpackAccount(b []byte) (x Account, rest []byte, err error) {
 
 func (x *Account) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 1); err != nil {
 		return nil, err
 	}
-	bits, b = b[:2], b[2:]
-	if bits[1]&0x3f != 0 {
-		return nil, codec.ErrPackedZero()
-	}
+	bits, b = b[:1], b[1:]
 	if bits[0]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
@@ -142,23 +131,6 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.Paced, b = v, rest
-	}
-	if bits[1]&0x80 != 0 {
-		if err := codec.NeedPacked(b, 2); err != nil {
-			return nil, err
-		}
-		x.Discount = binary.BigEndian.Uint16(b[0:])
-		b = b[2:]
-		if !(x.Discount != 0) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	if bits[1]&0x40 != 0 {
-		v, rest, err := codec.GetPackedLong(b)
-		if err != nil {
-			return nil, err
-		}
-		x.DiscountUntil, b = v, rest
 	}
 	return b, nil
 }
@@ -265,13 +237,6 @@ func (x *Capability) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedWide(b, &x.PriceWei)
 	}
-	if x.CommitRequired {
-		b[at+0] |= 0x08
-	}
-	if x.Slot != 0 {
-		b[at+0] |= 0x04
-		b = binary.BigEndian.AppendUint32(b, x.Slot)
-	}
 	return b
 }
 
@@ -289,7 +254,7 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x03 != 0 {
+	if bits[0]&0x0f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -328,19 +293,6 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		b = rest
-	}
-	if bits[0]&0x08 != 0 {
-		x.CommitRequired = true
-	}
-	if bits[0]&0x04 != 0 {
-		if err := codec.NeedPacked(b, 4); err != nil {
-			return nil, err
-		}
-		x.Slot = binary.BigEndian.Uint32(b[0:])
-		b = b[4:]
-		if !(x.Slot != 0) {
-			return nil, codec.ErrPackedZero()
-		}
 	}
 	return b, nil
 }
@@ -389,57 +341,872 @@ func (x *CapabilityDetail) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
-func (x *Commitment) AppendPacked(b []byte) []byte {
+func (x *Composition) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 1)...)
-	if x.Caller != ([20]byte{}) {
+	b = append(b, make([]byte, 3)...)
+	if x.Status != 0 {
 		b[at+0] |= 0x80
-		b = append(b, x.Caller[:]...)
+		b = append(b, x.Status)
 	}
-	if x.Commitment != ([32]byte{}) {
+	if x.Initiator != ([20]byte{}) {
 		b[at+0] |= 0x40
-		b = append(b, x.Commitment[:]...)
+		b = append(b, x.Initiator[:]...)
 	}
-	if !x.DepositWei.IsZero() {
+	if x.Atomic {
 		b[at+0] |= 0x20
-		b = codec.AppendPackedWide(b, &x.DepositWei)
 	}
-	if x.RevealableFrom != 0 {
+	if x.Count != 0 {
 		b[at+0] |= 0x10
-		b = codec.AppendPackedLong(b, x.RevealableFrom)
+		b = append(b, x.Count)
+	}
+	if x.CreatedAt != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.CreatedAt)
 	}
 	if x.Deadline != 0 {
-		b[at+0] |= 0x08
+		b[at+0] |= 0x04
 		b = codec.AppendPackedLong(b, x.Deadline)
+	}
+	if x.SettledAt != 0 {
+		b[at+0] |= 0x02
+		b = codec.AppendPackedLong(b, x.SettledAt)
+	}
+	if !x.EscrowWei.IsZero() {
+		b[at+0] |= 0x01
+		b = codec.AppendPackedWide(b, &x.EscrowWei)
+	}
+	if !x.OwedWei.IsZero() {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedWide(b, &x.OwedWei)
+	}
+	if x.WindowSeconds != 0 {
+		b[at+1] |= 0x40
+		b = binary.BigEndian.AppendUint32(b, x.WindowSeconds)
+	}
+	if x.Active != 0 {
+		b[at+1] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.Active)
+	}
+	if x.Done != 0 {
+		b[at+1] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.Done)
+	}
+	if x.Skipped != 0 {
+		b[at+1] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.Skipped)
+	}
+	if x.Failed != 0 {
+		b[at+1] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.Failed)
+	}
+	if x.Credited != 0 {
+		b[at+1] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.Credited)
+	}
+	if x.Opened != 0 {
+		b[at+1] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.Opened)
+	}
+	if x.Paid != 0 {
+		b[at+2] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Paid)
+	}
+	if x.Culprit != ([20]byte{}) {
+		b[at+2] |= 0x40
+		b = append(b, x.Culprit[:]...)
+	}
+	at = len(b)
+	b = append(b, make([]byte, 3)...)
+	if x.Edges[0] != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Edges[0])
+	}
+	if x.Edges[1] != 0 {
+		b[at+0] |= 0x40
+		b = codec.AppendPackedLong(b, x.Edges[1])
+	}
+	if x.Edges[2] != 0 {
+		b[at+0] |= 0x20
+		b = codec.AppendPackedLong(b, x.Edges[2])
+	}
+	if x.Edges[3] != 0 {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedLong(b, x.Edges[3])
+	}
+	if x.Edges[4] != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Edges[4])
+	}
+	if x.Edges[5] != 0 {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedLong(b, x.Edges[5])
+	}
+	if x.Edges[6] != 0 {
+		b[at+0] |= 0x02
+		b = codec.AppendPackedLong(b, x.Edges[6])
+	}
+	if x.Edges[7] != 0 {
+		b[at+0] |= 0x01
+		b = codec.AppendPackedLong(b, x.Edges[7])
+	}
+	if x.Edges[8] != 0 {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedLong(b, x.Edges[8])
+	}
+	if x.Edges[9] != 0 {
+		b[at+1] |= 0x40
+		b = codec.AppendPackedLong(b, x.Edges[9])
+	}
+	if x.Edges[10] != 0 {
+		b[at+1] |= 0x20
+		b = codec.AppendPackedLong(b, x.Edges[10])
+	}
+	if x.Edges[11] != 0 {
+		b[at+1] |= 0x10
+		b = codec.AppendPackedLong(b, x.Edges[11])
+	}
+	if x.Edges[12] != 0 {
+		b[at+1] |= 0x08
+		b = codec.AppendPackedLong(b, x.Edges[12])
+	}
+	if x.Edges[13] != 0 {
+		b[at+1] |= 0x04
+		b = codec.AppendPackedLong(b, x.Edges[13])
+	}
+	if x.Edges[14] != 0 {
+		b[at+1] |= 0x02
+		b = codec.AppendPackedLong(b, x.Edges[14])
+	}
+	if x.Edges[15] != 0 {
+		b[at+1] |= 0x01
+		b = codec.AppendPackedLong(b, x.Edges[15])
+	}
+	if x.Edges[16] != 0 {
+		b[at+2] |= 0x80
+		b = codec.AppendPackedLong(b, x.Edges[16])
+	}
+	if x.Edges[17] != 0 {
+		b[at+2] |= 0x40
+		b = codec.AppendPackedLong(b, x.Edges[17])
+	}
+	if x.Edges[18] != 0 {
+		b[at+2] |= 0x20
+		b = codec.AppendPackedLong(b, x.Edges[18])
+	}
+	if x.Edges[19] != 0 {
+		b[at+2] |= 0x10
+		b = codec.AppendPackedLong(b, x.Edges[19])
+	}
+	at = len(b)
+	b = append(b, make([]byte, 3)...)
+	if x.Branches[0] != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Branches[0])
+	}
+	if x.Branches[1] != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint32(b, x.Branches[1])
+	}
+	if x.Branches[2] != 0 {
+		b[at+0] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.Branches[2])
+	}
+	if x.Branches[3] != 0 {
+		b[at+0] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.Branches[3])
+	}
+	if x.Branches[4] != 0 {
+		b[at+0] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.Branches[4])
+	}
+	if x.Branches[5] != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.Branches[5])
+	}
+	if x.Branches[6] != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.Branches[6])
+	}
+	if x.Branches[7] != 0 {
+		b[at+0] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.Branches[7])
+	}
+	if x.Branches[8] != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Branches[8])
+	}
+	if x.Branches[9] != 0 {
+		b[at+1] |= 0x40
+		b = binary.BigEndian.AppendUint32(b, x.Branches[9])
+	}
+	if x.Branches[10] != 0 {
+		b[at+1] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.Branches[10])
+	}
+	if x.Branches[11] != 0 {
+		b[at+1] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.Branches[11])
+	}
+	if x.Branches[12] != 0 {
+		b[at+1] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.Branches[12])
+	}
+	if x.Branches[13] != 0 {
+		b[at+1] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.Branches[13])
+	}
+	if x.Branches[14] != 0 {
+		b[at+1] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.Branches[14])
+	}
+	if x.Branches[15] != 0 {
+		b[at+1] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.Branches[15])
+	}
+	if x.Branches[16] != 0 {
+		b[at+2] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Branches[16])
+	}
+	if x.Branches[17] != 0 {
+		b[at+2] |= 0x40
+		b = binary.BigEndian.AppendUint32(b, x.Branches[17])
+	}
+	if x.Branches[18] != 0 {
+		b[at+2] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.Branches[18])
+	}
+	if x.Branches[19] != 0 {
+		b[at+2] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.Branches[19])
 	}
 	return b
 }
 
-// UnpackCommitment reads a packed Commitment and returns what follows it; ErrPacked if that is no packed form.
-func UnpackCommitment(b []byte) (x Commitment, rest []byte, err error) {
+// UnpackComposition reads a packed Composition and returns what follows it; ErrPacked if that is no packed form.
+func UnpackComposition(b []byte) (x Composition, rest []byte, err error) {
 	if rest, err = x.getPacked(b); err != nil {
-		return Commitment{}, nil, fmt.Errorf("Commitment: %w", err)
+		return Composition{}, nil, fmt.Errorf("Composition: %w", err)
 	}
 	return x, rest, nil
 }
 
-func (x *Commitment) getPacked(b []byte) ([]byte, error) {
+func (x *Composition) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 3); err != nil {
 		return nil, err
 	}
-	bits, b = b[:1], b[1:]
-	if bits[0]&0x07 != 0 {
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x3f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Status = b[0]
+		b = b[1:]
+		if !(x.Status != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Initiator[:], b[0:])
+		b = b[20:]
+		if !(x.Initiator != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		x.Atomic = true
+	}
+	if bits[0]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Count = b[0]
+		b = b[1:]
+		if !(x.Count != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.CreatedAt, b = v, rest
+	}
+	if bits[0]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Deadline, b = v, rest
+	}
+	if bits[0]&0x02 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.SettledAt, b = v, rest
+	}
+	if bits[0]&0x01 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.EscrowWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.OwedWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.WindowSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.WindowSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Active = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Active != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Done = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Done != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Skipped = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Skipped != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Failed = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Failed != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Credited = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Credited != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Opened = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Opened != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Paid = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Paid != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Culprit[:], b[0:])
+		b = b[20:]
+		if !(x.Culprit != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if err := codec.NeedPacked(b, 3); err != nil {
+		return nil, err
+	}
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x0f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[0], b = v, rest
+	}
+	if bits[0]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[1], b = v, rest
+	}
+	if bits[0]&0x20 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[2], b = v, rest
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[3], b = v, rest
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[4], b = v, rest
+	}
+	if bits[0]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[5], b = v, rest
+	}
+	if bits[0]&0x02 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[6], b = v, rest
+	}
+	if bits[0]&0x01 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[7], b = v, rest
+	}
+	if bits[1]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[8], b = v, rest
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[9], b = v, rest
+	}
+	if bits[1]&0x20 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[10], b = v, rest
+	}
+	if bits[1]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[11], b = v, rest
+	}
+	if bits[1]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[12], b = v, rest
+	}
+	if bits[1]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[13], b = v, rest
+	}
+	if bits[1]&0x02 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[14], b = v, rest
+	}
+	if bits[1]&0x01 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[15], b = v, rest
+	}
+	if bits[2]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[16], b = v, rest
+	}
+	if bits[2]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[17], b = v, rest
+	}
+	if bits[2]&0x20 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[18], b = v, rest
+	}
+	if bits[2]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Edges[19], b = v, rest
+	}
+	if err := codec.NeedPacked(b, 3); err != nil {
+		return nil, err
+	}
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x0f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[0] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[0] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[1] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[1] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[2] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[2] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[3] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[3] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[4] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[4] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[5] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[5] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[6] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[6] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[7] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[7] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[8] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[8] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[9] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[9] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[10] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[10] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[11] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[11] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[12] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[12] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[13] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[13] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[14] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[14] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[15] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[15] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[16] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[16] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[17] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[17] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[18] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[18] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Branches[19] = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Branches[19] != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Constituent) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if x.Callee != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Callee[:]...)
+	}
+	if x.Capability != ([32]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Capability[:]...)
+	}
+	if x.Template != ([32]byte{}) {
+		b[at+0] |= 0x20
+		b = append(b, x.Template[:]...)
+	}
+	if !x.PaymentWei.IsZero() {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedWide(b, &x.PaymentWei)
+	}
+	if x.TtlSeconds != 0 {
+		b[at+0] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.TtlSeconds)
+	}
+	if x.DependsOn != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.DependsOn)
+	}
+	if x.LoopBranch != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.LoopBranch)
+	}
+	if x.LoopFrom != 0 {
+		b[at+0] |= 0x01
+		b = append(b, x.LoopFrom)
+	}
+	if x.MaxIterations != 0 {
+		b[at+1] |= 0x80
+		b = append(b, x.MaxIterations)
+	}
+	if x.Feedback != 0 {
+		b[at+1] |= 0x40
+		b = append(b, x.Feedback)
+	}
+	if x.Prepaid != 0 {
+		b[at+1] |= 0x20
+		b = append(b, x.Prepaid)
+	}
+	if x.Needed {
+		b[at+1] |= 0x10
+	}
+	if x.Iteration != 0 {
+		b[at+1] |= 0x08
+		b = append(b, x.Iteration)
+	}
+	if x.InteractionId != ([32]byte{}) {
+		b[at+1] |= 0x04
+		b = append(b, x.InteractionId[:]...)
+	}
+	if x.ResultHash != ([32]byte{}) {
+		b[at+1] |= 0x02
+		b = append(b, x.ResultHash[:]...)
+	}
+	return b
+}
+
+// UnpackConstituent reads a packed Constituent and returns what follows it; ErrPacked if that is no packed form.
+func UnpackConstituent(b []byte) (x Constituent, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Constituent{}, nil, fmt.Errorf("Constituent: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Constituent) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 2); err != nil {
+		return nil, err
+	}
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x01 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
-		copy(x.Caller[:], b[0:])
+		copy(x.Callee[:], b[0:])
 		b = b[20:]
-		if !(x.Caller != ([20]byte{})) {
+		if !(x.Callee != ([20]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
@@ -447,32 +1214,131 @@ func (x *Commitment) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
-		copy(x.Commitment[:], b[0:])
+		copy(x.Capability[:], b[0:])
 		b = b[32:]
-		if !(x.Commitment != ([32]byte{})) {
+		if !(x.Capability != ([32]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
 	if bits[0]&0x20 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.DepositWei, 32)
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Template[:], b[0:])
+		b = b[32:]
+		if !(x.Template != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PaymentWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[0]&0x10 != 0 {
-		v, rest, err := codec.GetPackedLong(b)
-		if err != nil {
-			return nil, err
-		}
-		x.RevealableFrom, b = v, rest
-	}
 	if bits[0]&0x08 != 0 {
-		v, rest, err := codec.GetPackedLong(b)
-		if err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
-		x.Deadline, b = v, rest
+		x.TtlSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.TtlSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.DependsOn = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.DependsOn != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.LoopBranch = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.LoopBranch != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.LoopFrom = b[0]
+		b = b[1:]
+		if !(x.LoopFrom != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.MaxIterations = b[0]
+		b = b[1:]
+		if !(x.MaxIterations != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Feedback = b[0]
+		b = b[1:]
+		if !(x.Feedback != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Prepaid = b[0]
+		b = b[1:]
+		if !(x.Prepaid != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		x.Needed = true
+	}
+	if bits[1]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Iteration = b[0]
+		b = b[1:]
+		if !(x.Iteration != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.InteractionId[:], b[0:])
+		b = b[32:]
+		if !(x.InteractionId != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ResultHash[:], b[0:])
+		b = b[32:]
+		if !(x.ResultHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -514,92 +1380,6 @@ func (x *Deadline) getPacked(b []byte) ([]byte, error) {
 		copy(x.Id[:], b[0:])
 		b = b[32:]
 		if !(x.Id != ([32]byte{})) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	return b, nil
-}
-
-// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
-// their type's range.
-func (x *IndexCount) AppendPacked(b []byte) []byte {
-	var at int
-	at = len(b)
-	b = append(b, make([]byte, 1)...)
-	if x.Count != 0 {
-		b[at+0] |= 0x80
-		b = binary.BigEndian.AppendUint32(b, x.Count)
-	}
-	return b
-}
-
-// UnpackIndexCount reads a packed IndexCount and returns what follows it; ErrPacked if that is no packed form.
-func UnpackIndexCount(b []byte) (x IndexCount, rest []byte, err error) {
-	if rest, err = x.getPacked(b); err != nil {
-		return IndexCount{}, nil, fmt.Errorf("IndexCount: %w", err)
-	}
-	return x, rest, nil
-}
-
-func (x *IndexCount) getPacked(b []byte) ([]byte, error) {
-	var bits []byte
-	if err := codec.NeedPacked(b, 1); err != nil {
-		return nil, err
-	}
-	bits, b = b[:1], b[1:]
-	if bits[0]&0x7f != 0 {
-		return nil, codec.ErrPackedZero()
-	}
-	if bits[0]&0x80 != 0 {
-		if err := codec.NeedPacked(b, 4); err != nil {
-			return nil, err
-		}
-		x.Count = binary.BigEndian.Uint32(b[0:])
-		b = b[4:]
-		if !(x.Count != 0) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	return b, nil
-}
-
-// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
-// their type's range.
-func (x *IndexSlot) AppendPacked(b []byte) []byte {
-	var at int
-	at = len(b)
-	b = append(b, make([]byte, 1)...)
-	if x.Agent != ([20]byte{}) {
-		b[at+0] |= 0x80
-		b = append(b, x.Agent[:]...)
-	}
-	return b
-}
-
-// UnpackIndexSlot reads a packed IndexSlot and returns what follows it; ErrPacked if that is no packed form.
-func UnpackIndexSlot(b []byte) (x IndexSlot, rest []byte, err error) {
-	if rest, err = x.getPacked(b); err != nil {
-		return IndexSlot{}, nil, fmt.Errorf("IndexSlot: %w", err)
-	}
-	return x, rest, nil
-}
-
-func (x *IndexSlot) getPacked(b []byte) ([]byte, error) {
-	var bits []byte
-	if err := codec.NeedPacked(b, 1); err != nil {
-		return nil, err
-	}
-	bits, b = b[:1], b[1:]
-	if bits[0]&0x7f != 0 {
-		return nil, codec.ErrPackedZero()
-	}
-	if bits[0]&0x80 != 0 {
-		if err := codec.NeedPacked(b, 20); err != nil {
-			return nil, err
-		}
-		copy(x.Agent[:], b[0:])
-		b = b[20:]
-		if !(x.Agent != ([20]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
@@ -660,6 +1440,10 @@ func (x *Interaction) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x10
 		b = append(b, x.CompositionId[:]...)
 	}
+	if x.Constituent != 0 {
+		b[at+1] |= 0x08
+		b = append(b, x.Constituent)
+	}
 	return b
 }
 
@@ -677,7 +1461,7 @@ func (x *Interaction) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x0f != 0 {
+	if bits[1]&0x07 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -785,6 +1569,16 @@ func (x *Interaction) getPacked(b []byte) ([]byte, error) {
 		copy(x.CompositionId[:], b[0:])
 		b = b[32:]
 		if !(x.CompositionId != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Constituent = b[0]
+		b = b[1:]
+		if !(x.Constituent != 0) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
@@ -1399,12 +2193,8 @@ func (x *Policy) AppendPacked(b []byte) []byte {
 		b[at+2] |= 0x20
 		b = codec.AppendPackedWide(b, &x.MinCommitDepositWei)
 	}
-	if x.CommitWindowSeconds != 0 {
-		b[at+2] |= 0x10
-		b = binary.BigEndian.AppendUint32(b, x.CommitWindowSeconds)
-	}
 	if x.RecentSeconds != 0 {
-		b[at+2] |= 0x08
+		b[at+2] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.RecentSeconds)
 	}
 	return b
@@ -1424,7 +2214,7 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x07 != 0 {
+	if bits[2]&0x0f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1588,16 +2378,6 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
-		x.CommitWindowSeconds = binary.BigEndian.Uint32(b[0:])
-		b = b[4:]
-		if !(x.CommitWindowSeconds != 0) {
-			return nil, codec.ErrPackedZero()
-		}
-	}
-	if bits[2]&0x08 != 0 {
-		if err := codec.NeedPacked(b, 4); err != nil {
-			return nil, err
-		}
 		x.RecentSeconds = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.RecentSeconds != 0) {
@@ -1669,13 +2449,9 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x04
 		b = codec.AppendPackedLong(b, x.LastActiveAt)
 	}
-	if x.ScoredCompleted != 0 {
+	if x.Aborts != 0 {
 		b[at+1] |= 0x02
-		b = codec.AppendPackedLong(b, x.ScoredCompleted)
-	}
-	if x.ScoredCallers != 0 {
-		b[at+1] |= 0x01
-		b = codec.AppendPackedLong(b, x.ScoredCallers)
+		b = codec.AppendPackedLong(b, x.Aborts)
 	}
 	return b
 }
@@ -1694,6 +2470,9 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
+	if bits[1]&0x01 != 0 {
+		return nil, codec.ErrPackedZero()
+	}
 	if bits[0]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
@@ -1797,14 +2576,7 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		x.ScoredCompleted, b = v, rest
-	}
-	if bits[1]&0x01 != 0 {
-		v, rest, err := codec.GetPackedLong(b)
-		if err != nil {
-			return nil, err
-		}
-		x.ScoredCallers, b = v, rest
+		x.Aborts, b = v, rest
 	}
 	return b, nil
 }

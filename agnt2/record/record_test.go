@@ -38,6 +38,7 @@ var layouts = []layout{
 	of(record.DecodeCapabilityDetail), of(record.DecodeDeadline), of(record.DecodeInteraction), of(record.DecodeL1Info),
 	of(record.DecodeMetadata), of(record.DecodePair), of(record.DecodeParams), of(record.DecodeReputation), of(record.DecodeTotals),
 	of(record.DecodeChannel), of(record.DecodeChannelPair),
+	of(record.DecodeComposition), of(record.DecodeConstituent),
 }
 
 func random(t *rapid.T, v reflect.Value) {
@@ -90,6 +91,10 @@ func solidity(t reflect.Type) gethabi.ArgumentMarshaling {
 			c.Type = "bytes"
 		case reflect.TypeFor[[4]uint64]():
 			c.Type = "uint64[4]"
+		case reflect.TypeFor[[20]uint64]():
+			c.Type = "uint64[20]"
+		case reflect.TypeFor[[20]uint32]():
+			c.Type = "uint32[20]"
 		default:
 			c.Type = f.Type.String()
 		}
@@ -174,6 +179,9 @@ func TestKeysAreDistinct(t *testing.T) {
 			{record.NSDeadline, record.DeadlineKey(when+1, record.DueInteraction, id)}, {record.NSDeadline, record.DeadlineKey(when, record.DueChannel, id)},
 			{record.NSChannel, record.ChannelKey(id)}, {record.NSChannel, record.ChannelKey(other)},
 			{record.NSChannelPair, record.ChannelPairKey(a, b)}, {record.NSChannelPair, record.ChannelPairKey(b, a)},
+			{record.NSComposition, record.CompositionKey(id)}, {record.NSComposition, record.CompositionKey(other)},
+			{record.NSConstituent, record.ConstituentKey(id, 0)}, {record.NSConstituent, record.ConstituentKey(id, 1)},
+			{record.NSConstituent, record.ConstituentKey(other, 0)}, {record.NSDeadline, record.DeadlineKey(when, record.DueComposition, id)},
 			{record.NSGlobal, record.ParamsKey}, {record.NSGlobal, record.TotalsKey}, {record.NSGlobal, record.L1InfoKey},
 		}
 		seen := map[record.Key]int{}

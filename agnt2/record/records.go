@@ -112,17 +112,33 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 }
 
 // Encode returns abi.encode of the record.
-func (x *Commitment) Encode() []byte {
+func (x *Composition) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
 
-// DecodeCommitment reads abi.encode of the record.
-func DecodeCommitment(b []byte) (x Commitment, err error) {
+// DecodeComposition reads abi.encode of the record.
+func DecodeComposition(b []byte) (x Composition, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("Commitment: %w", err)
+		return x, fmt.Errorf("Composition: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Constituent) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeConstituent reads abi.encode of the record.
+func DecodeConstituent(b []byte) (x Constituent, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Constituent: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -139,38 +155,6 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("Deadline: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns abi.encode of the record.
-func (x *IndexCount) Encode() []byte {
-	b := codec.Room(x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeIndexCount reads abi.encode of the record.
-func DecodeIndexCount(b []byte) (x IndexCount, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("IndexCount: %w", err)
-	}
-	return x, codec.Whole(b, n)
-}
-
-// Encode returns abi.encode of the record.
-func (x *IndexSlot) Encode() []byte {
-	b := codec.Room(x.size())
-	x.put(b)
-	return b
-}
-
-// DecodeIndexSlot reads abi.encode of the record.
-func DecodeIndexSlot(b []byte) (x IndexSlot, err error) {
-	n, err := x.get(b)
-	if err != nil {
-		return x, fmt.Errorf("IndexSlot: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -317,12 +301,10 @@ type Account struct {
 	Roles          uint8
 	Holds          uint32
 	Paced          uint64
-	Discount       uint16
-	DiscountUntil  uint64
 }
 
 func (x *Account) size() int {
-	n := 320
+	n := 256
 	return n
 }
 
@@ -335,12 +317,10 @@ func (x *Account) put(b []byte) {
 	codec.PutUint64(b[160:], uint64(x.Roles))
 	codec.PutUint64(b[192:], uint64(x.Holds))
 	codec.PutUint64(b[224:], uint64(x.Paced))
-	codec.PutUint64(b[256:], uint64(x.Discount))
-	codec.PutUint64(b[288:], uint64(x.DiscountUntil))
 }
 
 func (x *Account) get(b []byte) (used int, err error) {
-	tail := 320
+	tail := 256
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -378,16 +358,6 @@ func (x *Account) get(b []byte) (used int, err error) {
 		x.Holds = uint32(v)
 	}
 	if x.Paced, err = codec.GetUint(b, 224, 64); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 256, 16)
-		if err != nil {
-			return 0, err
-		}
-		x.Discount = uint16(v)
-	}
-	if x.DiscountUntil, err = codec.GetUint(b, 288, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -536,16 +506,14 @@ func (x *AgentURI) get(b []byte) (used int, err error) {
 
 // Capability has the ABI layout of the Solidity type or argument list of that name.
 type Capability struct {
-	Epoch          uint32
-	Class          uint8
-	LatencyMsP99   uint32
-	PriceWei       uint256.Int
-	CommitRequired bool
-	Slot           uint32
+	Epoch        uint32
+	Class        uint8
+	LatencyMsP99 uint32
+	PriceWei     uint256.Int
 }
 
 func (x *Capability) size() int {
-	n := 192
+	n := 128
 	return n
 }
 
@@ -554,12 +522,10 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Class))
 	codec.PutUint64(b[64:], uint64(x.LatencyMsP99))
 	codec.PutUint256(b[96:], &x.PriceWei)
-	codec.PutBool(b[128:], x.CommitRequired)
-	codec.PutUint64(b[160:], uint64(x.Slot))
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
-	tail := 192
+	tail := 128
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -586,16 +552,6 @@ func (x *Capability) get(b []byte) (used int, err error) {
 	}
 	if x.PriceWei, err = codec.GetUint256(b, 96, 256); err != nil {
 		return 0, err
-	}
-	if x.CommitRequired, err = codec.GetBool(b, 128); err != nil {
-		return 0, err
-	}
-	{
-		v, err := codec.GetUint(b, 160, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -662,46 +618,520 @@ func (x *CapabilityDetail) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// Commitment has the ABI layout of the Solidity type or argument list of that name.
-type Commitment struct {
-	Caller         common.Address
-	Commitment     common.Hash
-	DepositWei     uint256.Int
-	RevealableFrom uint64
-	Deadline       uint64
+// Composition has the ABI layout of the Solidity type or argument list of that name.
+type Composition struct {
+	Status        uint8
+	Initiator     common.Address
+	Atomic        bool
+	Count         uint8
+	CreatedAt     uint64
+	Deadline      uint64
+	SettledAt     uint64
+	EscrowWei     uint256.Int
+	OwedWei       uint256.Int
+	WindowSeconds uint32
+	Active        uint32
+	Done          uint32
+	Skipped       uint32
+	Failed        uint32
+	Credited      uint32
+	Opened        uint32
+	Paid          uint32
+	Culprit       common.Address
+	Edges         [20]uint64
+	Branches      [20]uint32
 }
 
-func (x *Commitment) size() int {
-	n := 160
+func (x *Composition) size() int {
+	n := 1856
 	return n
 }
 
-func (x *Commitment) put(b []byte) {
-	codec.PutAddress(b[0:], x.Caller)
-	*(*[32]byte)(b[32:]) = x.Commitment
-	codec.PutUint256(b[64:], &x.DepositWei)
-	codec.PutUint64(b[96:], uint64(x.RevealableFrom))
-	codec.PutUint64(b[128:], uint64(x.Deadline))
+func (x *Composition) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.Initiator)
+	codec.PutBool(b[64:], x.Atomic)
+	codec.PutUint64(b[96:], uint64(x.Count))
+	codec.PutUint64(b[128:], uint64(x.CreatedAt))
+	codec.PutUint64(b[160:], uint64(x.Deadline))
+	codec.PutUint64(b[192:], uint64(x.SettledAt))
+	codec.PutUint256(b[224:], &x.EscrowWei)
+	codec.PutUint256(b[256:], &x.OwedWei)
+	codec.PutUint64(b[288:], uint64(x.WindowSeconds))
+	codec.PutUint64(b[320:], uint64(x.Active))
+	codec.PutUint64(b[352:], uint64(x.Done))
+	codec.PutUint64(b[384:], uint64(x.Skipped))
+	codec.PutUint64(b[416:], uint64(x.Failed))
+	codec.PutUint64(b[448:], uint64(x.Credited))
+	codec.PutUint64(b[480:], uint64(x.Opened))
+	codec.PutUint64(b[512:], uint64(x.Paid))
+	codec.PutAddress(b[544:], x.Culprit)
+	codec.PutUint64(b[576+0:], uint64(x.Edges[0]))
+	codec.PutUint64(b[576+32:], uint64(x.Edges[1]))
+	codec.PutUint64(b[576+64:], uint64(x.Edges[2]))
+	codec.PutUint64(b[576+96:], uint64(x.Edges[3]))
+	codec.PutUint64(b[576+128:], uint64(x.Edges[4]))
+	codec.PutUint64(b[576+160:], uint64(x.Edges[5]))
+	codec.PutUint64(b[576+192:], uint64(x.Edges[6]))
+	codec.PutUint64(b[576+224:], uint64(x.Edges[7]))
+	codec.PutUint64(b[576+256:], uint64(x.Edges[8]))
+	codec.PutUint64(b[576+288:], uint64(x.Edges[9]))
+	codec.PutUint64(b[576+320:], uint64(x.Edges[10]))
+	codec.PutUint64(b[576+352:], uint64(x.Edges[11]))
+	codec.PutUint64(b[576+384:], uint64(x.Edges[12]))
+	codec.PutUint64(b[576+416:], uint64(x.Edges[13]))
+	codec.PutUint64(b[576+448:], uint64(x.Edges[14]))
+	codec.PutUint64(b[576+480:], uint64(x.Edges[15]))
+	codec.PutUint64(b[576+512:], uint64(x.Edges[16]))
+	codec.PutUint64(b[576+544:], uint64(x.Edges[17]))
+	codec.PutUint64(b[576+576:], uint64(x.Edges[18]))
+	codec.PutUint64(b[576+608:], uint64(x.Edges[19]))
+	codec.PutUint64(b[1216+0:], uint64(x.Branches[0]))
+	codec.PutUint64(b[1216+32:], uint64(x.Branches[1]))
+	codec.PutUint64(b[1216+64:], uint64(x.Branches[2]))
+	codec.PutUint64(b[1216+96:], uint64(x.Branches[3]))
+	codec.PutUint64(b[1216+128:], uint64(x.Branches[4]))
+	codec.PutUint64(b[1216+160:], uint64(x.Branches[5]))
+	codec.PutUint64(b[1216+192:], uint64(x.Branches[6]))
+	codec.PutUint64(b[1216+224:], uint64(x.Branches[7]))
+	codec.PutUint64(b[1216+256:], uint64(x.Branches[8]))
+	codec.PutUint64(b[1216+288:], uint64(x.Branches[9]))
+	codec.PutUint64(b[1216+320:], uint64(x.Branches[10]))
+	codec.PutUint64(b[1216+352:], uint64(x.Branches[11]))
+	codec.PutUint64(b[1216+384:], uint64(x.Branches[12]))
+	codec.PutUint64(b[1216+416:], uint64(x.Branches[13]))
+	codec.PutUint64(b[1216+448:], uint64(x.Branches[14]))
+	codec.PutUint64(b[1216+480:], uint64(x.Branches[15]))
+	codec.PutUint64(b[1216+512:], uint64(x.Branches[16]))
+	codec.PutUint64(b[1216+544:], uint64(x.Branches[17]))
+	codec.PutUint64(b[1216+576:], uint64(x.Branches[18]))
+	codec.PutUint64(b[1216+608:], uint64(x.Branches[19]))
 }
 
-func (x *Commitment) get(b []byte) (used int, err error) {
-	tail := 160
+func (x *Composition) get(b []byte) (used int, err error) {
+	tail := 1856
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Caller, err = codec.GetAddress(b, 0); err != nil {
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Initiator, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+	if x.Atomic, err = codec.GetBool(b, 64); err != nil {
 		return 0, err
 	}
-	if x.DepositWei, err = codec.GetUint256(b, 64, 256); err != nil {
+	{
+		v, err := codec.GetUint(b, 96, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Count = uint8(v)
+	}
+	if x.CreatedAt, err = codec.GetUint(b, 128, 64); err != nil {
 		return 0, err
 	}
-	if x.RevealableFrom, err = codec.GetUint(b, 96, 64); err != nil {
+	if x.Deadline, err = codec.GetUint(b, 160, 64); err != nil {
 		return 0, err
 	}
-	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
+	if x.SettledAt, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	if x.EscrowWei, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.OwedWei, err = codec.GetUint256(b, 256, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 288, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.WindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Active = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 352, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Done = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 384, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Skipped = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 416, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Failed = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 448, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Credited = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Opened = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 512, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Paid = uint32(v)
+	}
+	if x.Culprit, err = codec.GetAddress(b, 544); err != nil {
+		return 0, err
+	}
+	if x.Edges[0], err = codec.GetUint(b, 576+0, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[1], err = codec.GetUint(b, 576+32, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[2], err = codec.GetUint(b, 576+64, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[3], err = codec.GetUint(b, 576+96, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[4], err = codec.GetUint(b, 576+128, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[5], err = codec.GetUint(b, 576+160, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[6], err = codec.GetUint(b, 576+192, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[7], err = codec.GetUint(b, 576+224, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[8], err = codec.GetUint(b, 576+256, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[9], err = codec.GetUint(b, 576+288, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[10], err = codec.GetUint(b, 576+320, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[11], err = codec.GetUint(b, 576+352, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[12], err = codec.GetUint(b, 576+384, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[13], err = codec.GetUint(b, 576+416, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[14], err = codec.GetUint(b, 576+448, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[15], err = codec.GetUint(b, 576+480, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[16], err = codec.GetUint(b, 576+512, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[17], err = codec.GetUint(b, 576+544, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[18], err = codec.GetUint(b, 576+576, 64); err != nil {
+		return 0, err
+	}
+	if x.Edges[19], err = codec.GetUint(b, 576+608, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 1216+0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[0] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[1] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+64, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[2] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[3] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[4] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[5] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[6] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[7] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+256, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[8] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+288, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[9] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[10] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+352, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[11] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+384, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[12] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+416, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[13] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+448, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[14] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[15] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+512, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[16] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+544, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[17] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+576, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[18] = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 1216+608, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Branches[19] = uint32(v)
+	}
+	return tail, nil
+}
+
+// Constituent has the ABI layout of the Solidity type or argument list of that name.
+type Constituent struct {
+	Callee        common.Address
+	Capability    common.Hash
+	Template      common.Hash
+	PaymentWei    uint256.Int
+	TtlSeconds    uint32
+	DependsOn     uint32
+	LoopBranch    uint32
+	LoopFrom      uint8
+	MaxIterations uint8
+	Feedback      uint8
+	Prepaid       uint8
+	Needed        bool
+	Iteration     uint8
+	InteractionId common.Hash
+	ResultHash    common.Hash
+}
+
+func (x *Constituent) size() int {
+	n := 480
+	return n
+}
+
+func (x *Constituent) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	*(*[32]byte)(b[32:]) = x.Capability
+	*(*[32]byte)(b[64:]) = x.Template
+	codec.PutUint256(b[96:], &x.PaymentWei)
+	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[160:], uint64(x.DependsOn))
+	codec.PutUint64(b[192:], uint64(x.LoopBranch))
+	codec.PutUint64(b[224:], uint64(x.LoopFrom))
+	codec.PutUint64(b[256:], uint64(x.MaxIterations))
+	codec.PutUint64(b[288:], uint64(x.Feedback))
+	codec.PutUint64(b[320:], uint64(x.Prepaid))
+	codec.PutBool(b[352:], x.Needed)
+	codec.PutUint64(b[384:], uint64(x.Iteration))
+	*(*[32]byte)(b[416:]) = x.InteractionId
+	*(*[32]byte)(b[448:]) = x.ResultHash
+}
+
+func (x *Constituent) get(b []byte) (used int, err error) {
+	tail := 480
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Template, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.PaymentWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.DependsOn = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopBranch = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.LoopFrom = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxIterations = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 288, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Feedback = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Prepaid = uint8(v)
+	}
+	if x.Needed, err = codec.GetBool(b, 352); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 384, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Iteration = uint8(v)
+	}
+	if x.InteractionId, err = codec.GetHash(b, 416); err != nil {
+		return 0, err
+	}
+	if x.ResultHash, err = codec.GetHash(b, 448); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -732,60 +1162,6 @@ func (x *Deadline) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// IndexCount has the ABI layout of the Solidity type or argument list of that name.
-type IndexCount struct {
-	Count uint32
-}
-
-func (x *IndexCount) size() int {
-	n := 32
-	return n
-}
-
-func (x *IndexCount) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Count))
-}
-
-func (x *IndexCount) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	{
-		v, err := codec.GetUint(b, 0, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.Count = uint32(v)
-	}
-	return tail, nil
-}
-
-// IndexSlot has the ABI layout of the Solidity type or argument list of that name.
-type IndexSlot struct {
-	Agent common.Address
-}
-
-func (x *IndexSlot) size() int {
-	n := 32
-	return n
-}
-
-func (x *IndexSlot) put(b []byte) {
-	codec.PutAddress(b[0:], x.Agent)
-}
-
-func (x *IndexSlot) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
 // Interaction has the ABI layout of the Solidity type or argument list of that name.
 type Interaction struct {
 	Status        uint8
@@ -800,10 +1176,11 @@ type Interaction struct {
 	SettledAt     uint64
 	Branch        uint32
 	CompositionId common.Hash
+	Constituent   uint8
 }
 
 func (x *Interaction) size() int {
-	n := 384
+	n := 416
 	return n
 }
 
@@ -820,10 +1197,11 @@ func (x *Interaction) put(b []byte) {
 	codec.PutUint64(b[288:], uint64(x.SettledAt))
 	codec.PutUint64(b[320:], uint64(x.Branch))
 	*(*[32]byte)(b[352:]) = x.CompositionId
+	codec.PutUint64(b[384:], uint64(x.Constituent))
 }
 
 func (x *Interaction) get(b []byte) (used int, err error) {
-	tail := 384
+	tail := 416
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -870,6 +1248,13 @@ func (x *Interaction) get(b []byte) (used int, err error) {
 	}
 	if x.CompositionId, err = codec.GetHash(b, 352); err != nil {
 		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 384, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Constituent = uint8(v)
 	}
 	return tail, nil
 }
@@ -1209,12 +1594,11 @@ type Policy struct {
 	GasDiscover           uint64
 	GasPerScannedSlot     uint64
 	MinCommitDepositWei   uint256.Int
-	CommitWindowSeconds   uint32
 	RecentSeconds         uint32
 }
 
 func (x *Policy) size() int {
-	n := 672
+	n := 640
 	return n
 }
 
@@ -1238,12 +1622,11 @@ func (x *Policy) put(b []byte) {
 	codec.PutUint64(b[512:], uint64(x.GasDiscover))
 	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
 	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
-	codec.PutUint64(b[608:], uint64(x.CommitWindowSeconds))
-	codec.PutUint64(b[640:], uint64(x.RecentSeconds))
+	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
 }
 
 func (x *Policy) get(b []byte) (used int, err error) {
-	tail := 672
+	tail := 640
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1337,13 +1720,6 @@ func (x *Policy) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.CommitWindowSeconds = uint32(v)
-	}
-	{
-		v, err := codec.GetUint(b, 640, 32)
-		if err != nil {
-			return 0, err
-		}
 		x.RecentSeconds = uint32(v)
 	}
 	return tail, nil
@@ -1365,12 +1741,11 @@ type Reputation struct {
 	DistinctCallers  uint64
 	SumOfSquares     uint256.Int
 	LastActiveAt     uint64
-	ScoredCompleted  uint64
-	ScoredCallers    uint64
+	Aborts           uint64
 }
 
 func (x *Reputation) size() int {
-	n := 512
+	n := 480
 	return n
 }
 
@@ -1389,12 +1764,11 @@ func (x *Reputation) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.DistinctCallers))
 	codec.PutUint256(b[384:], &x.SumOfSquares)
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
-	codec.PutUint64(b[448:], uint64(x.ScoredCompleted))
-	codec.PutUint64(b[480:], uint64(x.ScoredCallers))
+	codec.PutUint64(b[448:], uint64(x.Aborts))
 }
 
 func (x *Reputation) get(b []byte) (used int, err error) {
-	tail := 512
+	tail := 480
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1440,10 +1814,7 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
 		return 0, err
 	}
-	if x.ScoredCompleted, err = codec.GetUint(b, 448, 64); err != nil {
-		return 0, err
-	}
-	if x.ScoredCallers, err = codec.GetUint(b, 480, 64); err != nil {
+	if x.Aborts, err = codec.GetUint(b, 448, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -110,7 +110,11 @@ func (s *script) capability(name string) common.Hash {
 	return h
 }
 
-func (s *script) id(spec string) common.Hash { // caller/salt
+// id is that of caller/salt, of the composition @initiator/salt, or of its constituent @initiator/salt#index.iteration.
+func (s *script) id(spec string) common.Hash {
+	if strings.HasPrefix(spec, "@") {
+		return s.compositionID(spec)
+	}
 	caller, salt, _ := strings.Cut(spec, "/")
 	id := vm.InteractionID(s.address(caller), s.hash(salt))
 	s.ids[id] = spec
@@ -171,6 +175,17 @@ func (s *script) show(v reflect.Value) string {
 	if v.Kind() == reflect.Struct {
 		return s.fields(v)
 	}
+	if v.Kind() == reflect.Array { // without the zeros at its end
+		n := v.Len()
+		for n > 0 && v.Index(n-1).IsZero() {
+			n--
+		}
+		var out []string
+		for i := range n {
+			out = append(out, fmt.Sprintf("%x", v.Index(i).Uint()))
+		}
+		return "[" + strings.Join(out, " ") + "]"
+	}
 	return fmt.Sprint(v.Interface())
 }
 
@@ -224,6 +239,10 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeChannelPair(b))
 	case record.NSDispute:
 		return must(record.DecodeDispute(b))
+	case record.NSComposition:
+		return must(record.DecodeComposition(b))
+	case record.NSConstituent:
+		return must(record.DecodeConstituent(b))
 	}
 	switch k {
 	case record.TotalsKey:
@@ -272,8 +291,13 @@ func (s *script) label(c change) string {
 		}
 	}
 	for id, n := range s.ids {
-		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key || record.DisputeKey(id) == c.key || record.SessionKey(id) == c.key || record.CommitmentKey(id) == c.key {
+		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key || record.DisputeKey(id) == c.key || record.SessionKey(id) == c.key || record.CommitmentKey(id) == c.key || record.CompositionKey(id) == c.key {
 			return fmt.Sprintf("%s/%s", ns, n)
+		}
+		for i := range uint8(vm.MaxConstituents) {
+			if record.ConstituentKey(id, i) == c.key {
+				return fmt.Sprintf("%s/%s#%d", ns, n, i)
+			}
 		}
 	}
 	switch {
@@ -360,6 +384,14 @@ var eventDecoders = map[common.Hash]func(*types.Log) any{
 	abi.RevealRefundedTopic: func(l *types.Log) any { v := must(abi.DecodeRevealRefundedEvent(l)); return &v },
 	abi.CommitmentForfeitedTopic: func(l *types.Log) any { v := must(abi.DecodeCommitmentForfeitedEvent(l)); return &v },
 	abi.TimedOutTopic: func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
+
+	abi.ComposedTopic: func(l *types.Log) any { v := must(abi.DecodeComposedEvent(l)); return &v },
+	abi.ConstituentAnsweredTopic: func(l *types.Log) any { v := must(abi.DecodeConstituentAnsweredEvent(l)); return &v },
+	abi.ConstituentOpenedTopic: func(l *types.Log) any { v := must(abi.DecodeConstituentOpenedEvent(l)); return &v },
+	abi.CompositionEndedTopic: func(l *types.Log) any { v := must(abi.DecodeCompositionEndedEvent(l)); return &v },
+	abi.CompositionRefundedTopic: func(l *types.Log) any { v := must(abi.DecodeCompositionRefundedEvent(l)); return &v },
+	abi.CompositionCancelledTopic: func(l *types.Log) any { v := must(abi.DecodeCompositionCancelledEvent(l)); return &v },
+	abi.InvokeCancelledTopic: func(l *types.Log) any { v := must(abi.DecodeInvokeCancelledEvent(l)); return &v },
 }
 
 func (s *script) showLog(l *types.Log) string {
@@ -560,6 +592,10 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		}
 		c.ResultHash = s.hash(a.text("result", result))
 		c.Da = abi.DAPointer{ContentHash: c.ResultHash, LengthBytes: uint32(a.number("bytes", 0)), Backend: uint8(a.number("backend", 1))}
+		if salt := a.text("commit", ""); salt != "" {
+			c.ResultHash = s.commitment(c.ResultHash, salt)
+			c.Da.ContentHash = c.ResultHash
+		}
 		if h := a.text("content", ""); h != "" {
 			c.Da.ContentHash = s.hash(h)
 		}
@@ -600,6 +636,8 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		return to, (&abi.SetPolicyCall{Policy: abi.IRecordsPolicy(p)}).Encode()
 	case "withdrawFees":
 		return to, (&abi.WithdrawFeesCall{Vault: s.address(a.text("vault", "baseVault"))}).Encode()
+	case "compose", "openResult", "cancel":
+		return to, s.composeCall(from, op, a)
 	case "transfer":
 		t := s.address(a.text("to", ""))
 		return &t, nil

@@ -85,6 +85,9 @@ type Machine struct {
 	Channel record.Channel // the channel in progress, instead
 	// Search is the discovery in progress. The proven state has it where Call is: an operation needs one after the other.
 	Search frame.Search
+	// The other records that can be in progress, in the place of Call.
+	Composition record.Composition
+	Constituent record.Constituent
 
 	Params   record.Params // the state's hash of it is for proofs
 	Policy   record.Policy // Block.Policy is its hash, in proofs

@@ -83,14 +83,23 @@ func worth(k record.Key, v []byte) (wei uint256.Int) {
 	return holdings(k, v)
 }
 
+// pendingOf is an INVOKE's pending interaction: a constituent's payment is its composition's.
 func pendingOf(v []byte) *record.Interaction {
 	if v == nil {
 		return nil
 	}
-	if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) {
+	if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) && i.Constituent == 0 {
 		return &i
 	}
 	return nil
+}
+
+func openInteraction(v []byte) bool {
+	if v == nil {
+		return false
+	}
+	i := must(record.DecodeInteraction(v))
+	return isOpen(&i)
 }
 
 func activeAgent(v []byte) bool {
@@ -105,13 +114,17 @@ func (y *tally) book(changes []vm.Change) {
 		y.value.Sub(&y.value, &was)
 		switch record.Namespace(c.Key[0]) {
 		case record.NSInteraction:
-			if i := pendingOf(c.Old); i != nil {
+			if openInteraction(c.Old) {
 				y.open--
+			}
+			if openInteraction(c.New) {
+				y.open++
+			}
+			if i := pendingOf(c.Old); i != nil {
 				y.pending[i.Caller]--
 				y.escrow[i.Caller].Sub(y.escrow[i.Caller], &i.PaymentWei)
 			}
 			if i := pendingOf(c.New); i != nil {
-				y.open++
 				y.pending[i.Caller]++
 				if y.escrow[i.Caller] == nil {
 					y.escrow[i.Caller] = new(uint256.Int)

@@ -92,6 +92,8 @@ const (
 	OpensPolicy // read only; the block frame commits to it, so that has to be opened too
 	OpensChannel // the channel in progress
 	OpensSearch // the discovery in progress; in the state it is where the interaction in progress is
+	OpensComposition // the composition in progress, in the place of the interaction
+	OpensConstituent // the constituent in progress, likewise
 )
 
 // OpensDispute opens the dispute in progress, which lies where the interaction in progress does.
@@ -172,7 +174,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram, composeProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

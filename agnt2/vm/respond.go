@@ -60,11 +60,25 @@ func stepRespondInteraction(m *Machine, s State) Step {
 		return m.fail(&abi.InteractionExpired{Id: id, Deadline: i.Deadline})
 	}
 	i.Status, i.ResultHash, i.SettledAt, i.Branch = uint8(ResponseStatus(o.Status).settled()), o.Word, m.Block.Time, o.Branch
+	if isAtomic(i) { // the result is a commitment, and the branch comes with its opening
+		i.Branch = 0
+		if ResponseStatus(o.Status) == OK {
+			i.Status = uint8(Tentative)
+		}
+	}
 	b := i.Encode()
 	o.Word = common.Hash(trie.HashRecord(b))
 	m.set(s, k, old, b)
 	if o.Flag {
 		return RespondAgent
+	}
+	return m.answered()
+}
+
+// answered is where an answer goes on. The deadline of a tentative one that others need stays queued until it is opened.
+func (m *Machine) answered() Step {
+	if m.Call.Status == uint8(Tentative) && isNeeded(&m.Call) {
+		return RespondComposition
 	}
 	return RespondDeadline
 }
@@ -93,7 +107,7 @@ func stepRespondAttestation(m *Machine, _ State) Step {
 	}
 	m.Op.Word = common.Hash(trie.HashRecord(m.Call.Encode()))
 	if signer == m.Op.Actor {
-		return RespondDeadline
+		return m.answered()
 	}
 	m.Op.Actor = signer
 	return RespondKey
@@ -104,7 +118,21 @@ func stepRespondDeadline(m *Machine, s State) Step {
 	old := m.get(s, k)
 	assert(old != nil, "pending interaction is not queued")
 	m.set(s, k, old, nil)
-	return RespondHistory
+	return m.released()
+}
+
+// released is where an operation goes on whose interaction is out of the queue: RESPOND, an opening, or CANCEL.
+func (m *Machine) released() Step {
+	i := &m.Call
+	switch {
+	case i.Status == uint8(Pending): // CANCEL: it gets a new deadline
+		return QueueEntry
+	case i.Constituent == 0:
+		return RespondHistory
+	case i.Status == uint8(Completed), i.Status == uint8(Opened): // there is a result
+		return RespondConstituent
+	}
+	return RespondComposition
 }
 
 // stepRespondCaller takes the escrow off the caller's books and learns whether the caller counts for reputation.

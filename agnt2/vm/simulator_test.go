@@ -44,17 +44,18 @@ func operationOf(tx *abi.Transaction) string {
 		return "other"
 	}
 	return string(tx.Data[:4])
+	compositions      map[vm.CompositionStatus]int // seen, over all blocks
 }
 
 const simulatedAccounts = 50
 
 func newSimulator(t *testing.T, seed uint64) *simulator {
 	p := testParams()
-	p.MaxPendingInvokes, p.SweepsPerBlock, p.MaxCapabilities = 6, 4, 3
+	p.MaxPendingInvokes, p.SweepsPerBlock, p.MaxCapabilities = 6, 12, 3
 	p.MaxTtlSeconds, p.StakeCooldownSeconds = 30, 40
 	s := &simulator{
 		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1)), ChainID: testChainID}, t: t, tree: trie.New(),
-		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{},
+		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{}, compositions: map[vm.CompositionStatus]int{},
 	}
 	s.Get = s.get
 	s.state[record.PolicyKey] = (&record.Policy{
@@ -65,7 +66,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	s.policy.RecentSeconds, s.policy.DisputeWindowSeconds, s.policy.PrunesPerBlock = 12, 20, 4
 	for i := range simulatedAccounts {
 		a := s.AddKey(vmtest.Key(i))
-		wei := uint256.NewInt(s.Rnd.Uint64N(30_000_000))
+		wei := uint256.NewInt(s.Rnd.Uint64N(300_000_000))
 		s.fund(a, wei)
 		s.minted.Add(&s.minted, wei)
 	}
@@ -142,24 +143,36 @@ func (s *simulator) check(swept uint32) {
 		switch record.Namespace(k[0]) {
 		case record.NSInteraction:
 			i := must(record.DecodeInteraction(v))
+			if isOpen(&i) {
+				open++
+				overdue = overdue || i.Deadline < s.time
+			}
 			if i.Status != uint8(vm.Pending) {
 				require.NotZero(t, i.SettledAt)
 				settled++
 				continue
 			}
-			open++
+			if i.Constituent != 0 { // its composition holds the payment
+				continue
+			}
 			pending[i.Caller]++
 			if escrow[i.Caller] == nil {
 				escrow[i.Caller] = new(uint256.Int)
 			}
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
-			overdue = overdue || i.Deadline < s.time
+		case record.NSComposition:
+			s.checkComposition(v)
 		case record.NSDeadline:
 			if record.DueOf(k) != record.DueInteraction {
 				s.checkDue(k, v)
 				continue
 			}
 			id := must(record.DecodeDeadline(v)).Id
+			if record.DueOf(k) == record.DueComposition {
+				require.NotNil(t, s.state[record.CompositionKey(id)])
+				continue
+			}
+			queued++
 			switch record.DueOf(k) {
 			case record.DueHistory:
 				leaving++
@@ -174,7 +187,7 @@ func (s *simulator) check(swept uint32) {
 			case record.DueInteraction:
 				queued++
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
-				require.Equal(t, uint8(vm.Pending), i.Status)
+				require.True(t, isOpen(&i), "queued with status %d", i.Status)
 				require.Equal(t, k, record.DeadlineKey(i.Deadline, record.DueInteraction, id))
 			}
 		case record.NSDispute:
@@ -296,7 +309,7 @@ func checkOwner(t *testing.T, k record.Key, a record.Agent, state memory) {
 func holdings(k record.Key, v []byte) (wei uint256.Int) {
 	switch record.Namespace(k[0]) {
 	case record.NSInteraction:
-		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) {
+		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) && i.Constituent == 0 {
 			wei = i.PaymentWei
 		}
 	case record.NSChannel:
@@ -309,6 +322,8 @@ func holdings(k record.Key, v []byte) (wei uint256.Int) {
 		}
 	case record.NSCommitment:
 		wei = must(record.DecodeCommitment(v)).DepositWei
+	case record.NSComposition:
+		wei = must(record.DecodeComposition(v)).EscrowWei
 	}
 	return wei
 }
@@ -392,13 +407,17 @@ func TestSimulator(t *testing.T) {
 			}
 		}
 		// whatever is still pending ends
-		for range 1000 {
+		for i := 0; i < 5000 && s.queued() > 0; i++ {
 			s.open(10)
 			swept, m := s.swept(), s.m
 			s.seal()
 			s.prune(m)
-			s.check(swept)
+			if i%10 == 0 {
+				s.check(swept)
+			}
 		}
+		s.check(0)
+		s.checkNothingHeld(t)
 		statuses := map[uint8]int{}
 		for k, v := range s.state {
 			if k[0] == byte(record.NSInteraction) {
@@ -408,7 +427,7 @@ func TestSimulator(t *testing.T) {
 		}
 		t.Logf("outcomes %v, interactions by status %v, reverts %v", s.outcomes, s.ends, s.reverts)
 		require.Empty(t, statuses, "not everything has gone into the history")
-		require.Len(t, s.ends, 6, "not every way to end an interaction was taken: %v", s.ends)
+		require.GreaterOrEqual(t, len(s.ends), 7, "not every way to end an interaction was taken: %v", s.ends)
 		for _, selector := range [][4]byte{
 			abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
 		} {

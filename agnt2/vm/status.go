@@ -31,6 +31,11 @@ const (
 	ParseFailed
 	Rejected
 	TimedOut
+	// Tentative and Opened are an atomic composition's: what they amount to is for the composition's status to say.
+	Tentative
+	Opened
+	// Reverted is never stored: views give it to the interactions of a reverted composition.
+	Reverted
 )
 
 // ResponseStatus mirrors IAGNT2.ResponseStatus.

@@ -32,6 +32,7 @@ func stepSweepNext(m *Machine, s State) Step {
 		m.Op.Count++
 	}
 	m.Op.Id = d.Id
+	m.Op.Value.Clear() // a register of the sweeps
 	next, ok := sweeps[due]
 	assert(ok, "nothing sweeps what is queued")
 	return next
@@ -44,18 +45,22 @@ var sweeps = map[record.DeadlineKind]Step{
 	record.DueHistory:     PruneDispute,
 	record.DueDispute:     SweepDispute,
 	record.DueCommitment:  SweepCommitment,
+	record.DueComposition: SweepAdvance,
 }
 
 func stepSweepInteraction(m *Machine, s State) Step {
 	k := record.InteractionKey(m.Op.Id)
 	m.Call = decoded(record.DecodeInteraction(m.get(s, k)))
 	i := &m.Call
-	assert(i.Status == uint8(Pending), "queued interaction is not pending")
+	assert(i.Status == uint8(Pending) || i.Status == uint8(Tentative), "queued interaction is not pending")
 	i.Status = uint8(TimedOut)
 	i.SettledAt = m.Block.Time
 	b := i.Encode()
 	m.Op.Word = common.Hash(trie.HashRecord(b))
 	m.put(s, k, b)
+	if i.Constituent != 0 {
+		return SweepConstituent
+	}
 	return SweepCaller
 }
 

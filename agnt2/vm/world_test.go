@@ -231,3 +231,7 @@ func testParams() record.Params {
 		GasPerPayloadByte: 1, GasPerCalldataByte: 1, GasWithdrawal: 20000, GasClass: [gas.Classes]uint64{500, 1000, 2000, 3000},
 	}
 }
+
+func testPolicy() record.Policy {
+	return record.Policy{GasCompose: 5000, GasPerDepth: 500, MaxCompositionSeconds: 300}
+}

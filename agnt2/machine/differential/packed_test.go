@@ -97,6 +97,8 @@ var packedRecords = []packedCase{
 	packedOf("reputation", record.UnpackReputation),
 	packedOf("pair", record.UnpackPair),
 	packedOf("interaction", record.UnpackInteraction),
+	packedOf("composition", record.UnpackComposition),
+	packedOf("constituent", record.UnpackConstituent),
 	packedOf("deadline", record.UnpackDeadline),
 	packedOf("channel", record.UnpackChannel),
 	packedOf("channelPair", record.UnpackChannelPair),

@@ -63,6 +63,9 @@ type steps struct {
 	params record.Params
 	policy record.Policy
 	dispute record.Dispute
+	// In the place of call.
+	composition record.Composition
+	constituent record.Constituent
 	data []byte
 
 	number, time, limit uint64
@@ -238,6 +241,12 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSDispute:
 		x, err := record.DecodeDispute(v)
 		return pack(&x, err)
+	case record.NSComposition:
+		x, err := record.DecodeComposition(v)
+		return pack(&x, err)
+	case record.NSConstituent:
+		x, err := record.DecodeConstituent(v)
+		return pack(&x, err)
 	}
 	require.Failf(t, "no record", "%v", k)
 	return nil
@@ -275,6 +284,7 @@ func (s *steps) step() {
 	m := &vm.Machine{
 		ChainID: stepsChainID, Coinbase: abi.SequencerFeeVault,
 		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Channel: s.channel, Search: s.search, Params: s.params, Policy: s.policy, Dispute: s.dispute,
+		Composition: s.composition, Constituent: s.constituent,
 	}
 	var w []byte
 	opens := k.Opens()
@@ -288,7 +298,8 @@ func (s *steps) step() {
 	}{
 		{vm.OpensBlock, &m.Block, s.state.Block}, {vm.OpensSums, &m.Sums, s.state.Sums}, {vm.OpensTx, &m.Tx, s.state.Tx},
 		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensChannel, &m.Channel, s.state.Call}, {vm.OpensDispute, &m.Dispute, s.state.Call},
-		{vm.OpensSearch, &m.Search, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
+		{vm.OpensSearch, &m.Search, s.state.Call}, {vm.OpensComposition, &m.Composition, s.state.Call},
+		{vm.OpensConstituent, &m.Constituent, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
 		{vm.OpensPolicy, &m.Policy, m.Block.Policy},
 	} {
 		if opens&f.bit != 0 {
@@ -378,6 +389,12 @@ func (s *steps) step() {
 	if opens&vm.OpensSearch != 0 {
 		want.Call = hashOf(&m.Search)
 	}
+	if opens&vm.OpensComposition != 0 {
+		want.Call = hashOf(&m.Composition)
+	}
+	if opens&vm.OpensConstituent != 0 {
+		want.Call = hashOf(&m.Constituent)
+	}
 
 	way := fmt.Sprintf("%v %v", k, machine.Name(want.Step))
 	s.result, s.void = m.Result(), nil
@@ -419,6 +436,7 @@ func (s *steps) step() {
 	}
 	s.state = want
 	s.block, s.sums, s.tx, s.op, s.call, s.search, s.channel, s.params, s.policy, s.dispute = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Channel, m.Search, m.Params, m.Policy, m.Dispute
+	s.composition, s.constituent = m.Composition, m.Constituent
 }
 
 func firstError(err error) error {
@@ -564,7 +582,7 @@ func stepsParams() record.Params {
 func stepsPolicy() record.Policy {
 	return record.Policy{
 		EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(1000), InvokesPerSecond: 100, InvokesBurst: 1000,
-		GasCompose: 8000, GasPerDepth: 1500, MaxCompositionSeconds: 100, GasChannel: 12000, ChannelWindowSeconds: 8, MaxChannelTtlSeconds: 60,
+		GasCompose: 5000, GasPerDepth: 500, MaxCompositionSeconds: 300, GasChannel: 12000, ChannelWindowSeconds: 8, MaxChannelTtlSeconds: 60,
 		DoubleSignSlashWei: *uint256.NewInt(70), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50), DisputeFeeWei: *uint256.NewInt(5),
 		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), CommitWindowSeconds: 8, RecentSeconds: 12,
 		PrunesPerBlock: 3, Governance: address("governance"), FeeRecipient: common.Address{0x66}, DisputeResolver: address("resolver"),
@@ -695,7 +713,7 @@ func filler(t *testing.T, n int, rnd *rand.Rand, after uint64) (*trie.Trie, reco
 	shares := []record.Namespace{
 		record.NSAccount, record.NSAgent, record.NSAgentURI, record.NSMetadata, record.NSCapability, record.NSCapabilityDetail,
 		record.NSReputation, record.NSPair, record.NSPair, record.NSInteraction, record.NSInteraction, record.NSInteraction,
-		record.NSInteraction, record.NSInteraction, record.NSInteraction, record.NSDeadline,
+		record.NSInteraction, record.NSInteraction, record.NSInteraction, record.NSDeadline, record.NSComposition, record.NSConstituent,
 	}
 	type leaf struct{ key, id trie.Key }
 	leaves := make([]leaf, n)
@@ -730,13 +748,13 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
-dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, deregisterAgent, doubleSigningArgs, disputeArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
+dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openInteraction, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
 txEnd: txBook, txEnd
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
-sweepNext: sweepChannel, pruneDispute, sweepDispute, sweepCommitment, sweepInteraction, txEnd, txEnd empty, txEnd enough, txEnd enough pruned
-sweepInteraction: sweepCaller
+sweepNext: sweepChannel, pruneDispute, sweepDispute, sweepCommitment, sweepAdvance, sweepInteraction, txEnd, txEnd empty, txEnd enough, txEnd enough pruned
+sweepInteraction: sweepCaller, sweepConstituent
 sweepCaller: sweepReputation
 sweepReputation: sweepHistory
 sweepHistory: sweepNext
@@ -787,11 +805,11 @@ invokeCapability: CapabilityUnknown, CommitRequired, OutOfGas, PaymentBelowPrice
 invokeInteraction: DuplicateInteraction, invokeDeadline
 invokeDeadline: txEnd
 respondArgs: DACommitmentMismatch, FieldOutOfRange attestation, FieldOutOfRange da.backend, FieldOutOfRange status, OutOfGas, ResultHashInvalid, respondInteraction
-respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondDeadline
+respondInteraction: InteractionExpired, InteractionSettled, InteractionUnknown, NotCallee, respondAgent, respondComposition, respondDeadline
 respondAgent: respondAttestation
-respondAttestation: BadAttestation, respondDeadline, respondKey
+respondAttestation: BadAttestation, respondComposition, respondDeadline, respondKey
 respondDeadline: respondHistory
-respondHistory: respondCaller
+respondHistory: queueEntry, respondCaller, respondComposition, respondConstituent
 respondCaller: respondPair, respondReputation
 respondPair: respondReputation
 respondReputation: respondEvent
@@ -1251,9 +1269,11 @@ func TestStepsScenario(t *testing.T) {
 	s.registry()
 	s.market()
 
+	s.compositions()
+
 	s.report()
 	want := map[string]bool{}
-	for _, line := range strings.Split(strings.TrimSpace(ways+marketWays[1:]), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways+marketWays[1:])+composeWays), "\n") {
 		kind, ends, _ := strings.Cut(line, ": ")
 		for _, end := range strings.Split(ends, ", ") {
 			want[kind+" "+end] = true

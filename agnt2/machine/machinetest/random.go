@@ -21,7 +21,7 @@ import (
 func RandomParams() record.Params {
 	p := genesis.DefaultParams()
 	p.MinStakeWei, p.MinCountedPaymentWei = *uint256.NewInt(100), *uint256.NewInt(10)
-	p.MaxTtlSeconds, p.StakeCooldownSeconds, p.MaxPendingInvokes, p.SweepsPerBlock, p.MaxCapabilities = 30, 40, 6, 4, 3
+	p.MaxTtlSeconds, p.StakeCooldownSeconds, p.MaxPendingInvokes, p.SweepsPerBlock, p.MaxCapabilities = 30, 40, 6, 12, 3
 	return p
 }
 

@@ -59,7 +59,7 @@ func main() {
 			&cli.StringFlag{Name: "seller", Value: "agent1", Usage: "name in keys.json of the agent that sells"},
 			&cli.StringFlag{Name: "buyer", Value: "agent2", Usage: "name in keys.json of the agent that buys"},
 		},
-		Action: run, Commands: []*cli.Command{disputeCommand(), channelCommand()},
+		Action: run, Commands: []*cli.Command{disputeCommand(), channelCommand(), composeCommand()},
 	})
 }
 

@@ -419,6 +419,9 @@ var corruptions = []corruption{
 				b := w.before[earlier]
 				d := must(record.DecodeDeadline(b.state[k]))
 				i := record.InteractionKey(d.Id)
+				if b.state[i] == nil || must(record.DecodeInteraction(b.state[i])).Constituent != 0 { // of a composition, which holds the payment
+					continue
+				}
 				caller := record.AccountKey(must(record.DecodeInteraction(b.state[i])).Caller)
 				// As if it had not been repaid yet: otherwise the transition itself would stop.
 				a := must(record.DecodeAccount(w.before[n].state[caller]))

@@ -4,12 +4,15 @@ pragma solidity ^0.8.24;
 import { IAGNT2StepVerifier, IClaimedBlock, IPreimageReader } from "./IAGNT2StepVerifier.sol";
 import { IOriginLeaves } from "./IOrigin.sol";
 import { ActSteps } from "./steps/ActSteps.sol";
+import { AdvanceSteps } from "./steps/AdvanceSteps.sol";
 import { AgentSteps } from "./steps/AgentSteps.sol";
 import { ChannelSteps } from "./steps/ChannelSteps.sol";
 import { ChannelStateSteps } from "./steps/ChannelStateSteps.sol";
 import { DisputeSteps } from "./steps/DisputeSteps.sol";
 import { GovernanceSteps } from "./steps/GovernanceSteps.sol";
 import { IdentitySteps } from "./steps/IdentitySteps.sol";
+import { ComposeSteps } from "./steps/ComposeSteps.sol";
+import { ConstituentSteps } from "./steps/ConstituentSteps.sol";
 import { InteractionSteps } from "./steps/InteractionSteps.sol";
 import { RegistrySteps } from "./steps/RegistrySteps.sol";
 import { MarketSteps } from "./steps/MarketSteps.sol";
@@ -167,6 +170,15 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
         }
         if (kind >= Steps.INDEX_COUNT && kind <= Steps.SWEEP_COMMITMENT) {
             return MarketSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (kind >= Steps.COMPOSE_ARGS && kind <= Steps.COMPOSE_CONSTITUENT) {
+            return ComposeSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (kind >= Steps.RESPOND_CONSTITUENT && kind <= Steps.CANCEL_COMPOSITION) {
+            return ConstituentSteps.step(kind, stateData, proof, CHAIN_ID);
+        }
+        if (kind >= Steps.SWEEP_CONSTITUENT && kind <= Steps.SETTLE_REPUTATION) {
+            return AdvanceSteps.step(kind, stateData, proof, CHAIN_ID);
         }
         if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
         if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {

@@ -47,7 +47,36 @@ interface IAGNT2 {
         TimedOutGracefully,
         ParseFailed,
         Rejected,
-        TimedOut
+        TimedOut,
+        Tentative,
+        Opened,
+        Reverted
+    }
+
+    /// @notice Life of a composition. Committed, Reverted and Settled are final.
+    enum CompositionStatus {
+        None,
+        Active,
+        Committed,
+        Reverted,
+        Settled
+    }
+
+    /// @notice State of one constituent of a composition.
+    enum ConstituentStatus {
+        Waiting,
+        Pending,
+        Done,
+        Skipped,
+        Failed,
+        Settled
+    }
+
+    /// @notice When a constituent with a guard is invoked: by the branch that another one answered with.
+    enum Guard {
+        None,
+        Equals,
+        Differs
     }
 
     /// @notice What a dispute is about (paper App. A.1). Stale states of channels are not disputed here.
@@ -172,6 +201,36 @@ interface IAGNT2 {
         uint16 minReputation;
         bytes32 inputSchemaHash;
         bytes32 outputSchemaHash;
+    }
+
+    /// @notice One call of a composition.
+    /// @param callee         an active agent; neither the initiator nor another constituent's callee.
+    /// @param capability     keccak256 of the capability's name.
+    /// @param template       keccak256 of what the callee gets beside its dependencies' results.
+    /// @param paymentWei     wei for each iteration; at least the capability's price, below 2^128.
+    /// @param ttlSeconds     time to answer, from activation, within the chain's minimum and maximum.
+    /// @param lengthBytes    length of the template's payload; priced as data.
+    /// @param dependsOn      bit mask of the constituents, of lower index, whose results it needs.
+    /// @param guard          whether it runs only on a branch.
+    /// @param guardOn        index of the constituent whose answer decides; one that it depends on.
+    /// @param guardBranch    branch with which that answer is compared.
+    /// @param loopFrom       if it ends a loop: index of the loop's first constituent.
+    /// @param maxIterations  0: it ends no loop; else 2 to 16, how often the loop runs at most.
+    /// @param loopBranch     the loop runs again while this constituent answers with this branch.
+    struct ConstituentSpec {
+        address callee;
+        bytes32 capability;
+        bytes32 template;
+        uint256 paymentWei;
+        uint32 ttlSeconds;
+        uint32 lengthBytes;
+        uint32 dependsOn;
+        Guard guard;
+        uint8 guardOn;
+        uint16 guardBranch;
+        uint8 loopFrom;
+        uint8 maxIterations;
+        uint32 loopBranch;
     }
 
     // ------------------------------------------------------------------------------------------------- agent lifecycle
@@ -512,6 +571,37 @@ interface IAGNT2 {
         payable
         returns (bytes32 id);
 
+    /// @notice COMPOSE: escrows `msg.value` for a graph of calls, each invoked by the protocol when what it depends on is
+    ///         there. id = keccak256(abi.encode(initiator, keccak256("composition"), salt)).
+    /// @param salt          initiator's choice; an id can be used once.
+    /// @param atomic        all constituents are paid or none; their results stay committed to until all have answered.
+    /// @param ttlSeconds    time for the whole; at least what the longest path needs, loops unrolled.
+    /// @param constituents  1 to 20; `msg.value` is the sum of their payments, of a loop's times its iterations.
+    /// @return id           id of the composition.
+    function compose(
+        bytes32 salt,
+        bool atomic,
+        uint32 ttlSeconds,
+        ConstituentSpec[] calldata constituents
+    )
+        external
+        payable
+        returns (bytes32 id);
+
+    /// @notice Opens the commitment that `respond` carried in an atomic composition: keccak256(abi.encode(resultHash, salt)).
+    ///         A constituent that others depend on is opened before its deadline; any other after the commit, which pays it.
+    /// @param id          the constituent's interaction.
+    /// @param resultHash  keccak256 of the result payload; not 0.
+    /// @param branch      value that guards and loops read.
+    /// @param salt        callee's choice.
+    function openResult(bytes32 id, bytes32 resultHash, uint32 branch, bytes32 salt) external;
+
+    /// @notice CANCEL: withdraws what no response is expected to meet any more. The id of a composition: its initiator ends
+    ///         it. The id of a constituent's interaction: its callee reverts an atomic composition before it commits.
+    ///         The id of an INVOKE: its caller shortens the deadline if the callee has deregistered.
+    /// @param id  a composition or an interaction.
+    function cancel(bytes32 id) external;
+
     // --------------------------------------------------------------------------------------------------------- views
     // Answered by eth_call from the records of the block asked for; never part of a transaction.
 
@@ -588,6 +678,7 @@ interface IAGNT2 {
         uint256 depositWei;
         uint64 revealableFrom;
         uint64 deadline;
+        uint64 aborts;
     }
 
     struct InteractionView {
@@ -654,6 +745,46 @@ interface IAGNT2 {
         uint64 expiry;
         uint64 closedAt;
     }
+
+    struct ConstituentView {
+        ConstituentStatus status;
+        address callee;
+        bytes32 capability;
+        bytes32 template;
+        uint256 paymentWei;
+        uint32 ttlSeconds;
+        uint32 dependsOn;
+        Guard guard;
+        uint8 guardOn;
+        uint16 guardBranch;
+        uint8 loopFrom;
+        uint8 maxIterations;
+        uint32 loopBranch;
+        uint8 iteration;
+        bytes32 interactionId;
+        bytes32 resultHash;
+        uint32 branch;
+    }
+
+    struct CompositionView {
+        CompositionStatus status;
+        address initiator;
+        bool atomic;
+        uint64 createdAt;
+        uint64 deadline;
+        uint64 settledAt;
+        uint256 escrowWei;
+        uint256 owedWei;
+        address culprit;
+        ConstituentView[] constituents;
+    }
+
+    /// @notice The composition; status None if there is none. Results and branches of an atomic one are 0 unless it is
+    ///         committed.
+    function getComposition(bytes32 id) external view returns (CompositionView memory);
+
+    /// @notice id of the composition that `initiator` makes with `salt`.
+    function compositionId(address initiator, bytes32 salt) external pure returns (bytes32);
 
     /// @notice The agent; status None if there is none.
     function getAgent(address agent) external view returns (AgentView memory);
@@ -839,6 +970,18 @@ interface IAGNT2 {
     event RevealRefunded(bytes32 indexed id, address indexed caller, address indexed callee, uint256 refundedWei);
     event CommitmentForfeited(address indexed caller, bytes32 indexed commitment, uint256 depositWei);
 
+    event Composed(
+        bytes32 indexed id, address indexed initiator, bool atomic, uint8 count, uint256 totalWei, uint64 deadline
+    );
+    event ConstituentAnswered(
+        bytes32 indexed id, address indexed caller, address indexed callee, bytes32 compositionId, ResponseStatus status
+    );
+    event ConstituentOpened(bytes32 indexed id, address indexed caller, address indexed callee, bytes32 compositionId);
+    event CompositionEnded(bytes32 indexed id, address indexed initiator, CompositionStatus status, address culprit);
+    event CompositionRefunded(bytes32 indexed id, address indexed initiator, uint256 refundedWei);
+    event CompositionCancelled(bytes32 indexed id, address indexed by);
+    event InvokeCancelled(bytes32 indexed id, address indexed caller, address indexed callee, uint64 deadline);
+
     // -------------------------------------------------------------------------------------------------------- errors
 
     /// @notice The calldata's selector is none of the operations above.
@@ -949,4 +1092,18 @@ interface IAGNT2 {
     error NotGovernance(address sender);
     /// @notice Policy.feeRecipient is nobody.
     error FeeRecipientUnset();
+
+    /// @notice Constituent `index` of a COMPOSE breaks a rule of the graph; `rule` names it (docs/spec/operations/compose.md).
+    error BadConstituent(uint32 index, string rule);
+    error CompositionTotalMismatch(uint256 totalWei, uint256 valueWei);
+    error CompositionTooShort(uint32 ttlSeconds, uint32 neededSeconds);
+    error DuplicateComposition(bytes32 id);
+    error CompositionUnknown(bytes32 id);
+    error CompositionFinal(bytes32 id, CompositionStatus status);
+    error CompositionNotCommitted(bytes32 id, CompositionStatus status);
+    error CompositionExpired(bytes32 id, uint64 deadline);
+    error NothingToOpen(bytes32 id, InteractionStatus status);
+    error BadOpening(bytes32 id, bytes32 commitment);
+    error NotCaller(address sender, address caller);
+    error NotCancellable(bytes32 id);
 }

@@ -81,6 +81,7 @@ interface IRecords {
         bytes32 interactionHistoryRoot; // h = keccak256(h ‖ id ‖ keccak256(record)) for every settled interaction
         uint64 scoredCompleted; // countedCompleted, and
         uint64 scoredCallers; // distinctCallers, when the pattern of callers was last credible
+        uint64 aborts; // never scored
     }
 
     /// @notice Completed paid interactions between one callee and one counted caller.
@@ -132,6 +133,50 @@ interface IRecords {
         uint64 settledAt;
         uint32 branch;
         bytes32 compositionId;
+        uint8 constituent; // 0: an INVOKE's; else bits 0-4: 1 + index, bit 5: others depend on it, bit 7: atomic
+    }
+
+    /// @notice Escrow sub-account and state of a composition. Masks have bit i for constituent i.
+    struct Composition {
+        uint8 status;
+        address initiator;
+        bool atomic;
+        uint8 count;
+        uint64 createdAt;
+        uint64 deadline; // while active, of the whole; once committed, for opening results
+        uint64 settledAt; // when the status became final
+        uint256 escrowWei; // neither paid nor refunded yet
+        uint256 owedWei; // of it, provisional credits
+        uint32 windowSeconds; // longest ttl of a constituent
+        uint32 active; // has a pending interaction, or one to be opened
+        uint32 done; // its result is there
+        uint32 skipped; // its branch was not taken
+        uint32 failed; // it, or one that it depends on, failed
+        uint32 credited; // has a provisional credit
+        uint32 opened; // its commitment is opened
+        uint32 paid; // its credit is settled
+        address culprit; // whose failure or cancel reverted it
+        uint64[20] edges; // bits 0-19: dependsOn, 20-24: guardOn, 25-26: guard, 32-47: guardBranch
+        uint32[20] branches; // of answers that are there
+    }
+
+    /// @notice One call of a composition.
+    struct Constituent {
+        address callee;
+        bytes32 capability;
+        bytes32 template;
+        uint256 paymentWei; // for each iteration
+        uint32 ttlSeconds;
+        uint32 dependsOn;
+        uint32 loopBranch;
+        uint8 loopFrom;
+        uint8 maxIterations; // 0: it ends no loop
+        uint8 feedback; // first of a loop: 1 + index of the loop's end
+        uint8 prepaid; // iterations that are paid for
+        bool needed; // others depend on its result, or a loop on its branch
+        uint8 iteration; // activations so far
+        bytes32 interactionId; // of the last one
+        bytes32 resultHash; // of the last one whose result is there
     }
 
     /// @notice A channel between two agents, A with the lower address. All amounts are wei.
@@ -312,6 +357,8 @@ interface IRecords {
     function interaction() external view returns (Interaction memory);
     function channel() external view returns (Channel memory);
     function channelPair() external view returns (ChannelPair memory);
+    function composition() external view returns (Composition memory);
+    function constituent() external view returns (Constituent memory);
     function deadline() external view returns (Deadline memory);
     function history() external view returns (History memory);
     function dispute() external view returns (Dispute memory);

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import { IAGNT2 } from "../../src/interfaces/IAGNT2.sol";
 import { IRecords } from "../../src/interfaces/IRecords.sol";
+import { Calls } from "../../src/dispute/steps/Calls.sol";
 import { CanonicalABI } from "../../src/dispute/lib/CanonicalABI.sol";
 import { OperationSchemas } from "../../src/dispute/lib/OperationSchemas.sol";
 
@@ -113,6 +114,16 @@ contract CanonicalABIHarness {
         }
         if (selector == IAGNT2.invoke.selector) return abi.encode(abi.decode(args, (Invoke)));
         if (selector == IAGNT2.discoverInvoke.selector) return abi.encode(abi.decode(args, (DiscoverInvoke)));
+        if (selector == IAGNT2.compose.selector) {
+            (bytes32 salt, bool atomic, uint32 ttlSeconds, Calls.ConstituentSpec[] memory constituents) =
+                Calls.compose(args);
+            return abi.encode(salt, atomic, ttlSeconds, constituents);
+        }
+        if (selector == IAGNT2.openResult.selector) {
+            (bytes32 id, bytes32 resultHash, uint32 branch, bytes32 salt) = Calls.openResult(args);
+            return abi.encode(id, resultHash, branch, salt);
+        }
+        if (selector == IAGNT2.cancel.selector) return abi.encode(Calls.cancel(args));
         if (selector == IAGNT2.respond.selector) return _respond(args);
         if (selector == IAGNT2.commit.selector) return abi.encode(abi.decode(args, (bytes32)));
         if (selector == IAGNT2.reclaimSlot.selector) {

@@ -3,12 +3,15 @@ pragma solidity ^0.8.24;
 
 import { Steps } from "../../src/dispute/lib/Steps.sol";
 import { ActSteps } from "../../src/dispute/steps/ActSteps.sol";
+import { AdvanceSteps } from "../../src/dispute/steps/AdvanceSteps.sol";
 import { AgentSteps } from "../../src/dispute/steps/AgentSteps.sol";
 import { ChannelSteps } from "../../src/dispute/steps/ChannelSteps.sol";
 import { ChannelStateSteps } from "../../src/dispute/steps/ChannelStateSteps.sol";
 import { DisputeSteps } from "../../src/dispute/steps/DisputeSteps.sol";
 import { GovernanceSteps } from "../../src/dispute/steps/GovernanceSteps.sol";
 import { IdentitySteps } from "../../src/dispute/steps/IdentitySteps.sol";
+import { ComposeSteps } from "../../src/dispute/steps/ComposeSteps.sol";
+import { ConstituentSteps } from "../../src/dispute/steps/ConstituentSteps.sol";
 import { InteractionSteps } from "../../src/dispute/steps/InteractionSteps.sol";
 import { RegistrySteps } from "../../src/dispute/steps/RegistrySteps.sol";
 import { MarketSteps } from "../../src/dispute/steps/MarketSteps.sol";
@@ -44,6 +47,15 @@ contract StepsHarness {
         }
         if (kind >= Steps.INDEX_COUNT && kind <= Steps.SWEEP_COMMITMENT) {
             return MarketSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.COMPOSE_ARGS && kind <= Steps.COMPOSE_CONSTITUENT) {
+            return ComposeSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.RESPOND_CONSTITUENT && kind <= Steps.CANCEL_COMPOSITION) {
+            return ConstituentSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.SWEEP_CONSTITUENT && kind <= Steps.SETTLE_REPUTATION) {
+            return AdvanceSteps.step(kind, stateData, proof, chainId);
         }
         if (kind >= Steps.INVOKE_ARGS && kind <= Steps.RESPOND_EVENT) {
             return InteractionSteps.step(kind, stateData, proof, chainId);

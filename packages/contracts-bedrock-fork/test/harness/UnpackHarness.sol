@@ -62,6 +62,18 @@ contract UnpackHarness {
         encoded = abi.encode(x);
     }
 
+    function composition(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Composition memory x;
+        (x, next) = UnpackRecords.unpackComposition(w, p);
+        encoded = abi.encode(x);
+    }
+
+    function constituent(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Constituent memory x;
+        (x, next) = UnpackRecords.unpackConstituent(w, p);
+        encoded = abi.encode(x);
+    }
+
     function deadline(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
         IRecords.Deadline memory x;
         (x, next) = UnpackRecords.unpackDeadline(w, p);

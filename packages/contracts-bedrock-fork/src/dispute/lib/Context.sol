@@ -28,6 +28,8 @@ struct Context {
     IRecords.Policy policy;
     IRecords.Dispute dispute; // committed to where `call` is: a step opens only one of them
     IFrames.Search search; // in the state where the call is
+    IRecords.Composition composition; // in the place of `call`
+    IRecords.Constituent constituent; // likewise
     bool touched; // a record was read; its proof is at the cursor
     bytes32 key; // of that record
     bytes32 oldHash; // its value hash before the step; zero: absent
@@ -68,6 +70,8 @@ library ContextLib {
 
     uint256 internal constant DISPUTE = 4096;
     uint256 internal constant SEARCH = 256;
+    uint256 internal constant COMPOSITION = 256; // in the place of CALL
+    uint256 internal constant CONSTITUENT = 512; // likewise
 
     /// @dev Length of a state, and positions of its fields.
     uint256 internal constant STATE_LENGTH = 258;
@@ -131,6 +135,14 @@ library ContextLib {
             (ctx.search, p) = UnpackFrames.unpackSearch(proof, p);
             if (hash(ctx.search) != _field(ctx, CALL_AT)) revert FrameMismatch();
         }
+        if (opens & COMPOSITION != 0) {
+            (ctx.composition, p) = UnpackRecords.unpackComposition(proof, p);
+            if (hash(ctx.composition) != _field(ctx, CALL_AT)) revert FrameMismatch();
+        }
+        if (opens & CONSTITUENT != 0) {
+            (ctx.constituent, p) = UnpackRecords.unpackConstituent(proof, p);
+            if (hash(ctx.constituent) != _field(ctx, CALL_AT)) revert FrameMismatch();
+        }
         if (opens & PARAMS != 0) {
             (ctx.params, p) = UnpackRecords.unpackParams(proof, p);
             if (hash(ctx.params) != _field(ctx, PARAMS_AT)) revert FrameMismatch();
@@ -184,6 +196,8 @@ library ContextLib {
         if (opened & CHANNEL != 0) _setField(ctx, CALL_AT, hash(ctx.channel));
         if (opened & DISPUTE != 0) _setField(ctx, CALL_AT, hash(ctx.dispute));
         if (opened & SEARCH != 0) _setField(ctx, CALL_AT, hash(ctx.search));
+        if (opened & COMPOSITION != 0) _setField(ctx, CALL_AT, hash(ctx.composition));
+        if (opened & CONSTITUENT != 0) _setField(ctx, CALL_AT, hash(ctx.constituent));
         assembly ("memory-safe") {
             mstore8(add(state, 33), next) // 32 of the length, and STEP_AT
         }
@@ -255,6 +269,18 @@ library ContextLib {
     function setSearch(Context memory ctx, IFrames.Search memory search) internal pure {
         ctx.search = search;
         ctx.opened |= SEARCH;
+    }
+
+    /// @notice Puts a composition into the place of the call frame, whether or not one is open.
+    function setComposition(Context memory ctx, IRecords.Composition memory composition) internal pure {
+        ctx.composition = composition;
+        ctx.opened |= COMPOSITION;
+    }
+
+    /// @notice Puts a constituent into the place of the call frame, whether or not one is open.
+    function setConstituent(Context memory ctx, IRecords.Constituent memory constituent) internal pure {
+        ctx.constituent = constituent;
+        ctx.opened |= CONSTITUENT;
     }
 
     /// @notice The operation's calldata, if open.
@@ -717,6 +743,54 @@ library ContextLib {
         ctx.newHash = hash(x);
     }
 
+    /// @dev Reads the Composition of a key.
+    function readComposition(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Composition memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackComposition(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the Composition that was read.
+    function write(Context memory ctx, IRecords.Composition memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Constituent of a key.
+    function readConstituent(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Constituent memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackConstituent(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the Constituent that was read.
+    function write(Context memory ctx, IRecords.Constituent memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     /// @dev Reads the Totals of a key.
     function readTotals(Context memory ctx, bytes32 key)
         internal
@@ -953,7 +1027,7 @@ library ContextLib {
     /// @notice What commits to a Reputation.
     function hash(IRecords.Reputation memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 544) // 17 fields
+            h := keccak256(x, 576) // 18 fields
         }
     }
 
@@ -988,7 +1062,7 @@ library ContextLib {
     /// @notice What commits to an Interaction.
     function hash(IRecords.Interaction memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 384) // 12 fields
+            h := keccak256(x, 416) // 13 fields
         }
     }
 
@@ -1058,6 +1132,24 @@ library ContextLib {
     /// @notice What commits to a History.
     function hash(IRecords.History memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(x));
+    }
+
+    /// @notice What commits to a Constituent.
+    function hash(IRecords.Constituent memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 480) // 15 fields
+        }
+    }
+
+    /// @notice What commits to a Composition: its words, then those of its two arrays.
+    function hash(IRecords.Composition memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mcopy(p, x, 0x240) // 18 fields
+            mcopy(add(p, 0x240), mload(add(x, 0x240)), 0x280) // 20 edges
+            mcopy(add(p, 0x4c0), mload(add(x, 0x260)), 0x280) // 20 branches
+            h := keccak256(p, 0x740)
+        }
     }
 
     /// @notice What commits to an Agent.

@@ -12,30 +12,28 @@ library OperationSchemas {
     /// @return acceptsValue Whether it may come with value.
     /// @return schema       Schema of its arguments.
     function find(bytes4 selector) internal pure returns (bool known, bool acceptsValue, bytes memory schema) {
-        // commit
-        if (selector == 0xf14fcbc8) return (true, true, hex"0100");
+        // cancel
+        if (selector == 0xc4d252f5) return (true, false, hex"0100");
+        // compose
+        if (selector == 0xe9793ad5) return (true, true, hex"04002004430e0d14000000040404010102010104");
         // deregister
         if (selector == 0xaff5edb1) return (true, false, hex"00");
-        // discoverInvoke
-        if (selector == 0x24031222) return (true, true, hex"0f000000040004020000000000040100");
         // heartbeat
         if (selector == 0x3defb962) return (true, false, hex"00");
         // invoke
         if (selector == 0x91076521) return (true, true, hex"0c001400000400000000040100");
-        // reclaimSlot
-        if (selector == 0x581de19f) return (true, false, hex"020004");
+        // openResult
+        if (selector == 0x150dca65) return (true, false, hex"0400000400");
         // register
-        if (selector == 0x3b07e1f7) return (true, true, hex"0640404000410b420908404000000004012041054203024040");
+        if (selector == 0x5549958b) return (true, true, hex"0640404000410a4208074040000000040141054203024040");
         // respond
         if (selector == 0xb2c8cf1e) return (true, false, hex"0b0000010408080004010040");
-        // reveal
-        if (selector == 0xd55550b0) return (true, true, hex"0d00001400000400000000040100");
         // topUpStake
         if (selector == 0x5a194108) return (true, true, hex"00");
         // updateAgent
         if (selector == 0x39bf4cf3) return (true, false, hex"03404000");
         // updateCapabilities
-        if (selector == 0x42cc861e) return (true, false, hex"02410b420908404000000004012043020100");
+        if (selector == 0x54ad3033) return (true, false, hex"02410a4208074040000000040143020100");
         // withdrawStake
         if (selector == 0xbed9d861) return (true, false, hex"00");
     }

@@ -140,6 +140,32 @@ library Steps {
     uint8 internal constant COMMITMENT_DEADLINE = 118;
     uint8 internal constant SWEEP_COMMITMENT = 119;
 
+    // Compositions.
+    uint8 internal constant COMPOSE_ARGS = 64;
+    uint8 internal constant COMPOSE_COMPOSITION = 65;
+    uint8 internal constant QUEUE_ENTRY = 66;
+    uint8 internal constant COMPOSE_LOAD = 67;
+    uint8 internal constant COMPOSE_CALLEE = 68;
+    uint8 internal constant COMPOSE_CAPABILITY = 69;
+    uint8 internal constant COMPOSE_CONSTITUENT = 70;
+    uint8 internal constant RESPOND_CONSTITUENT = 71;
+    uint8 internal constant RESPOND_COMPOSITION = 72;
+    uint8 internal constant OPEN_INTERACTION = 73;
+    uint8 internal constant CANCEL_INTERACTION = 74;
+    uint8 internal constant CANCEL_CALLEE = 75;
+    uint8 internal constant CANCEL_COMPOSITION = 76;
+    uint8 internal constant SWEEP_CONSTITUENT = 77;
+    uint8 internal constant SWEEP_ADVANCE = 78;
+    uint8 internal constant ACTIVATE_CONSTITUENT = 79;
+    uint8 internal constant ACTIVATE_INPUT = 80;
+    uint8 internal constant ACTIVATE_INTERACTION = 81;
+    uint8 internal constant SETTLE_CONSTITUENT = 82;
+    uint8 internal constant SETTLE_INTERACTION = 83;
+    uint8 internal constant SETTLE_INITIATOR = 84;
+    uint8 internal constant SETTLE_CALLEE = 85;
+    uint8 internal constant SETTLE_PAIR = 86;
+    uint8 internal constant SETTLE_REPUTATION = 87;
+
     // The machine around execution.
     uint8 internal constant BEGIN = 128;
     uint8 internal constant PARENT = 129;

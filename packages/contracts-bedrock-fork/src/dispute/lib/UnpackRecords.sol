@@ -28,7 +28,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 10, 0x88a0a0a004010488028800000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 8, 0x88a0a0a004010488000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.
@@ -75,7 +75,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 6, 0x040104a000040000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 4, 0x040104a000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed CapabilityDetail at w[p:] and returns the position after it.
@@ -97,21 +97,52 @@ library UnpackRecords {
         (x.endpoint, next) = _string(w, next);
     }
 
-    /// @notice Reads a packed Commitment at w[p:] and returns the position after it.
-    function unpackCommitment(
+    /// @notice Reads a packed Composition at w[p:] and returns the position after it.
+    function unpackComposition(
         bytes calldata w,
         uint256 p
     )
         internal
         pure
-        returns (IRecords.Commitment memory x, uint256 next)
+        returns (IRecords.Composition memory x, uint256 next)
     {
         uint256 m;
         assembly ("memory-safe") {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 5, 0x1420a08888000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 18, 0x01140001888888a0a00404040404040404140000000000000000000000000000);
+        {
+            uint256 a;
+            assembly ("memory-safe") {
+                a := mload(add(m, 0x240))
+            }
+            next = _sparse(w, next, a, 20, 0x8888888888888888888888888888888888888888000000000000000000000000);
+        }
+        {
+            uint256 a;
+            assembly ("memory-safe") {
+                a := mload(add(m, 0x260))
+            }
+            next = _sparse(w, next, a, 20, 0x0404040404040404040404040404040404040404000000000000000000000000);
+        }
+    }
+
+    /// @notice Reads a packed Constituent at w[p:] and returns the position after it.
+    function unpackConstituent(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Constituent memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 15, 0x142020a004040401010101000120200000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Deadline at w[p:] and returns the position after it.
@@ -131,40 +162,6 @@ library UnpackRecords {
         next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
     }
 
-    /// @notice Reads a packed IndexCount at w[p:] and returns the position after it.
-    function unpackIndexCount(
-        bytes calldata w,
-        uint256 p
-    )
-        internal
-        pure
-        returns (IRecords.IndexCount memory x, uint256 next)
-    {
-        uint256 m;
-        assembly ("memory-safe") {
-            m := x
-        }
-        next = p;
-        next = _sparse(w, next, m, 1, 0x0400000000000000000000000000000000000000000000000000000000000000);
-    }
-
-    /// @notice Reads a packed IndexSlot at w[p:] and returns the position after it.
-    function unpackIndexSlot(
-        bytes calldata w,
-        uint256 p
-    )
-        internal
-        pure
-        returns (IRecords.IndexSlot memory x, uint256 next)
-    {
-        uint256 m;
-        assembly ("memory-safe") {
-            m := x
-        }
-        next = p;
-        next = _sparse(w, next, m, 1, 0x1400000000000000000000000000000000000000000000000000000000000000);
-    }
-
     /// @notice Reads a packed Interaction at w[p:] and returns the position after it.
     function unpackInteraction(
         bytes calldata w,
@@ -179,7 +176,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 12, 0x011414202020a088888804200000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 13, 0x011414202020a088888804200100000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed L1Info at w[p:] and returns the position after it.
@@ -239,7 +236,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 21, 0x1402a00404888804880404a088a0a0048888a004040000000000000000000000);
+        next = _sparse(w, next, m, 20, 0x1402a00404888804880404a088a0a0048888a004000000000000000000000000);
     }
 
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.
@@ -256,7 +253,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 16, 0x8888888888888888888888889088888800000000000000000000000000000000);
+        next = _sparse(w, next, m, 15, 0x8888888888888888888888889088880000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.

@@ -92,6 +92,45 @@ library Calls {
         return abi.decode(args, (Dispute));
     }
 
+    struct ConstituentSpec {
+        address callee;
+        bytes32 capability;
+        bytes32 template;
+        uint256 paymentWei;
+        uint32 ttlSeconds;
+        uint32 lengthBytes;
+        uint32 dependsOn;
+        uint8 guard;
+        uint8 guardOn;
+        uint16 guardBranch;
+        uint8 loopFrom;
+        uint8 maxIterations;
+        uint32 loopBranch;
+    }
+
+    /// @notice Arguments of compose.
+    function compose(bytes calldata args)
+        internal
+        pure
+        returns (bytes32 salt, bool atomic, uint32 ttlSeconds, ConstituentSpec[] memory constituents)
+    {
+        return abi.decode(args, (bytes32, bool, uint32, ConstituentSpec[]));
+    }
+
+    /// @notice Arguments of openResult.
+    function openResult(bytes calldata args)
+        internal
+        pure
+        returns (bytes32 id, bytes32 resultHash, uint32 branch, bytes32 salt)
+    {
+        return abi.decode(args, (bytes32, bytes32, uint32, bytes32));
+    }
+
+    /// @notice Arguments of cancel.
+    function cancel(bytes calldata args) internal pure returns (bytes32 id) {
+        return abi.decode(args, (bytes32));
+    }
+
     /// @notice Arguments of register.
     function register(bytes calldata args) internal pure returns (Register memory c) {
         (c.name, c.version, c.agentURI, c.imageDigest, c.capabilities, c.metadata) =

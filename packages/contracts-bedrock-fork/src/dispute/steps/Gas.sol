@@ -63,6 +63,22 @@ library Gas {
         }
     }
 
+    /// @notice Gas that one iteration of a constituent adds to its COMPOSE, beside its class.
+    function constituent(
+        IRecords.Params memory p,
+        IRecords.Policy memory policy,
+        uint32 payloadBytes,
+        uint64 depth
+    )
+        internal
+        pure
+        returns (uint64)
+    {
+        unchecked {
+            return p.gasPerPayloadByte * uint64(payloadBytes) + policy.gasPerDepth * depth;
+        }
+    }
+
     /// @notice Price of one byte of transaction on L1, in 10^-6 wei.
     function l1Price(IRecords.L1Info memory l1) internal pure returns (uint256) {
         unchecked {

@@ -12,6 +12,7 @@ library Keys {
     uint8 internal constant DUE_HISTORY = 50;
     uint8 internal constant DUE_DISPUTE = 51;
     uint8 internal constant DUE_COMMITMENT = 40;
+    uint8 internal constant DUE_COMPOSITION = 10;
 
     bytes32 internal constant PARAMS = 0xffb40d1b5f6b77d2ba0d8b0410e0f8e6dfe0005ee7b9331709c2b66ef5868054;
     bytes32 internal constant POLICY = 0xff5b0f9436c819b53dbee8ea2c97c9b239e65dc59bc3413d5d08ecbb88caf2b2;
@@ -100,6 +101,16 @@ library Keys {
     /// @notice Key of the Dispute about an interaction.
     function dispute(bytes32 id) internal pure returns (bytes32) {
         return _key(0x40, id);
+    }
+
+    /// @notice Key of a Composition.
+    function composition(bytes32 id) internal pure returns (bytes32) {
+        return _key(0x30, id);
+    }
+
+    /// @notice Key of a Constituent.
+    function constituent(bytes32 compositionId, uint8 index) internal pure returns (bytes32) {
+        return _key(0x31, keccak256(abi.encodePacked(compositionId, index)));
     }
 
     /// @notice Key of a Deadline.

@@ -41,6 +41,41 @@ library Protocol {
     uint8 internal constant PENDING = 1;
     uint8 internal constant COMPLETED = 2;
     uint8 internal constant TIMED_OUT = 7;
+    uint8 internal constant TENTATIVE = 8;
+    uint8 internal constant OPENED = 9;
+
+    // Interaction.constituent, beside 1 + index.
+    uint8 internal constant CONSTITUENT_INDEX = 0x1f;
+    uint8 internal constant CONSTITUENT_NEEDED = 0x20;
+    uint8 internal constant CONSTITUENT_ATOMIC = 0x80;
+
+    // Composition.status.
+    uint8 internal constant COMPOSITION_ACTIVE = 1;
+    uint8 internal constant COMPOSITION_COMMITTED = 2;
+    uint8 internal constant COMPOSITION_REVERTED = 3;
+    uint8 internal constant COMPOSITION_SETTLED = 4;
+
+    // Guards, and fields of Composition.edges.
+    uint8 internal constant NO_GUARD = 0;
+    uint8 internal constant GUARD_EQUALS = 1;
+    uint8 internal constant GUARDS = 3;
+    uint64 internal constant EDGE_DEPENDS = 0xfffff;
+    uint256 internal constant EDGE_GUARD_ON = 20;
+    uint256 internal constant EDGE_GUARD = 25;
+    uint256 internal constant EDGE_GUARD_BRANCH = 32;
+
+    // Limits of compositions.
+    uint256 internal constant MAX_CONSTITUENTS = 20;
+    uint8 internal constant MAX_LOOP_ITERATIONS = 16;
+    uint32 internal constant WEIGHT_OF_STEP = 3;
+    uint256 internal constant MOST_VALUE_BITS = 128;
+
+    // What a settlement is: Op.status in the sweeps of compositions.
+    uint8 internal constant SETTLE_PAY = 0;
+    uint8 internal constant SETTLE_EXPIRE = 1;
+    uint8 internal constant SETTLE_ABORT = 2;
+
+    bytes32 internal constant COMPOSITION_TAG = keccak256("composition");
 
     // Channel.status.
     uint8 internal constant CHANNEL_OPEN = 1;

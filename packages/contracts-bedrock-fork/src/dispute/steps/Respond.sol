@@ -52,10 +52,20 @@ library Respond {
         i.resultHash = o.word;
         i.settledAt = ctx.blk.time;
         i.branch = o.branch;
+        if (i.constituent & Protocol.CONSTITUENT_ATOMIC != 0) {
+            i.branch = 0;
+            if (o.status == Protocol.OK) i.status = Protocol.TENTATIVE;
+        }
         ctx.setCall(i);
         ctx.write(i);
         o.word = ctx.newHash;
-        return o.flag ? Steps.RESPOND_AGENT : Steps.RESPOND_DEADLINE;
+        return o.flag ? Steps.RESPOND_AGENT : answered(i);
+    }
+
+    /// @dev Where an answer goes on.
+    function answered(IRecords.Interaction memory i) private pure returns (uint8) {
+        bool needed = i.constituent & Protocol.CONSTITUENT_NEEDED != 0;
+        return i.status == Protocol.TENTATIVE && needed ? Steps.RESPOND_COMPOSITION : Steps.RESPOND_DEADLINE;
     }
 
     function stepRespondAgent(Context memory ctx) internal pure returns (uint8) {
@@ -72,7 +82,7 @@ library Respond {
         address signer = TypedData.signer(digest, attestation);
         if (signer == address(0)) return Machine.fail(ctx);
         ctx.op.word = ContextLib.hash(ctx.call);
-        if (signer == ctx.op.actor) return Steps.RESPOND_DEADLINE;
+        if (signer == ctx.op.actor) return answered(ctx.call);
         ctx.op.actor = signer;
         return Steps.RESPOND_KEY;
     }
@@ -81,7 +91,15 @@ library Respond {
         (bool present,) = ctx.readDeadline(Keys.deadline(ctx.call.deadline, Keys.DUE_INTERACTION, ctx.op.id));
         if (!present) revert Machine.CorruptRecord();
         ctx.remove();
-        return Steps.RESPOND_HISTORY;
+        return released(ctx.call);
+    }
+
+    /// @dev Where an operation goes on whose interaction is out of the queue.
+    function released(IRecords.Interaction memory i) private pure returns (uint8) {
+        if (i.status == Protocol.PENDING) return Steps.QUEUE_ENTRY;
+        if (i.constituent == 0) return Steps.RESPOND_HISTORY;
+        bool result = i.status == Protocol.COMPLETED || i.status == Protocol.OPENED;
+        return result ? Steps.RESPOND_CONSTITUENT : Steps.RESPOND_COMPOSITION;
     }
 
     function stepRespondCaller(Context memory ctx) internal pure returns (uint8) {

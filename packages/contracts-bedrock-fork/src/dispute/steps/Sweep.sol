@@ -28,11 +28,13 @@ library Sweep {
             else ctx.op.count++;
         }
         ctx.op.id = id;
+        ctx.op.value = 0;
         if (due == Keys.DUE_INTERACTION) return Steps.SWEEP_INTERACTION;
         if (due == Keys.DUE_CHANNEL) return Steps.SWEEP_CHANNEL;
         if (due == Keys.DUE_HISTORY) return Steps.PRUNE_DISPUTE;
         if (due == Keys.DUE_DISPUTE) return Steps.SWEEP_DISPUTE;
         if (due == Keys.DUE_COMMITMENT) return Steps.SWEEP_COMMITMENT;
+        if (due == Keys.DUE_COMPOSITION) return Steps.SWEEP_ADVANCE;
         revert Machine.CorruptRecord(); // nothing else is ever queued
     }
 
@@ -58,13 +60,14 @@ library Sweep {
 
     function stepSweepInteraction(Context memory ctx) internal pure returns (uint8) {
         (bool present, IRecords.Interaction memory i) = ctx.readInteraction(Keys.interaction(ctx.op.id));
-        if (!present || i.status != Protocol.PENDING) revert Machine.CorruptRecord();
+        bool open = i.status == Protocol.PENDING || i.status == Protocol.TENTATIVE;
+        if (!present || !open) revert Machine.CorruptRecord();
         i.status = Protocol.TIMED_OUT;
         i.settledAt = ctx.blk.time;
         ctx.setCall(i);
         ctx.write(i);
         ctx.op.word = ctx.newHash;
-        return Steps.SWEEP_CALLER;
+        return i.constituent == 0 ? Steps.SWEEP_CALLER : Steps.SWEEP_CONSTITUENT;
     }
 
     function stepSweepCaller(Context memory ctx) internal pure returns (uint8) {
