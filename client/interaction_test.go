@@ -251,7 +251,7 @@ func TestEnumsAreThoseOfTheInterface(t *testing.T) {
 	require.NoError(t, err)
 	for name, have := range map[string][]string{
 		"ResponseStatus": responseNames, "InteractionStatus": interactionNames, "AgentStatus": agentNames, "CapabilityClass": classNames,
-		"ChannelStatus": channelNames,
+		"ChannelStatus":     channelNames,
 		"CompositionStatus": compositionNames,
 	} {
 		m := regexp.MustCompile(`(?s)enum ` + name + ` \{(.*?)\}`).FindSubmatch(source)

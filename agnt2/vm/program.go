@@ -86,12 +86,12 @@ const (
 	OpensSums
 	OpensTx
 	OpensOp
-	OpensCall // the interaction in progress
-	OpensParams // read only
-	OpensData // the operation's calldata, read only
-	OpensPolicy // read only; the block frame commits to it, so that has to be opened too
-	OpensChannel // the channel in progress
-	OpensSearch // the discovery in progress; in the state it is where the interaction in progress is
+	OpensCall        // the interaction in progress
+	OpensParams      // read only
+	OpensData        // the operation's calldata, read only
+	OpensPolicy      // read only; the block frame commits to it, so that has to be opened too
+	OpensChannel     // the channel in progress
+	OpensSearch      // the discovery in progress; in the state it is where the interaction in progress is
 	OpensComposition // the composition in progress, in the place of the interaction
 	OpensConstituent // the constituent in progress, likewise
 )

@@ -37,6 +37,7 @@ type simulator struct {
 	operations        map[string]int // successes, by selector
 	history           record.History // what pruning has to come to
 	ends              map[uint8]int  // of pruned interactions
+	compositions      map[vm.CompositionStatus]int // seen, over all blocks
 }
 
 func operationOf(tx *abi.Transaction) string {
@@ -44,7 +45,6 @@ func operationOf(tx *abi.Transaction) string {
 		return "other"
 	}
 	return string(tx.Data[:4])
-	compositions      map[vm.CompositionStatus]int // seen, over all blocks
 }
 
 const simulatedAccounts = 50
@@ -58,10 +58,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{}, compositions: map[vm.CompositionStatus]int{},
 	}
 	s.Get = s.get
-	s.state[record.PolicyKey] = (&record.Policy{
-		EligibilityScore: 20, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 1, InvokesBurst: 1, GasDiscover: 8000,
-		GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), CommitWindowSeconds: 8,
-	}).Encode()
+	s.policy.EligibilityScore, s.policy.InvokesPerSecond, s.policy.InvokesBurst, s.policy.CommitWindowSeconds = 20, 1, 1, 8
 	s.limit = 600_000
 	s.policy.RecentSeconds, s.policy.DisputeWindowSeconds, s.policy.PrunesPerBlock = 12, 20, 4
 	for i := range simulatedAccounts {

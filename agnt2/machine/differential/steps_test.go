@@ -52,21 +52,21 @@ type steps struct {
 	records map[record.Key][]byte
 	journal []vmChange // since the operation began, for its undoing
 
-	state machine.State
-	block frame.Block
-	sums frame.Sums
-	tx frame.Tx
-	op frame.Op
-	call record.Interaction
+	state   machine.State
+	block   frame.Block
+	sums    frame.Sums
+	tx      frame.Tx
+	op      frame.Op
+	call    record.Interaction
 	channel record.Channel // instead of call
-	search frame.Search
-	params record.Params
-	policy record.Policy
+	search  frame.Search
+	params  record.Params
+	policy  record.Policy
 	dispute record.Dispute
 	// In the place of call.
 	composition record.Composition
 	constituent record.Constituent
-	data []byte
+	data        []byte
 
 	number, time, limit uint64
 	baseFee             uint256.Int

@@ -27,17 +27,14 @@ func RandomParams() record.Params {
 
 // RandomPolicy is in the same spirit.
 func RandomPolicy() record.Policy {
-	p
 	p := genesis.DefaultPolicy()
-	p.ChannelWindowSeconds,
-	p.WeiPerPendingInvoke p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
-	p.Governance, p.DisputeResolver, p.FeeRecipient = crypto.PubkeyToAddress(accountKey(0).PublicKey), crypto.PubkeyToAddress(accountKey(1).PublicKey), common.Address{7= *uint256.NewInt(100)
-	p.EligibilityScore = 20 // few answer
-	p.MinCommitDepositWei, p.CommitWindowSeconds = *uint256.NewInt(20), 8
-	return p
-}
+	p.ChannelWindowSeconds, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
+	p.Governance, p.DisputeResolver, p.FeeRecipient = crypto.PubkeyToAddress(accountKey(0).PublicKey), crypto.PubkeyToAddress(accountKey(1).PublicKey), common.Address{7}
 	p.DisputeBondWei, p.DisputeFeeWei, p.DisputeWindowSeconds = *uint256.NewInt(50), *uint256.NewInt(5), 16
 	p.RecentSeconds, p.PrunesPerBlock = 4, 3
+	p.WeiPerPendingInvoke = *uint256.NewInt(100)
+	p.EligibilityScore = 20 // few answer
+	p.MinCommitDepositWei, p.CommitWindowSeconds = *uint256.NewInt(20), 8
 	return p
 }
 

@@ -17,18 +17,18 @@ import (
 
 // Generator makes transactions between a fixed set of accounts.
 type Generator struct {
-	Rnd *rand.Rand
-	Accounts []common.Address
-	IDs []common.Hash // of interactions, which the caller adds
-	Old []*abi.Transaction // to be replayed, which the caller adds
-	Disputes []common.Hash // interactions that were to be judged by a game
-	Compositions []common.Hash // ids, which the generator adds itself
-	Deposits bool // the block still takes deposits
-	Get func(record.Key) []byte // the state in which the next transaction is made
+	Rnd          *rand.Rand
+	Accounts     []common.Address
+	IDs          []common.Hash           // of interactions, which the caller adds
+	Old          []*abi.Transaction      // to be replayed, which the caller adds
+	Disputes     []common.Hash           // interactions that were to be judged by a game
+	Compositions []common.Hash           // ids, which the generator adds itself
+	Deposits     bool                    // the block still takes deposits
+	Get          func(record.Key) []byte // the state in which the next transaction is made
 
 	ChainID uint64 // of what accounts sign off-chain
-	keys map[common.Address]*ecdsa.PrivateKey
-	pairs [][2]common.Address // that may have channels
+	keys    map[common.Address]*ecdsa.PrivateKey
+	pairs   [][2]common.Address // that may have channels
 
 	commitments []commitment // the latest
 }
