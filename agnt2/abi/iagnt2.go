@@ -20,7 +20,86 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"compose","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentSpec[]","components":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"compositionId","inputs":[{"name":"initiator","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]}],"stateMutability":"view"},{"type":"function","name":"getComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CompositionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"},{"name":"initiator","type":"address","internalType":"address"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"createdAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"escrowWei","type":"uint256","internalType":"uint256"},{"name":"owedWei","type":"uint256","internalType":"uint256"},{"name":"culprit","type":"address","internalType":"address"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentView[]","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ConstituentStatus"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"},{"name":"iteration","type":"uint8","internalType":"uint8"},{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"}]}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openResult","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"Composed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"atomic","type":"bool","indexed":false,"internalType":"bool"},{"name":"count","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"totalWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"CompositionCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"by","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionEnded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CompositionStatus"},{"name":"culprit","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ConstituentAnswered","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"}],"anonymous":false},{"type":"event","name":"ConstituentOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"InvokeCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadConstituent","inputs":[{"name":"index","type":"uint32","internalType":"uint32"},{"name":"rule","type":"string","internalType":"string"}]},{"type":"error","name":"BadOpening","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CompositionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CompositionFinal","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionNotCommitted","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionTooShort","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"neededSeconds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"CompositionTotalMismatch","inputs":[{"name":"totalWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CompositionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotCancellable","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"actFor","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"operation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"agentOf","inputs":[{"name":"owner","type":"address","internalType":"address"},{"name":"index","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"authorizeKey","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"checkpoint","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"commit","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"compose","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentSpec[]","components":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"compositionId","inputs":[{"name":"initiator","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"discover","inputs":[{"name":"query","type":"tuple","internalType":"struct IAGNT2.DiscoverQuery","components":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"minPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"slots","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"providers","type":"tuple[]","internalType":"struct IAGNT2.Provider[]","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"score","type":"uint16","internalType":"uint16"},{"name":"points","type":"uint64","internalType":"uint64"}]},{"name":"next","type":"uint32","internalType":"uint32"}],"stateMutability":"view"},{"type":"function","name":"discoverInvoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"filter","type":"tuple","internalType":"struct IAGNT2.ProviderFilter","components":[{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"}]},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"disputeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getChannel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"},{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiresAt","type":"uint64","internalType":"uint64"},{"name":"closesAt","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"}]}],"stateMutability":"view"},{"type":"function","name":"getChannelPair","inputs":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelPairView","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"opens","type":"uint64","internalType":"uint64"},{"name":"nonceA","type":"uint64","internalType":"uint64"},{"name":"nonceB","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getCommitment","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CommitmentView","components":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"revealableFrom","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CompositionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"},{"name":"initiator","type":"address","internalType":"address"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"createdAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"escrowWei","type":"uint256","internalType":"uint256"},{"name":"owedWei","type":"uint256","internalType":"uint256"},{"name":"culprit","type":"address","internalType":"address"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentView[]","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ConstituentStatus"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"},{"name":"iteration","type":"uint8","internalType":"uint8"},{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"}]}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getKey","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.KeyView","components":[{"name":"active","type":"bool","internalType":"bool"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint256","internalType":"uint256"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"frozen","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.SessionView","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openChannel","inputs":[{"name":"terms","type":"tuple","internalType":"struct IAGNT2.ChannelTerms","components":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"},{"name":"initiator","type":"address","internalType":"address"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"openResult","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"openSession","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"expiry","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"pay","inputs":[{"name":"to","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reclaimSlot","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"registerFor","inputs":[{"name":"index","type":"uint64","internalType":"uint64"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reportDoubleSigning","inputs":[{"name":"first","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"firstSigA","type":"bytes","internalType":"bytes"},{"name":"firstSigB","type":"bytes","internalType":"bytes"},{"name":"second","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"secondSigA","type":"bytes","internalType":"bytes"},{"name":"secondSigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"reveal","inputs":[{"name":"commitSalt","type":"bytes32","internalType":"bytes32"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"revokeKey","inputs":[{"name":"key","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentURI","inputs":[{"name":"agentURI","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentWallet","inputs":[{"name":"wallet","type":"address","internalType":"address"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"signature","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setMetadata","inputs":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ActedFor","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"actor","type":"address","indexed":true,"internalType":"address"},{"name":"operation","type":"bytes4","indexed":false,"internalType":"bytes4"},{"name":"valueWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentURISet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentWalletSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"wallet","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","indexed":false,"internalType":"bool"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"ChannelCheckpointed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"interactionCount","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"paidA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"paidB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelClosing","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"closesAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelExists","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"expiresAt","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"maxInteractions","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"ChannelStateReplaced","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"CommitmentForfeited","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Committed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"revealableFrom","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Composed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"atomic","type":"bool","indexed":false,"internalType":"bool"},{"name":"count","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"totalWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"CompositionCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"by","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionEnded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CompositionStatus"},{"name":"culprit","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ConstituentAnswered","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"}],"anonymous":false},{"type":"event","name":"ConstituentOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"DoubleSigned","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"reporter","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"InvokeCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"KeyAuthorized","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"operations","type":"bytes4[]","indexed":false,"internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","indexed":false,"internalType":"bytes32[]"}],"anonymous":false},{"type":"event","name":"KeyRevoked","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"OwnershipTransferred","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"Paid","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"RevealRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Revealed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SessionClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"SessionOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Slashed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slashedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"rewardWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SlotReclaimed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slot","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AccountDelegated","inputs":[{"name":"account","type":"address","internalType":"address"}]},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadChannelSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadConstituent","inputs":[{"name":"index","type":"uint32","internalType":"uint32"},{"name":"rule","type":"string","internalType":"string"}]},{"type":"error","name":"BadOpening","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadWalletSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"}]},{"type":"error","name":"BalancesDoNotSum","inputs":[{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeIneligible","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"reliability","type":"uint256","internalType":"uint256"},{"name":"minimum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"expiresAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelNotClosing","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelNotOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelTermsExpired","inputs":[{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelTermsNonce","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"expected","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelWindowOver","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closesAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CommitRequired","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitmentUnknown","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CompositionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CompositionFinal","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionNotCommitted","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionTooShort","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"neededSeconds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"CompositionTotalMismatch","inputs":[{"name":"totalWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CompositionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositBelowMinimum","inputs":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositNotCovered","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"depositWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositsAboveFunded","inputs":[{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateCommitment","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionCountInvalid","inputs":[{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"minimum","type":"uint64","internalType":"uint64"},{"name":"maximum","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"KeyExpired","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"KeyUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NoProviderMatches","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"scanned","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotAuthorized","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotCancellable","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotChannelParty","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotParty","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OperationNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"operation","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"RateLimited","inputs":[{"name":"retryAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"RevealTooEarly","inputs":[{"name":"revealableFrom","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"RevealTooLate","inputs":[{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SessionIsClosed","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SessionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotInUse","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotUnknown","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"SpendLimitExceeded","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StaleState","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"recorded","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StatesDoNotConflict","inputs":[]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+
+// ActForSelector selects actFor(address,uint256,bytes).
+var ActForSelector = [4]byte{0xc0, 0x8c, 0x26, 0xbf}
+
+// ActForCall holds the arguments of actFor(address,uint256,bytes).
+// Encode returns selector and arguments.
+func (x *ActForCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ActForSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeActForCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeActForCall(b []byte) (x ActForCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("actFor: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// AgentOfSelector selects agentOf(address,uint64).
+var AgentOfSelector = [4]byte{0x06, 0x2f, 0xc8, 0x75}
+
+// AgentOfCall holds the arguments of agentOf(address,uint64).
+// Encode returns selector and arguments.
+func (x *AgentOfCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AgentOfSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeAgentOfCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeAgentOfCall(b []byte) (x AgentOfCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("agentOf: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of agentOf.
+func (x *AgentOfReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeAgentOfReturn reads the return data of agentOf.
+func DecodeAgentOfReturn(b []byte) (x AgentOfReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("agentOf: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// AuthorizeKeySelector selects authorizeKey(address,uint64,uint256,bytes4[],bytes32[]).
+var AuthorizeKeySelector = [4]byte{0xb4, 0x59, 0xa7, 0xf5}
+
+// AuthorizeKeyCall holds the arguments of authorizeKey(address,uint64,uint256,bytes4[],bytes32[]).
+// Encode returns selector and arguments.
+func (x *AuthorizeKeyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AuthorizeKeySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeAuthorizeKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeAuthorizeKeyCall(b []byte) (x AuthorizeKeyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("authorizeKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
 
 // CancelSelector selects cancel(bytes32).
 var CancelSelector = [4]byte{0xc4, 0xd2, 0x52, 0xf5}
@@ -39,6 +118,90 @@ func DecodeCancelCall(b []byte) (x CancelCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("cancel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CheckpointSelector selects checkpoint((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+var CheckpointSelector = [4]byte{0x79, 0xe5, 0xb7, 0x5b}
+
+// CheckpointCall holds the arguments of checkpoint((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *CheckpointCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CheckpointSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCheckpointCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCheckpointCall(b []byte) (x CheckpointCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("checkpoint: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CloseChannelSelector selects closeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+var CloseChannelSelector = [4]byte{0x94, 0x4c, 0x90, 0xbc}
+
+// CloseChannelCall holds the arguments of closeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *CloseChannelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CloseChannelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCloseChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCloseChannelCall(b []byte) (x CloseChannelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("closeChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CloseSessionSelector selects closeSession(bytes32,bytes32).
+var CloseSessionSelector = [4]byte{0xa4, 0xa6, 0x33, 0xb3}
+
+// CloseSessionCall holds the arguments of closeSession(bytes32,bytes32).
+// Encode returns selector and arguments.
+func (x *CloseSessionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CloseSessionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCloseSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCloseSessionCall(b []byte) (x CloseSessionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("closeSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// CommitSelector selects commit(bytes32).
+var CommitSelector = [4]byte{0xf1, 0x4f, 0xcb, 0xc8}
+
+// CommitCall holds the arguments of commit(bytes32).
+// Encode returns selector and arguments.
+func (x *CommitCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CommitSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeCommitCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeCommitCall(b []byte) (x CommitCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("commit: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -138,6 +301,122 @@ func DecodeDeregisterCall(b []byte) (x DeregisterCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// DiscoverSelector selects discover((bytes32,bytes32,bytes32,uint256,uint256,uint32,uint16,uint32,uint32)).
+var DiscoverSelector = [4]byte{0xc5, 0xcd, 0x99, 0x81}
+
+// DiscoverCall holds the arguments of discover((bytes32,bytes32,bytes32,uint256,uint256,uint32,uint16,uint32,uint32)).
+// Encode returns selector and arguments.
+func (x *DiscoverCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DiscoverSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDiscoverCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDiscoverCall(b []byte) (x DiscoverCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discover: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of discover.
+func (x *DiscoverReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeDiscoverReturn reads the return data of discover.
+func DecodeDiscoverReturn(b []byte) (x DiscoverReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discover: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DiscoverInvokeSelector selects discoverInvoke(bytes32,bytes32,bytes32,uint32,(uint256,uint32,uint16,bytes32,bytes32),bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+var DiscoverInvokeSelector = [4]byte{0x24, 0x03, 0x12, 0x22}
+
+// DiscoverInvokeCall holds the arguments of discoverInvoke(bytes32,bytes32,bytes32,uint32,(uint256,uint32,uint16,bytes32,bytes32),bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+// Encode returns selector and arguments.
+func (x *DiscoverInvokeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DiscoverInvokeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDiscoverInvokeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDiscoverInvokeCall(b []byte) (x DiscoverInvokeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discoverInvoke: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of discoverInvoke.
+func (x *DiscoverInvokeReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeDiscoverInvokeReturn reads the return data of discoverInvoke.
+func DecodeDiscoverInvokeReturn(b []byte) (x DiscoverInvokeReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("discoverInvoke: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DisputeSelector selects dispute(uint8,bytes32,address,bytes32,(bytes32,uint32,uint8,bytes32)).
+var DisputeSelector = [4]byte{0xab, 0x03, 0xc3, 0xd2}
+
+// DisputeCall holds the arguments of dispute(uint8,bytes32,address,bytes32,(bytes32,uint32,uint8,bytes32)).
+// Encode returns selector and arguments.
+func (x *DisputeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DisputeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDisputeCall(b []byte) (x DisputeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("dispute: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// DisputeChannelSelector selects disputeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+var DisputeChannelSelector = [4]byte{0x1a, 0x38, 0xdd, 0xf4}
+
+// DisputeChannelCall holds the arguments of disputeChannel((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *DisputeChannelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DisputeChannelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeDisputeChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeDisputeChannelCall(b []byte) (x DisputeChannelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("disputeChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // GetAgentSelector selects getAgent(address).
 var GetAgentSelector = [4]byte{0xfb, 0x35, 0x51, 0xff}
 
@@ -212,6 +491,117 @@ func DecodeGetCapabilityReturn(b []byte) (x GetCapabilityReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// GetChannelSelector selects getChannel(bytes32).
+var GetChannelSelector = [4]byte{0x83, 0x1c, 0x2b, 0x82}
+
+// GetChannelCall holds the arguments of getChannel(bytes32).
+// Encode returns selector and arguments.
+func (x *GetChannelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetChannelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetChannelCall(b []byte) (x GetChannelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getChannel.
+func (x *GetChannelReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetChannelReturn reads the return data of getChannel.
+func DecodeGetChannelReturn(b []byte) (x GetChannelReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetChannelPairSelector selects getChannelPair(address,address).
+var GetChannelPairSelector = [4]byte{0xa5, 0x18, 0x2f, 0x4b}
+
+// GetChannelPairCall holds the arguments of getChannelPair(address,address).
+// Encode returns selector and arguments.
+func (x *GetChannelPairCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetChannelPairSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetChannelPairCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetChannelPairCall(b []byte) (x GetChannelPairCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getChannelPair: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getChannelPair.
+func (x *GetChannelPairReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetChannelPairReturn reads the return data of getChannelPair.
+func DecodeGetChannelPairReturn(b []byte) (x GetChannelPairReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getChannelPair: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetCommitmentSelector selects getCommitment(address,bytes32).
+var GetCommitmentSelector = [4]byte{0x22, 0x55, 0x0a, 0x42}
+
+// GetCommitmentCall holds the arguments of getCommitment(address,bytes32).
+// Encode returns selector and arguments.
+func (x *GetCommitmentCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetCommitmentSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetCommitmentCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetCommitmentCall(b []byte) (x GetCommitmentCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getCommitment: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getCommitment.
+func (x *GetCommitmentReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetCommitmentReturn reads the return data of getCommitment.
+func DecodeGetCommitmentReturn(b []byte) (x GetCommitmentReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getCommitment: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // GetCompositionSelector selects getComposition(bytes32).
 var GetCompositionSelector = [4]byte{0xe2, 0x8e, 0xca, 0xfe}
 
@@ -245,6 +635,43 @@ func DecodeGetCompositionReturn(b []byte) (x GetCompositionReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getComposition: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetDisputeSelector selects getDispute(bytes32).
+var GetDisputeSelector = [4]byte{0x13, 0x6b, 0xa6, 0xaa}
+
+// GetDisputeCall holds the arguments of getDispute(bytes32).
+// Encode returns selector and arguments.
+func (x *GetDisputeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetDisputeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetDisputeCall(b []byte) (x GetDisputeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getDispute: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getDispute.
+func (x *GetDisputeReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetDisputeReturn reads the return data of getDispute.
+func DecodeGetDisputeReturn(b []byte) (x GetDisputeReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getDispute: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -286,6 +713,43 @@ func DecodeGetInteractionReturn(b []byte) (x GetInteractionReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// GetKeySelector selects getKey(address,address).
+var GetKeySelector = [4]byte{0xbc, 0x29, 0x85, 0x53}
+
+// GetKeyCall holds the arguments of getKey(address,address).
+// Encode returns selector and arguments.
+func (x *GetKeyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetKeySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetKeyCall(b []byte) (x GetKeyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getKey.
+func (x *GetKeyReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetKeyReturn reads the return data of getKey.
+func DecodeGetKeyReturn(b []byte) (x GetKeyReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // GetReputationSelector selects getReputation(address).
 var GetReputationSelector = [4]byte{0x9c, 0x89, 0xa0, 0xe2}
 
@@ -319,6 +783,43 @@ func DecodeGetReputationReturn(b []byte) (x GetReputationReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("getReputation: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// GetSessionSelector selects getSession(bytes32).
+var GetSessionSelector = [4]byte{0x39, 0xb2, 0x40, 0xbd}
+
+// GetSessionCall holds the arguments of getSession(bytes32).
+// Encode returns selector and arguments.
+func (x *GetSessionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetSessionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetSessionCall(b []byte) (x GetSessionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getSession.
+func (x *GetSessionReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetSessionReturn reads the return data of getSession.
+func DecodeGetSessionReturn(b []byte) (x GetSessionReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getSession: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -418,6 +919,43 @@ func DecodeInvokeReturn(b []byte) (x InvokeReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// OpenChannelSelector selects openChannel((address,address,uint256,uint256,uint32,uint64,uint32,address,uint64,uint64),bytes,bytes).
+var OpenChannelSelector = [4]byte{0x4c, 0x85, 0x62, 0x91}
+
+// OpenChannelCall holds the arguments of openChannel((address,address,uint256,uint256,uint32,uint64,uint32,address,uint64,uint64),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *OpenChannelCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, OpenChannelSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeOpenChannelCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeOpenChannelCall(b []byte) (x OpenChannelCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of openChannel.
+func (x *OpenChannelReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeOpenChannelReturn reads the return data of openChannel.
+func DecodeOpenChannelReturn(b []byte) (x OpenChannelReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openChannel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // OpenResultSelector selects openResult(bytes32,bytes32,uint32,bytes32).
 var OpenResultSelector = [4]byte{0x15, 0x0d, 0xca, 0x65}
 
@@ -439,10 +977,89 @@ func DecodeOpenResultCall(b []byte) (x OpenResultCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
-var RegisterSelector = [4]byte{0x55, 0x49, 0x95, 0x8b}
+// OpenSessionSelector selects openSession(bytes32,address,bytes32,uint64).
+var OpenSessionSelector = [4]byte{0x9b, 0xdc, 0x8c, 0x97}
 
-// RegisterCall holds the arguments of register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8)[],(string,bytes)[]).
+// OpenSessionCall holds the arguments of openSession(bytes32,address,bytes32,uint64).
+// Encode returns selector and arguments.
+func (x *OpenSessionCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, OpenSessionSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeOpenSessionCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeOpenSessionCall(b []byte) (x OpenSessionCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of openSession.
+func (x *OpenSessionReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeOpenSessionReturn reads the return data of openSession.
+func DecodeOpenSessionReturn(b []byte) (x OpenSessionReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("openSession: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// PaySelector selects pay(address).
+var PaySelector = [4]byte{0x0c, 0x11, 0xde, 0xdd}
+
+// PayCall holds the arguments of pay(address).
+// Encode returns selector and arguments.
+func (x *PayCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, PaySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodePayCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodePayCall(b []byte) (x PayCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("pay: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ReclaimSlotSelector selects reclaimSlot(bytes32,uint32).
+var ReclaimSlotSelector = [4]byte{0x58, 0x1d, 0xe1, 0x9f}
+
+// ReclaimSlotCall holds the arguments of reclaimSlot(bytes32,uint32).
+// Encode returns selector and arguments.
+func (x *ReclaimSlotCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ReclaimSlotSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeReclaimSlotCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeReclaimSlotCall(b []byte) (x ReclaimSlotCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("reclaimSlot: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// RegisterSelector selects register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
+var RegisterSelector = [4]byte{0x3b, 0x07, 0xe1, 0xf7}
+
+// RegisterCall holds the arguments of register(string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
 // Encode returns selector and arguments.
 func (x *RegisterCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -456,6 +1073,69 @@ func DecodeRegisterCall(b []byte) (x RegisterCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("register: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// RegisterForSelector selects registerFor(uint64,string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
+var RegisterForSelector = [4]byte{0xc1, 0xba, 0x46, 0x6f}
+
+// RegisterForCall holds the arguments of registerFor(uint64,string,string,string,bytes32,(string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],(string,bytes)[]).
+// Encode returns selector and arguments.
+func (x *RegisterForCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RegisterForSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeRegisterForCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRegisterForCall(b []byte) (x RegisterForCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("registerFor: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ReportDoubleSigningSelector selects reportDoubleSigning((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes,(bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+var ReportDoubleSigningSelector = [4]byte{0x44, 0x63, 0x80, 0xe0}
+
+// ReportDoubleSigningCall holds the arguments of reportDoubleSigning((bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes,(bytes32,uint64,uint256,uint256,uint256,uint256,uint64,bool),bytes,bytes).
+// Encode returns selector and arguments.
+func (x *ReportDoubleSigningCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ReportDoubleSigningSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeReportDoubleSigningCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeReportDoubleSigningCall(b []byte) (x ReportDoubleSigningCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("reportDoubleSigning: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ResolveDisputeSelector selects resolveDispute(bytes32,bool).
+var ResolveDisputeSelector = [4]byte{0x43, 0xa0, 0xe3, 0xe6}
+
+// ResolveDisputeCall holds the arguments of resolveDispute(bytes32,bool).
+// Encode returns selector and arguments.
+func (x *ResolveDisputeCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ResolveDisputeSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeResolveDisputeCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeResolveDisputeCall(b []byte) (x ResolveDisputeCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("resolveDispute: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -481,6 +1161,169 @@ func DecodeRespondCall(b []byte) (x RespondCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// RevealSelector selects reveal(bytes32,bytes32,address,bytes32,bytes32,uint32,uint256,bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+var RevealSelector = [4]byte{0xd5, 0x55, 0x50, 0xb0}
+
+// RevealCall holds the arguments of reveal(bytes32,bytes32,address,bytes32,bytes32,uint32,uint256,bytes32,bytes32,(bytes32,uint32,uint8,bytes32)).
+// Encode returns selector and arguments.
+func (x *RevealCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevealSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeRevealCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRevealCall(b []byte) (x RevealCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("reveal: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of reveal.
+func (x *RevealReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeRevealReturn reads the return data of reveal.
+func DecodeRevealReturn(b []byte) (x RevealReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("reveal: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// RevokeKeySelector selects revokeKey(address).
+var RevokeKeySelector = [4]byte{0x5a, 0xe7, 0xab, 0x32}
+
+// RevokeKeyCall holds the arguments of revokeKey(address).
+// Encode returns selector and arguments.
+func (x *RevokeKeyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevokeKeySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeRevokeKeyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRevokeKeyCall(b []byte) (x RevokeKeyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("revokeKey: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetAgentURISelector selects setAgentURI(string).
+var SetAgentURISelector = [4]byte{0x3b, 0xc5, 0x86, 0xe3}
+
+// SetAgentURICall holds the arguments of setAgentURI(string).
+// Encode returns selector and arguments.
+func (x *SetAgentURICall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetAgentURISelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetAgentURICall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetAgentURICall(b []byte) (x SetAgentURICall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setAgentURI: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetAgentWalletSelector selects setAgentWallet(address,uint64,bytes).
+var SetAgentWalletSelector = [4]byte{0x76, 0x28, 0xdd, 0x07}
+
+// SetAgentWalletCall holds the arguments of setAgentWallet(address,uint64,bytes).
+// Encode returns selector and arguments.
+func (x *SetAgentWalletCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetAgentWalletSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetAgentWalletCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetAgentWalletCall(b []byte) (x SetAgentWalletCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setAgentWallet: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetMetadataSelector selects setMetadata(string,bytes).
+var SetMetadataSelector = [4]byte{0x38, 0xe5, 0x89, 0x99}
+
+// SetMetadataCall holds the arguments of setMetadata(string,bytes).
+// Encode returns selector and arguments.
+func (x *SetMetadataCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetMetadataSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetMetadataCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetMetadataCall(b []byte) (x SetMetadataCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setMetadata: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetParamsSelector selects setParams((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+var SetParamsSelector = [4]byte{0xc0, 0x87, 0x3f, 0x00}
+
+// SetParamsCall holds the arguments of setParams((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+// Encode returns selector and arguments.
+func (x *SetParamsCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetParamsSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetParamsCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetParamsCall(b []byte) (x SetParamsCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setParams: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// SetPolicySelector selects setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address)).
+var SetPolicySelector = [4]byte{0x28, 0xd6, 0x81, 0xde}
+
+// SetPolicyCall holds the arguments of setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address)).
+// Encode returns selector and arguments.
+func (x *SetPolicyCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SetPolicySelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeSetPolicyCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeSetPolicyCall(b []byte) (x SetPolicyCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("setPolicy: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // TopUpStakeSelector selects topUpStake().
 var TopUpStakeSelector = [4]byte{0x5a, 0x19, 0x41, 0x08}
 
@@ -498,6 +1341,27 @@ func DecodeTopUpStakeCall(b []byte) (x TopUpStakeCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("topUpStake: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// TransferOwnershipSelector selects transferOwnership(address).
+var TransferOwnershipSelector = [4]byte{0xf2, 0xfd, 0xe3, 0x8b}
+
+// TransferOwnershipCall holds the arguments of transferOwnership(address).
+// Encode returns selector and arguments.
+func (x *TransferOwnershipCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, TransferOwnershipSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeTransferOwnershipCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeTransferOwnershipCall(b []byte) (x TransferOwnershipCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("transferOwnership: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -523,10 +1387,10 @@ func DecodeUpdateAgentCall(b []byte) (x UpdateAgentCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// UpdateCapabilitiesSelector selects updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8)[],bytes32[]).
-var UpdateCapabilitiesSelector = [4]byte{0x54, 0xad, 0x30, 0x33}
+// UpdateCapabilitiesSelector selects updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],bytes32[]).
+var UpdateCapabilitiesSelector = [4]byte{0x42, 0xcc, 0x86, 0x1e}
 
-// UpdateCapabilitiesCall holds the arguments of updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8)[],bytes32[]).
+// UpdateCapabilitiesCall holds the arguments of updateCapabilities((string,string,bytes32,bytes32,uint256,uint32,uint8,bool)[],bytes32[]).
 // Encode returns selector and arguments.
 func (x *UpdateCapabilitiesCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -540,6 +1404,27 @@ func DecodeUpdateCapabilitiesCall(b []byte) (x UpdateCapabilitiesCall, err error
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("updateCapabilities: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// WithdrawFeesSelector selects withdrawFees(address).
+var WithdrawFeesSelector = [4]byte{0x16, 0x4e, 0x68, 0xde}
+
+// WithdrawFeesCall holds the arguments of withdrawFees(address).
+// Encode returns selector and arguments.
+func (x *WithdrawFeesCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, WithdrawFeesSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeWithdrawFeesCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeWithdrawFeesCall(b []byte) (x WithdrawFeesCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("withdrawFees: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -563,6 +1448,56 @@ func DecodeWithdrawStakeCall(b []byte) (x WithdrawStakeCall, err error) {
 		return x, fmt.Errorf("withdrawStake: %w", err)
 	}
 	return x, codec.Whole(b, n)
+}
+
+// ActedForTopic is topic 0 of ActedFor(address,address,bytes4,uint256).
+var ActedForTopic = common.HexToHash("0xa18c18bc69ad7e0cd2bb3a1c886aaec5bd97b7e011052a44b3bdd752332f5130")
+
+// ActedForEvent is the event ActedFor(address,address,bytes4,uint256).
+type ActedForEvent struct {
+	Agent     common.Address
+	Actor     common.Address
+	Operation [4]byte
+	ValueWei  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ActedForEvent) Log(address common.Address) *types.Log {
+	d := eventActedForData{
+		Operation: x.Operation,
+		ValueWei:  x.ValueWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{ActedForTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Actor[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeActedForEvent reads a log of this event.
+func DecodeActedForEvent(l *types.Log) (x ActedForEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != ActedForTopic {
+		return x, fmt.Errorf("event ActedFor: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventActedForData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ActedFor: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Actor = common.BytesToAddress(l.Topics[2][:])
+	x.Operation = d.Operation
+	x.ValueWei = d.ValueWei
+	return x, nil
 }
 
 // AgentDeregisteredTopic is topic 0 of AgentDeregistered(address,uint64).
@@ -665,6 +1600,50 @@ func DecodeAgentRegisteredEvent(l *types.Log) (x AgentRegisteredEvent, err error
 	return x, nil
 }
 
+// AgentURISetTopic is topic 0 of AgentURISet(address,string).
+var AgentURISetTopic = common.HexToHash("0x6eceafbab51f634bef6a84d930de1c9662eb7eef70e6bd78352278ccca9767c7")
+
+// AgentURISetEvent is the event AgentURISet(address,string).
+type AgentURISetEvent struct {
+	Agent    common.Address
+	AgentURI string
+}
+
+// Log returns the event as emitted by address.
+func (x *AgentURISetEvent) Log(address common.Address) *types.Log {
+	d := eventAgentURISetData{
+		AgentURI: x.AgentURI,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentURISetTopic,
+		common.BytesToHash(x.Agent[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeAgentURISetEvent reads a log of this event.
+func DecodeAgentURISetEvent(l *types.Log) (x AgentURISetEvent, err error) {
+	if len(l.Topics) != 2 || l.Topics[0] != AgentURISetTopic {
+		return x, fmt.Errorf("event AgentURISet: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventAgentURISetData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event AgentURISet: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.AgentURI = d.AgentURI
+	return x, nil
+}
+
 // AgentUpdatedTopic is topic 0 of AgentUpdated(address,bytes32,string,string).
 var AgentUpdatedTopic = common.HexToHash("0x10885ee8a0bc1c038a7200a14c5fd4c25732a8f4a31d2f21af706dcab7f951b8")
 
@@ -715,6 +1694,49 @@ func DecodeAgentUpdatedEvent(l *types.Log) (x AgentUpdatedEvent, err error) {
 	return x, nil
 }
 
+// AgentWalletSetTopic is topic 0 of AgentWalletSet(address,address).
+var AgentWalletSetTopic = common.HexToHash("0xa6521281eca0d10c357872742171561a1301ead39a09fde4b3d5430644584bf8")
+
+// AgentWalletSetEvent is the event AgentWalletSet(address,address).
+type AgentWalletSetEvent struct {
+	Agent  common.Address
+	Wallet common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *AgentWalletSetEvent) Log(address common.Address) *types.Log {
+	d := eventAgentWalletSetData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{AgentWalletSetTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Wallet[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeAgentWalletSetEvent reads a log of this event.
+func DecodeAgentWalletSetEvent(l *types.Log) (x AgentWalletSetEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != AgentWalletSetTopic {
+		return x, fmt.Errorf("event AgentWalletSet: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventAgentWalletSetData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event AgentWalletSet: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Wallet = common.BytesToAddress(l.Topics[2][:])
+	return x, nil
+}
+
 // CapabilityRemovedTopic is topic 0 of CapabilityRemoved(address,bytes32).
 var CapabilityRemovedTopic = common.HexToHash("0xc724b29248dabd8ebef0b5c90e325e40c6f0917ad63625a5de8f3cf17c3b973e")
 
@@ -758,26 +1780,28 @@ func DecodeCapabilityRemovedEvent(l *types.Log) (x CapabilityRemovedEvent, err e
 	return x, nil
 }
 
-// CapabilityUpdatedTopic is topic 0 of CapabilityUpdated(address,bytes32,uint256,uint32,uint8,string).
-var CapabilityUpdatedTopic = common.HexToHash("0x96e3175f7a86e60242948dd0b6e3da66b7b42147cb71361ead0829731a59b7dc")
+// CapabilityUpdatedTopic is topic 0 of CapabilityUpdated(address,bytes32,uint256,uint32,uint8,bool,string).
+var CapabilityUpdatedTopic = common.HexToHash("0x16a23173759517d903a3d49fbcf2666b00bf8422cb35c582e755f69966251623")
 
-// CapabilityUpdatedEvent is the event CapabilityUpdated(address,bytes32,uint256,uint32,uint8,string).
+// CapabilityUpdatedEvent is the event CapabilityUpdated(address,bytes32,uint256,uint32,uint8,bool,string).
 type CapabilityUpdatedEvent struct {
-	Agent        common.Address
-	Capability   common.Hash
-	PriceWei     uint256.Int
-	LatencyMsP99 uint32
-	Class        uint8
-	Name         string
+	Agent          common.Address
+	Capability     common.Hash
+	PriceWei       uint256.Int
+	LatencyMsP99   uint32
+	Class          uint8
+	CommitRequired bool
+	Name           string
 }
 
 // Log returns the event as emitted by address.
 func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityUpdatedData{
-		PriceWei:     x.PriceWei,
-		LatencyMsP99: x.LatencyMsP99,
-		Class:        x.Class,
-		Name:         x.Name,
+		PriceWei:       x.PriceWei,
+		LatencyMsP99:   x.LatencyMsP99,
+		Class:          x.Class,
+		CommitRequired: x.CommitRequired,
+		Name:           x.Name,
 	}
 	b := make([]byte, d.size())
 	d.put(b)
@@ -810,7 +1834,444 @@ func DecodeCapabilityUpdatedEvent(l *types.Log) (x CapabilityUpdatedEvent, err e
 	x.PriceWei = d.PriceWei
 	x.LatencyMsP99 = d.LatencyMsP99
 	x.Class = d.Class
+	x.CommitRequired = d.CommitRequired
 	x.Name = d.Name
+	return x, nil
+}
+
+// ChannelCheckpointedTopic is topic 0 of ChannelCheckpointed(bytes32,address,address,uint64,uint256,uint256,uint64).
+var ChannelCheckpointedTopic = common.HexToHash("0xbbaf8c49bd30e192185c5b0c09668c9b8e78d673f0a9f0b1397a465c7789b717")
+
+// ChannelCheckpointedEvent is the event ChannelCheckpointed(bytes32,address,address,uint64,uint256,uint256,uint64).
+type ChannelCheckpointedEvent struct {
+	Id               common.Hash
+	AgentA           common.Address
+	AgentB           common.Address
+	Nonce            uint64
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	InteractionCount uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelCheckpointedEvent) Log(address common.Address) *types.Log {
+	d := eventChannelCheckpointedData{
+		Nonce:            x.Nonce,
+		BalanceA:         x.BalanceA,
+		BalanceB:         x.BalanceB,
+		InteractionCount: x.InteractionCount,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelCheckpointedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelCheckpointedEvent reads a log of this event.
+func DecodeChannelCheckpointedEvent(l *types.Log) (x ChannelCheckpointedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelCheckpointedTopic {
+		return x, fmt.Errorf("event ChannelCheckpointed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelCheckpointedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelCheckpointed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.Nonce = d.Nonce
+	x.BalanceA = d.BalanceA
+	x.BalanceB = d.BalanceB
+	x.InteractionCount = d.InteractionCount
+	return x, nil
+}
+
+// ChannelClosedTopic is topic 0 of ChannelClosed(bytes32,address,address,uint256,uint256).
+var ChannelClosedTopic = common.HexToHash("0x92ed5fe0fe56b3f4185e688efb342e92a4492b9df29ad5de596c44e64d097b51")
+
+// ChannelClosedEvent is the event ChannelClosed(bytes32,address,address,uint256,uint256).
+type ChannelClosedEvent struct {
+	Id     common.Hash
+	AgentA common.Address
+	AgentB common.Address
+	PaidA  uint256.Int
+	PaidB  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelClosedEvent) Log(address common.Address) *types.Log {
+	d := eventChannelClosedData{
+		PaidA: x.PaidA,
+		PaidB: x.PaidB,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelClosedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelClosedEvent reads a log of this event.
+func DecodeChannelClosedEvent(l *types.Log) (x ChannelClosedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelClosedTopic {
+		return x, fmt.Errorf("event ChannelClosed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelClosedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelClosed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.PaidA = d.PaidA
+	x.PaidB = d.PaidB
+	return x, nil
+}
+
+// ChannelClosingTopic is topic 0 of ChannelClosing(bytes32,address,address,uint64,uint64).
+var ChannelClosingTopic = common.HexToHash("0x31060c526a6eb153c466925ab06724c7ea0fe3b33764c7069a2de205328fcfaa")
+
+// ChannelClosingEvent is the event ChannelClosing(bytes32,address,address,uint64,uint64).
+type ChannelClosingEvent struct {
+	Id       common.Hash
+	AgentA   common.Address
+	AgentB   common.Address
+	Nonce    uint64
+	ClosesAt uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelClosingEvent) Log(address common.Address) *types.Log {
+	d := eventChannelClosingData{
+		Nonce:    x.Nonce,
+		ClosesAt: x.ClosesAt,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelClosingTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelClosingEvent reads a log of this event.
+func DecodeChannelClosingEvent(l *types.Log) (x ChannelClosingEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelClosingTopic {
+		return x, fmt.Errorf("event ChannelClosing: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelClosingData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelClosing: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.Nonce = d.Nonce
+	x.ClosesAt = d.ClosesAt
+	return x, nil
+}
+
+// ChannelExistsTopic is topic 0 of ChannelExists(bytes32,address,address,uint256,uint256).
+var ChannelExistsTopic = common.HexToHash("0x664e7dd7d118342da942bc311eed96e3aeb70c415bd9475a6a76273142aa8421")
+
+// ChannelExistsEvent is the event ChannelExists(bytes32,address,address,uint256,uint256).
+type ChannelExistsEvent struct {
+	Id       common.Hash
+	AgentA   common.Address
+	AgentB   common.Address
+	DepositA uint256.Int
+	DepositB uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelExistsEvent) Log(address common.Address) *types.Log {
+	d := eventChannelExistsData{
+		DepositA: x.DepositA,
+		DepositB: x.DepositB,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelExistsTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelExistsEvent reads a log of this event.
+func DecodeChannelExistsEvent(l *types.Log) (x ChannelExistsEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelExistsTopic {
+		return x, fmt.Errorf("event ChannelExists: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelExistsData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelExists: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.DepositA = d.DepositA
+	x.DepositB = d.DepositB
+	return x, nil
+}
+
+// ChannelOpenedTopic is topic 0 of ChannelOpened(bytes32,address,address,uint256,uint256,uint64,uint64,uint32).
+var ChannelOpenedTopic = common.HexToHash("0x8a5dc74b16f118d48dba40ff4d75d05c92277bec8e46af7def6e60785eeb5cc9")
+
+// ChannelOpenedEvent is the event ChannelOpened(bytes32,address,address,uint256,uint256,uint64,uint64,uint32).
+type ChannelOpenedEvent struct {
+	Id               common.Hash
+	AgentA           common.Address
+	AgentB           common.Address
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	ExpiresAt        uint64
+	MaxInteractions  uint64
+	HeartbeatSeconds uint32
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventChannelOpenedData{
+		DepositA:         x.DepositA,
+		DepositB:         x.DepositB,
+		ExpiresAt:        x.ExpiresAt,
+		MaxInteractions:  x.MaxInteractions,
+		HeartbeatSeconds: x.HeartbeatSeconds,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelOpenedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelOpenedEvent reads a log of this event.
+func DecodeChannelOpenedEvent(l *types.Log) (x ChannelOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelOpenedTopic {
+		return x, fmt.Errorf("event ChannelOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.DepositA = d.DepositA
+	x.DepositB = d.DepositB
+	x.ExpiresAt = d.ExpiresAt
+	x.MaxInteractions = d.MaxInteractions
+	x.HeartbeatSeconds = d.HeartbeatSeconds
+	return x, nil
+}
+
+// ChannelStateReplacedTopic is topic 0 of ChannelStateReplaced(bytes32,address,address,uint64,uint256,uint256).
+var ChannelStateReplacedTopic = common.HexToHash("0x504100c7c52ecb4b24428274ebf60222dff81ba619b803fc74441a97ab3eb527")
+
+// ChannelStateReplacedEvent is the event ChannelStateReplaced(bytes32,address,address,uint64,uint256,uint256).
+type ChannelStateReplacedEvent struct {
+	Id       common.Hash
+	AgentA   common.Address
+	AgentB   common.Address
+	Nonce    uint64
+	BalanceA uint256.Int
+	BalanceB uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *ChannelStateReplacedEvent) Log(address common.Address) *types.Log {
+	d := eventChannelStateReplacedData{
+		Nonce:    x.Nonce,
+		BalanceA: x.BalanceA,
+		BalanceB: x.BalanceB,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{ChannelStateReplacedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeChannelStateReplacedEvent reads a log of this event.
+func DecodeChannelStateReplacedEvent(l *types.Log) (x ChannelStateReplacedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != ChannelStateReplacedTopic {
+		return x, fmt.Errorf("event ChannelStateReplaced: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventChannelStateReplacedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ChannelStateReplaced: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.Nonce = d.Nonce
+	x.BalanceA = d.BalanceA
+	x.BalanceB = d.BalanceB
+	return x, nil
+}
+
+// CommitmentForfeitedTopic is topic 0 of CommitmentForfeited(address,bytes32,uint256).
+var CommitmentForfeitedTopic = common.HexToHash("0xc3da66b8346fff3f9408519a63bb7492e5acf7a7e6ea0a1e0f4b7ca17704845e")
+
+// CommitmentForfeitedEvent is the event CommitmentForfeited(address,bytes32,uint256).
+type CommitmentForfeitedEvent struct {
+	Caller     common.Address
+	Commitment common.Hash
+	DepositWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *CommitmentForfeitedEvent) Log(address common.Address) *types.Log {
+	d := eventCommitmentForfeitedData{
+		DepositWei: x.DepositWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CommitmentForfeitedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeCommitmentForfeitedEvent reads a log of this event.
+func DecodeCommitmentForfeitedEvent(l *types.Log) (x CommitmentForfeitedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CommitmentForfeitedTopic {
+		return x, fmt.Errorf("event CommitmentForfeited: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCommitmentForfeitedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event CommitmentForfeited: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	return x, nil
+}
+
+// CommittedTopic is topic 0 of Committed(address,bytes32,uint256,uint64,uint64).
+var CommittedTopic = common.HexToHash("0x129a6a5911490785240d196d34ba21c3678fbbfab6fe43e0ac3b02c028ffe85b")
+
+// CommittedEvent is the event Committed(address,bytes32,uint256,uint64,uint64).
+type CommittedEvent struct {
+	Caller         common.Address
+	Commitment     common.Hash
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *CommittedEvent) Log(address common.Address) *types.Log {
+	d := eventCommittedData{
+		DepositWei:     x.DepositWei,
+		RevealableFrom: x.RevealableFrom,
+		Deadline:       x.Deadline,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CommittedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeCommittedEvent reads a log of this event.
+func DecodeCommittedEvent(l *types.Log) (x CommittedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != CommittedTopic {
+		return x, fmt.Errorf("event Committed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventCommittedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Committed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	x.RevealableFrom = d.RevealableFrom
+	x.Deadline = d.Deadline
 	return x, nil
 }
 
@@ -1113,6 +2574,224 @@ func DecodeConstituentOpenedEvent(l *types.Log) (x ConstituentOpenedEvent, err e
 	return x, nil
 }
 
+// DisputeClosedTopic is topic 0 of DisputeClosed(bytes32,address,address,uint8,uint256).
+var DisputeClosedTopic = common.HexToHash("0x3f45686ffb88172778ddb1f22c8aa16716116c1ec47479c50309f7fc8f12b38a")
+
+// DisputeClosedEvent is the event DisputeClosed(bytes32,address,address,uint8,uint256).
+type DisputeClosedEvent struct {
+	Target   common.Hash
+	Claimant common.Address
+	Agent    common.Address
+	Outcome  uint8
+	PaidWei  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *DisputeClosedEvent) Log(address common.Address) *types.Log {
+	d := eventDisputeClosedData{
+		Outcome: x.Outcome,
+		PaidWei: x.PaidWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DisputeClosedTopic,
+		x.Target,
+		common.BytesToHash(x.Claimant[:]),
+		common.BytesToHash(x.Agent[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeDisputeClosedEvent reads a log of this event.
+func DecodeDisputeClosedEvent(l *types.Log) (x DisputeClosedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != DisputeClosedTopic {
+		return x, fmt.Errorf("event DisputeClosed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventDisputeClosedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event DisputeClosed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Target = l.Topics[1]
+	x.Claimant = common.BytesToAddress(l.Topics[2][:])
+	x.Agent = common.BytesToAddress(l.Topics[3][:])
+	x.Outcome = d.Outcome
+	x.PaidWei = d.PaidWei
+	return x, nil
+}
+
+// DisputeOpenedTopic is topic 0 of DisputeOpened(bytes32,address,address,uint8,address,bytes32,uint256,uint64,(bytes32,uint32,uint8,bytes32)).
+var DisputeOpenedTopic = common.HexToHash("0x4c46b2227bb47077c7e1a2809ad12187c6aa7bd998884b26c0783364490fa06f")
+
+// DisputeOpenedEvent is the event DisputeOpened(bytes32,address,address,uint8,address,bytes32,uint256,uint64,(bytes32,uint32,uint8,bytes32)).
+type DisputeOpenedEvent struct {
+	Target       common.Hash
+	Claimant     common.Address
+	Agent        common.Address
+	Kind         uint8
+	Game         common.Address
+	EvidenceHash common.Hash
+	BondWei      uint256.Int
+	Deadline     uint64
+	Da           DAPointer
+}
+
+// Log returns the event as emitted by address.
+func (x *DisputeOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventDisputeOpenedData{
+		Kind:         x.Kind,
+		Game:         x.Game,
+		EvidenceHash: x.EvidenceHash,
+		BondWei:      x.BondWei,
+		Deadline:     x.Deadline,
+		Da:           x.Da,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DisputeOpenedTopic,
+		x.Target,
+		common.BytesToHash(x.Claimant[:]),
+		common.BytesToHash(x.Agent[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeDisputeOpenedEvent reads a log of this event.
+func DecodeDisputeOpenedEvent(l *types.Log) (x DisputeOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != DisputeOpenedTopic {
+		return x, fmt.Errorf("event DisputeOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventDisputeOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event DisputeOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Target = l.Topics[1]
+	x.Claimant = common.BytesToAddress(l.Topics[2][:])
+	x.Agent = common.BytesToAddress(l.Topics[3][:])
+	x.Kind = d.Kind
+	x.Game = d.Game
+	x.EvidenceHash = d.EvidenceHash
+	x.BondWei = d.BondWei
+	x.Deadline = d.Deadline
+	x.Da = d.Da
+	return x, nil
+}
+
+// DoubleSignedTopic is topic 0 of DoubleSigned(bytes32,address,address,uint64,address).
+var DoubleSignedTopic = common.HexToHash("0x5726800373e77e983040fddfbf0cad8d19837d7f1143a2ede5ef2b6cea0f14de")
+
+// DoubleSignedEvent is the event DoubleSigned(bytes32,address,address,uint64,address).
+type DoubleSignedEvent struct {
+	Id       common.Hash
+	AgentA   common.Address
+	AgentB   common.Address
+	Nonce    uint64
+	Reporter common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *DoubleSignedEvent) Log(address common.Address) *types.Log {
+	d := eventDoubleSignedData{
+		Nonce:    x.Nonce,
+		Reporter: x.Reporter,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{DoubleSignedTopic,
+		x.Id,
+		common.BytesToHash(x.AgentA[:]),
+		common.BytesToHash(x.AgentB[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeDoubleSignedEvent reads a log of this event.
+func DecodeDoubleSignedEvent(l *types.Log) (x DoubleSignedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != DoubleSignedTopic {
+		return x, fmt.Errorf("event DoubleSigned: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventDoubleSignedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event DoubleSigned: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.AgentA = common.BytesToAddress(l.Topics[2][:])
+	x.AgentB = common.BytesToAddress(l.Topics[3][:])
+	x.Nonce = d.Nonce
+	x.Reporter = d.Reporter
+	return x, nil
+}
+
+// FeesWithdrawnTopic is topic 0 of FeesWithdrawn(address,address,uint256).
+var FeesWithdrawnTopic = common.HexToHash("0x5e110f8bc8a20b65dcc87f224bdf1cc039346e267118bae2739847f07321ffa8")
+
+// FeesWithdrawnEvent is the event FeesWithdrawn(address,address,uint256).
+type FeesWithdrawnEvent struct {
+	Vault     common.Address
+	Recipient common.Address
+	AmountWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *FeesWithdrawnEvent) Log(address common.Address) *types.Log {
+	d := eventFeesWithdrawnData{
+		AmountWei: x.AmountWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{FeesWithdrawnTopic,
+		common.BytesToHash(x.Vault[:]),
+		common.BytesToHash(x.Recipient[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeFeesWithdrawnEvent reads a log of this event.
+func DecodeFeesWithdrawnEvent(l *types.Log) (x FeesWithdrawnEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != FeesWithdrawnTopic {
+		return x, fmt.Errorf("event FeesWithdrawn: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventFeesWithdrawnData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event FeesWithdrawn: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Vault = common.BytesToAddress(l.Topics[1][:])
+	x.Recipient = common.BytesToAddress(l.Topics[2][:])
+	x.AmountWei = d.AmountWei
+	return x, nil
+}
+
 // HeartbeatTopic is topic 0 of Heartbeat(address,uint64).
 var HeartbeatTopic = common.HexToHash("0x72382836110f8dba15205d0508ec794c885dfa0cf8e4a75f68386f14e19ecdc1")
 
@@ -1275,6 +2954,105 @@ func DecodeInvokedEvent(l *types.Log) (x InvokedEvent, err error) {
 	return x, nil
 }
 
+// KeyAuthorizedTopic is topic 0 of KeyAuthorized(address,address,uint64,uint256,bytes4[],bytes32[]).
+var KeyAuthorizedTopic = common.HexToHash("0x3ad446b0a7568fc833594145f7f8756d1733505bd6a7f217e7901b439fce22ab")
+
+// KeyAuthorizedEvent is the event KeyAuthorized(address,address,uint64,uint256,bytes4[],bytes32[]).
+type KeyAuthorizedEvent struct {
+	Agent         common.Address
+	Key           common.Address
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+// Log returns the event as emitted by address.
+func (x *KeyAuthorizedEvent) Log(address common.Address) *types.Log {
+	d := eventKeyAuthorizedData{
+		Expiry:        x.Expiry,
+		SpendLimitWei: x.SpendLimitWei,
+		Operations:    x.Operations,
+		Capabilities:  x.Capabilities,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{KeyAuthorizedTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Key[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeKeyAuthorizedEvent reads a log of this event.
+func DecodeKeyAuthorizedEvent(l *types.Log) (x KeyAuthorizedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != KeyAuthorizedTopic {
+		return x, fmt.Errorf("event KeyAuthorized: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventKeyAuthorizedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event KeyAuthorized: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Key = common.BytesToAddress(l.Topics[2][:])
+	x.Expiry = d.Expiry
+	x.SpendLimitWei = d.SpendLimitWei
+	x.Operations = d.Operations
+	x.Capabilities = d.Capabilities
+	return x, nil
+}
+
+// KeyRevokedTopic is topic 0 of KeyRevoked(address,address).
+var KeyRevokedTopic = common.HexToHash("0x14ce4f0c8c12936436b733974fb13d10fc13e8c41c06dc8e19d82001c93d7989")
+
+// KeyRevokedEvent is the event KeyRevoked(address,address).
+type KeyRevokedEvent struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *KeyRevokedEvent) Log(address common.Address) *types.Log {
+	d := eventKeyRevokedData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{KeyRevokedTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Key[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeKeyRevokedEvent reads a log of this event.
+func DecodeKeyRevokedEvent(l *types.Log) (x KeyRevokedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != KeyRevokedTopic {
+		return x, fmt.Errorf("event KeyRevoked: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventKeyRevokedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event KeyRevoked: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Key = common.BytesToAddress(l.Topics[2][:])
+	return x, nil
+}
+
 // MetadataSetTopic is topic 0 of MetadataSet(address,string,string,bytes).
 var MetadataSetTopic = common.HexToHash("0x15f5ce519653d3c6f348a3f9cc6f6ecf5a90ad2a7774ea30e3ac8cd48e959b74")
 
@@ -1321,6 +3099,179 @@ func DecodeMetadataSetEvent(l *types.Log) (x MetadataSetEvent, err error) {
 	x.Agent = common.BytesToAddress(l.Topics[1][:])
 	x.MetadataKey = d.MetadataKey
 	x.MetadataValue = d.MetadataValue
+	return x, nil
+}
+
+// OwnershipTransferredTopic is topic 0 of OwnershipTransferred(address,address,address).
+var OwnershipTransferredTopic = common.HexToHash("0xc8894f26f396ce8c004245c8b7cd1b92103a6e4302fcbab883987149ac01b7ec")
+
+// OwnershipTransferredEvent is the event OwnershipTransferred(address,address,address).
+type OwnershipTransferredEvent struct {
+	Agent         common.Address
+	PreviousOwner common.Address
+	NewOwner      common.Address
+}
+
+// Log returns the event as emitted by address.
+func (x *OwnershipTransferredEvent) Log(address common.Address) *types.Log {
+	d := eventOwnershipTransferredData{}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{OwnershipTransferredTopic,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.PreviousOwner[:]),
+		common.BytesToHash(x.NewOwner[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeOwnershipTransferredEvent reads a log of this event.
+func DecodeOwnershipTransferredEvent(l *types.Log) (x OwnershipTransferredEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != OwnershipTransferredTopic {
+		return x, fmt.Errorf("event OwnershipTransferred: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventOwnershipTransferredData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event OwnershipTransferred: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.PreviousOwner = common.BytesToAddress(l.Topics[2][:])
+	x.NewOwner = common.BytesToAddress(l.Topics[3][:])
+	return x, nil
+}
+
+// PaidTopic is topic 0 of Paid(address,address,uint256).
+var PaidTopic = common.HexToHash("0x9def4e2802183d68ce90a6a226a2962b59298616c27165f12c4fbc5c84cdd778")
+
+// PaidEvent is the event Paid(address,address,uint256).
+type PaidEvent struct {
+	From      common.Address
+	To        common.Address
+	AmountWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *PaidEvent) Log(address common.Address) *types.Log {
+	d := eventPaidData{
+		AmountWei: x.AmountWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{PaidTopic,
+		common.BytesToHash(x.From[:]),
+		common.BytesToHash(x.To[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodePaidEvent reads a log of this event.
+func DecodePaidEvent(l *types.Log) (x PaidEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != PaidTopic {
+		return x, fmt.Errorf("event Paid: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventPaidData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Paid: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.From = common.BytesToAddress(l.Topics[1][:])
+	x.To = common.BytesToAddress(l.Topics[2][:])
+	x.AmountWei = d.AmountWei
+	return x, nil
+}
+
+// ParamsChangedTopic is topic 0 of ParamsChanged((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+var ParamsChangedTopic = common.HexToHash("0x5d37f6170768f6603d3235c4aaa69a4190a452ebee659c5cea0ad8d401a32bfb")
+
+// ParamsChangedEvent is the event ParamsChanged((uint256,uint256,uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64[4])).
+type ParamsChangedEvent struct {
+	Params IRecordsParams
+}
+
+// Log returns the event as emitted by address.
+func (x *ParamsChangedEvent) Log(address common.Address) *types.Log {
+	d := eventParamsChangedData{
+		Params: x.Params,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [1]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [1]common.Hash{ParamsChangedTopic}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeParamsChangedEvent reads a log of this event.
+func DecodeParamsChangedEvent(l *types.Log) (x ParamsChangedEvent, err error) {
+	if len(l.Topics) != 1 || l.Topics[0] != ParamsChangedTopic {
+		return x, fmt.Errorf("event ParamsChanged: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventParamsChangedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event ParamsChanged: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Params = d.Params
+	return x, nil
+}
+
+// PolicyChangedTopic is topic 0 of PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address)).
+var PolicyChangedTopic = common.HexToHash("0xddd6e43d271ba27014b6c19cb00c6da3604faaf4fc6c827506263b84508eb189")
+
+// PolicyChangedEvent is the event PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address)).
+type PolicyChangedEvent struct {
+	Policy IRecordsPolicy
+}
+
+// Log returns the event as emitted by address.
+func (x *PolicyChangedEvent) Log(address common.Address) *types.Log {
+	d := eventPolicyChangedData{
+		Policy: x.Policy,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [1]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [1]common.Hash{PolicyChangedTopic}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodePolicyChangedEvent reads a log of this event.
+func DecodePolicyChangedEvent(l *types.Log) (x PolicyChangedEvent, err error) {
+	if len(l.Topics) != 1 || l.Topics[0] != PolicyChangedTopic {
+		return x, fmt.Errorf("event PolicyChanged: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventPolicyChangedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event PolicyChanged: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Policy = d.Policy
 	return x, nil
 }
 
@@ -1392,6 +3343,303 @@ func DecodeRespondedEvent(l *types.Log) (x RespondedEvent, err error) {
 	x.PaidWei = d.PaidWei
 	x.RefundedWei = d.RefundedWei
 	x.Da = d.Da
+	return x, nil
+}
+
+// RevealRefundedTopic is topic 0 of RevealRefunded(bytes32,address,address,uint256).
+var RevealRefundedTopic = common.HexToHash("0x8f1db6fce8d18b147f427ee0876400534db5713c3360822daf9e928055bd2de9")
+
+// RevealRefundedEvent is the event RevealRefunded(bytes32,address,address,uint256).
+type RevealRefundedEvent struct {
+	Id          common.Hash
+	Caller      common.Address
+	Callee      common.Address
+	RefundedWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *RevealRefundedEvent) Log(address common.Address) *types.Log {
+	d := eventRevealRefundedData{
+		RefundedWei: x.RefundedWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RevealRefundedTopic,
+		x.Id,
+		common.BytesToHash(x.Caller[:]),
+		common.BytesToHash(x.Callee[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeRevealRefundedEvent reads a log of this event.
+func DecodeRevealRefundedEvent(l *types.Log) (x RevealRefundedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != RevealRefundedTopic {
+		return x, fmt.Errorf("event RevealRefunded: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventRevealRefundedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event RevealRefunded: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Caller = common.BytesToAddress(l.Topics[2][:])
+	x.Callee = common.BytesToAddress(l.Topics[3][:])
+	x.RefundedWei = d.RefundedWei
+	return x, nil
+}
+
+// RevealedTopic is topic 0 of Revealed(address,bytes32,uint256).
+var RevealedTopic = common.HexToHash("0x207838251e7320c3a2be823a5e38f86f91d3c24b992bbf56f96c06b2d356b967")
+
+// RevealedEvent is the event Revealed(address,bytes32,uint256).
+type RevealedEvent struct {
+	Caller     common.Address
+	Commitment common.Hash
+	DepositWei uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *RevealedEvent) Log(address common.Address) *types.Log {
+	d := eventRevealedData{
+		DepositWei: x.DepositWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{RevealedTopic,
+		common.BytesToHash(x.Caller[:]),
+		x.Commitment,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeRevealedEvent reads a log of this event.
+func DecodeRevealedEvent(l *types.Log) (x RevealedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != RevealedTopic {
+		return x, fmt.Errorf("event Revealed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventRevealedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Revealed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Caller = common.BytesToAddress(l.Topics[1][:])
+	x.Commitment = l.Topics[2]
+	x.DepositWei = d.DepositWei
+	return x, nil
+}
+
+// SessionClosedTopic is topic 0 of SessionClosed(bytes32,address,address,bytes32).
+var SessionClosedTopic = common.HexToHash("0x946bac42c3eaa28005e16d0831902d64967bca398a2ad3a22eb54023e13172c8")
+
+// SessionClosedEvent is the event SessionClosed(bytes32,address,address,bytes32).
+type SessionClosedEvent struct {
+	Id          common.Hash
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+}
+
+// Log returns the event as emitted by address.
+func (x *SessionClosedEvent) Log(address common.Address) *types.Log {
+	d := eventSessionClosedData{
+		ContextHash: x.ContextHash,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{SessionClosedTopic,
+		x.Id,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Peer[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeSessionClosedEvent reads a log of this event.
+func DecodeSessionClosedEvent(l *types.Log) (x SessionClosedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != SessionClosedTopic {
+		return x, fmt.Errorf("event SessionClosed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSessionClosedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event SessionClosed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Agent = common.BytesToAddress(l.Topics[2][:])
+	x.Peer = common.BytesToAddress(l.Topics[3][:])
+	x.ContextHash = d.ContextHash
+	return x, nil
+}
+
+// SessionOpenedTopic is topic 0 of SessionOpened(bytes32,address,address,bytes32,uint64).
+var SessionOpenedTopic = common.HexToHash("0xf4935c026007449d37dfab0a6e6ff6e991a62a8767e5c4e4f1e36d02999f4d23")
+
+// SessionOpenedEvent is the event SessionOpened(bytes32,address,address,bytes32,uint64).
+type SessionOpenedEvent struct {
+	Id          common.Hash
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	Expiry      uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *SessionOpenedEvent) Log(address common.Address) *types.Log {
+	d := eventSessionOpenedData{
+		ContextHash: x.ContextHash,
+		Expiry:      x.Expiry,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{SessionOpenedTopic,
+		x.Id,
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Peer[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeSessionOpenedEvent reads a log of this event.
+func DecodeSessionOpenedEvent(l *types.Log) (x SessionOpenedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != SessionOpenedTopic {
+		return x, fmt.Errorf("event SessionOpened: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSessionOpenedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event SessionOpened: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = l.Topics[1]
+	x.Agent = common.BytesToAddress(l.Topics[2][:])
+	x.Peer = common.BytesToAddress(l.Topics[3][:])
+	x.ContextHash = d.ContextHash
+	x.Expiry = d.Expiry
+	return x, nil
+}
+
+// SlashedTopic is topic 0 of Slashed(address,bytes32,uint256,uint256).
+var SlashedTopic = common.HexToHash("0x686e4f97c0aca6c6719647401ac7f5e2ed3a928d46be84237c5a0258baa6ce03")
+
+// SlashedEvent is the event Slashed(address,bytes32,uint256,uint256).
+type SlashedEvent struct {
+	Agent      common.Address
+	Id         common.Hash
+	SlashedWei uint256.Int
+	RewardWei  uint256.Int
+}
+
+// Log returns the event as emitted by address.
+func (x *SlashedEvent) Log(address common.Address) *types.Log {
+	d := eventSlashedData{
+		SlashedWei: x.SlashedWei,
+		RewardWei:  x.RewardWei,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{SlashedTopic,
+		common.BytesToHash(x.Agent[:]),
+		x.Id,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeSlashedEvent reads a log of this event.
+func DecodeSlashedEvent(l *types.Log) (x SlashedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != SlashedTopic {
+		return x, fmt.Errorf("event Slashed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSlashedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event Slashed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Id = l.Topics[2]
+	x.SlashedWei = d.SlashedWei
+	x.RewardWei = d.RewardWei
+	return x, nil
+}
+
+// SlotReclaimedTopic is topic 0 of SlotReclaimed(address,bytes32,uint32).
+var SlotReclaimedTopic = common.HexToHash("0x0ced060fc772bfddc327314647aae3fc6f2e959980a33ed63146917e865f3373")
+
+// SlotReclaimedEvent is the event SlotReclaimed(address,bytes32,uint32).
+type SlotReclaimedEvent struct {
+	Agent      common.Address
+	Capability common.Hash
+	Slot       uint32
+}
+
+// Log returns the event as emitted by address.
+func (x *SlotReclaimedEvent) Log(address common.Address) *types.Log {
+	d := eventSlotReclaimedData{
+		Slot: x.Slot,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{SlotReclaimedTopic,
+		common.BytesToHash(x.Agent[:]),
+		x.Capability,
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeSlotReclaimedEvent reads a log of this event.
+func DecodeSlotReclaimedEvent(l *types.Log) (x SlotReclaimedEvent, err error) {
+	if len(l.Topics) != 3 || l.Topics[0] != SlotReclaimedTopic {
+		return x, fmt.Errorf("event SlotReclaimed: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventSlotReclaimedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event SlotReclaimed: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Agent = common.BytesToAddress(l.Topics[1][:])
+	x.Capability = l.Topics[2]
+	x.Slot = d.Slot
 	return x, nil
 }
 
@@ -1543,6 +3791,21 @@ type Revert interface {
 	Encode() []byte
 }
 
+// AccountDelegatedErrorSelector selects the error AccountDelegated(address).
+var AccountDelegatedErrorSelector = [4]byte{0x60, 0xbe, 0xe3, 0xfc}
+
+// Encode returns selector and arguments.
+func (x *AccountDelegated) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AccountDelegatedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *AccountDelegated) Error() string {
+	return fmt.Sprintf("AccountDelegated(account %v)", x.Account)
+}
+
 // AlreadyRegisteredErrorSelector selects the error AlreadyRegistered(address).
 var AlreadyRegisteredErrorSelector = [4]byte{0x45, 0xed, 0x80, 0xe9}
 
@@ -1571,6 +3834,21 @@ func (x *BadAttestation) Encode() []byte {
 
 func (x *BadAttestation) Error() string {
 	return fmt.Sprintf("BadAttestation(recovered %v, callee %v)", x.Recovered, x.Callee)
+}
+
+// BadChannelSignatureErrorSelector selects the error BadChannelSignature(address,address).
+var BadChannelSignatureErrorSelector = [4]byte{0xef, 0x3c, 0xef, 0x85}
+
+// Encode returns selector and arguments.
+func (x *BadChannelSignature) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BadChannelSignatureErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BadChannelSignature) Error() string {
+	return fmt.Sprintf("BadChannelSignature(recovered %v, agent %v)", x.Recovered, x.Agent)
 }
 
 // BadConstituentErrorSelector selects the error BadConstituent(uint32,string).
@@ -1603,6 +3881,51 @@ func (x *BadOpening) Error() string {
 	return fmt.Sprintf("BadOpening(id %v, commitment %v)", x.Id, x.Commitment)
 }
 
+// BadWalletSignatureErrorSelector selects the error BadWalletSignature(address,address).
+var BadWalletSignatureErrorSelector = [4]byte{0x1f, 0xe1, 0x61, 0xc9}
+
+// Encode returns selector and arguments.
+func (x *BadWalletSignature) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BadWalletSignatureErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BadWalletSignature) Error() string {
+	return fmt.Sprintf("BadWalletSignature(recovered %v, wallet %v)", x.Recovered, x.Wallet)
+}
+
+// BalancesDoNotSumErrorSelector selects the error BalancesDoNotSum(uint256,uint256,uint256,uint256).
+var BalancesDoNotSumErrorSelector = [4]byte{0x93, 0xf3, 0x3c, 0xa2}
+
+// Encode returns selector and arguments.
+func (x *BalancesDoNotSum) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BalancesDoNotSumErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BalancesDoNotSum) Error() string {
+	return fmt.Sprintf("BalancesDoNotSum(balanceA %v, balanceB %v, depositA %v, depositB %v)", x.BalanceA.Dec(), x.BalanceB.Dec(), x.DepositA.Dec(), x.DepositB.Dec())
+}
+
+// BondTooLowErrorSelector selects the error BondTooLow(uint256,uint256).
+var BondTooLowErrorSelector = [4]byte{0x00, 0x01, 0x55, 0xb5}
+
+// Encode returns selector and arguments.
+func (x *BondTooLow) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, BondTooLowErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *BondTooLow) Error() string {
+	return fmt.Sprintf("BondTooLow(bondWei %v, minimumWei %v)", x.BondWei.Dec(), x.MinimumWei.Dec())
+}
+
 // CalleeInactiveErrorSelector selects the error CalleeInactive(address).
 var CalleeInactiveErrorSelector = [4]byte{0x00, 0xcc, 0xcd, 0xbf}
 
@@ -1615,6 +3938,21 @@ func (x *CalleeInactive) Encode() []byte {
 }
 
 func (x *CalleeInactive) Error() string { return fmt.Sprintf("CalleeInactive(callee %v)", x.Callee) }
+
+// CalleeIneligibleErrorSelector selects the error CalleeIneligible(address,uint256,uint256).
+var CalleeIneligibleErrorSelector = [4]byte{0xb0, 0xdd, 0x75, 0xbe}
+
+// Encode returns selector and arguments.
+func (x *CalleeIneligible) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CalleeIneligibleErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CalleeIneligible) Error() string {
+	return fmt.Sprintf("CalleeIneligible(callee %v, reliability %v, minimum %v)", x.Callee, x.Reliability.Dec(), x.Minimum.Dec())
+}
 
 // CalleeUnknownErrorSelector selects the error CalleeUnknown(address).
 var CalleeUnknownErrorSelector = [4]byte{0xd5, 0xdb, 0x6f, 0xca}
@@ -1629,6 +3967,21 @@ func (x *CalleeUnknown) Encode() []byte {
 
 func (x *CalleeUnknown) Error() string { return fmt.Sprintf("CalleeUnknown(callee %v)", x.Callee) }
 
+// CapabilityNotAllowedErrorSelector selects the error CapabilityNotAllowed(address,bytes32).
+var CapabilityNotAllowedErrorSelector = [4]byte{0x8f, 0x68, 0xc9, 0xfb}
+
+// Encode returns selector and arguments.
+func (x *CapabilityNotAllowed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CapabilityNotAllowedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CapabilityNotAllowed) Error() string {
+	return fmt.Sprintf("CapabilityNotAllowed(key %v, capability %v)", x.Key, x.Capability)
+}
+
 // CapabilityUnknownErrorSelector selects the error CapabilityUnknown(address,bytes32).
 var CapabilityUnknownErrorSelector = [4]byte{0x1a, 0xb8, 0x27, 0x91}
 
@@ -1642,6 +3995,139 @@ func (x *CapabilityUnknown) Encode() []byte {
 
 func (x *CapabilityUnknown) Error() string {
 	return fmt.Sprintf("CapabilityUnknown(callee %v, capability %v)", x.Callee, x.Capability)
+}
+
+// ChannelExpiredErrorSelector selects the error ChannelExpired(bytes32,uint64).
+var ChannelExpiredErrorSelector = [4]byte{0x3f, 0xce, 0xcb, 0xdb}
+
+// Encode returns selector and arguments.
+func (x *ChannelExpired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelExpiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelExpired) Error() string {
+	return fmt.Sprintf("ChannelExpired(id %v, expiresAt %v)", x.Id, x.ExpiresAt)
+}
+
+// ChannelNotClosingErrorSelector selects the error ChannelNotClosing(bytes32,uint8).
+var ChannelNotClosingErrorSelector = [4]byte{0x91, 0xb7, 0xfe, 0x9d}
+
+// Encode returns selector and arguments.
+func (x *ChannelNotClosing) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelNotClosingErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelNotClosing) Error() string {
+	return fmt.Sprintf("ChannelNotClosing(id %v, status %v)", x.Id, x.Status)
+}
+
+// ChannelNotOpenErrorSelector selects the error ChannelNotOpen(bytes32,uint8).
+var ChannelNotOpenErrorSelector = [4]byte{0x48, 0xaa, 0x64, 0x69}
+
+// Encode returns selector and arguments.
+func (x *ChannelNotOpen) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelNotOpenErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelNotOpen) Error() string {
+	return fmt.Sprintf("ChannelNotOpen(id %v, status %v)", x.Id, x.Status)
+}
+
+// ChannelTermsExpiredErrorSelector selects the error ChannelTermsExpired(uint64).
+var ChannelTermsExpiredErrorSelector = [4]byte{0x4e, 0x67, 0x26, 0x98}
+
+// Encode returns selector and arguments.
+func (x *ChannelTermsExpired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelTermsExpiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelTermsExpired) Error() string {
+	return fmt.Sprintf("ChannelTermsExpired(validUntil %v)", x.ValidUntil)
+}
+
+// ChannelTermsNonceErrorSelector selects the error ChannelTermsNonce(uint64,uint64).
+var ChannelTermsNonceErrorSelector = [4]byte{0xe2, 0xf6, 0x0d, 0x57}
+
+// Encode returns selector and arguments.
+func (x *ChannelTermsNonce) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelTermsNonceErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelTermsNonce) Error() string {
+	return fmt.Sprintf("ChannelTermsNonce(nonce %v, expected %v)", x.Nonce, x.Expected)
+}
+
+// ChannelUnknownErrorSelector selects the error ChannelUnknown(bytes32).
+var ChannelUnknownErrorSelector = [4]byte{0xcb, 0xa6, 0xe6, 0x3a}
+
+// Encode returns selector and arguments.
+func (x *ChannelUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelUnknown) Error() string { return fmt.Sprintf("ChannelUnknown(id %v)", x.Id) }
+
+// ChannelWindowOverErrorSelector selects the error ChannelWindowOver(bytes32,uint64).
+var ChannelWindowOverErrorSelector = [4]byte{0x31, 0x37, 0x14, 0x31}
+
+// Encode returns selector and arguments.
+func (x *ChannelWindowOver) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ChannelWindowOverErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ChannelWindowOver) Error() string {
+	return fmt.Sprintf("ChannelWindowOver(id %v, closesAt %v)", x.Id, x.ClosesAt)
+}
+
+// CommitRequiredErrorSelector selects the error CommitRequired(address,bytes32).
+var CommitRequiredErrorSelector = [4]byte{0x82, 0xd8, 0xe4, 0xd5}
+
+// Encode returns selector and arguments.
+func (x *CommitRequired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CommitRequiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CommitRequired) Error() string {
+	return fmt.Sprintf("CommitRequired(callee %v, capability %v)", x.Callee, x.Capability)
+}
+
+// CommitmentUnknownErrorSelector selects the error CommitmentUnknown(bytes32).
+var CommitmentUnknownErrorSelector = [4]byte{0x71, 0xbe, 0x1c, 0xfc}
+
+// Encode returns selector and arguments.
+func (x *CommitmentUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, CommitmentUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *CommitmentUnknown) Error() string {
+	return fmt.Sprintf("CommitmentUnknown(commitment %v)", x.Commitment)
 }
 
 // CompositionExpiredErrorSelector selects the error CompositionExpired(bytes32,uint64).
@@ -1775,6 +4261,92 @@ func (x *DACommitmentMismatch) Error() string {
 	return fmt.Sprintf("DACommitmentMismatch(expected %v, contentHash %v)", x.Expected, x.ContentHash)
 }
 
+// DepositBelowMinimumErrorSelector selects the error DepositBelowMinimum(uint256,uint256).
+var DepositBelowMinimumErrorSelector = [4]byte{0xed, 0x28, 0xd0, 0x89}
+
+// Encode returns selector and arguments.
+func (x *DepositBelowMinimum) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DepositBelowMinimumErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DepositBelowMinimum) Error() string {
+	return fmt.Sprintf("DepositBelowMinimum(depositWei %v, minimumWei %v)", x.DepositWei.Dec(), x.MinimumWei.Dec())
+}
+
+// DepositNotCoveredErrorSelector selects the error DepositNotCovered(address,uint256,uint256).
+var DepositNotCoveredErrorSelector = [4]byte{0x40, 0xe3, 0x8e, 0x58}
+
+// Encode returns selector and arguments.
+func (x *DepositNotCovered) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DepositNotCoveredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DepositNotCovered) Error() string {
+	return fmt.Sprintf("DepositNotCovered(agent %v, balanceWei %v, depositWei %v)", x.Agent, x.BalanceWei.Dec(), x.DepositWei.Dec())
+}
+
+// DepositsAboveFundedErrorSelector selects the error DepositsAboveFunded(uint256,uint256,uint256,uint256).
+var DepositsAboveFundedErrorSelector = [4]byte{0xc2, 0xbf, 0x82, 0xa8}
+
+// Encode returns selector and arguments.
+func (x *DepositsAboveFunded) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DepositsAboveFundedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DepositsAboveFunded) Error() string {
+	return fmt.Sprintf("DepositsAboveFunded(depositA %v, depositB %v, fundedA %v, fundedB %v)", x.DepositA.Dec(), x.DepositB.Dec(), x.FundedA.Dec(), x.FundedB.Dec())
+}
+
+// DisputeExistsErrorSelector selects the error DisputeExists(bytes32).
+var DisputeExistsErrorSelector = [4]byte{0x50, 0xbb, 0x26, 0x55}
+
+// Encode returns selector and arguments.
+func (x *DisputeExists) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DisputeExistsErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DisputeExists) Error() string { return fmt.Sprintf("DisputeExists(target %v)", x.Target) }
+
+// DisputeUnknownErrorSelector selects the error DisputeUnknown(bytes32).
+var DisputeUnknownErrorSelector = [4]byte{0x0f, 0x3b, 0x03, 0xd6}
+
+// Encode returns selector and arguments.
+func (x *DisputeUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DisputeUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DisputeUnknown) Error() string { return fmt.Sprintf("DisputeUnknown(target %v)", x.Target) }
+
+// DuplicateCommitmentErrorSelector selects the error DuplicateCommitment(bytes32).
+var DuplicateCommitmentErrorSelector = [4]byte{0x37, 0xf0, 0x9b, 0x26}
+
+// Encode returns selector and arguments.
+func (x *DuplicateCommitment) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DuplicateCommitmentErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DuplicateCommitment) Error() string {
+	return fmt.Sprintf("DuplicateCommitment(commitment %v)", x.Commitment)
+}
+
 // DuplicateCompositionErrorSelector selects the error DuplicateComposition(bytes32).
 var DuplicateCompositionErrorSelector = [4]byte{0xea, 0xd2, 0x44, 0x0c}
 
@@ -1805,6 +4377,32 @@ func (x *DuplicateInteraction) Error() string {
 	return fmt.Sprintf("DuplicateInteraction(id %v)", x.Id)
 }
 
+// DuplicateSessionErrorSelector selects the error DuplicateSession(bytes32).
+var DuplicateSessionErrorSelector = [4]byte{0x00, 0xe5, 0x78, 0x39}
+
+// Encode returns selector and arguments.
+func (x *DuplicateSession) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, DuplicateSessionErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *DuplicateSession) Error() string { return fmt.Sprintf("DuplicateSession(id %v)", x.Id) }
+
+// FeeRecipientUnsetErrorSelector selects the error FeeRecipientUnset().
+var FeeRecipientUnsetErrorSelector = [4]byte{0x7b, 0xde, 0x03, 0x50}
+
+// Encode returns selector and arguments.
+func (x *FeeRecipientUnset) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, FeeRecipientUnsetErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *FeeRecipientUnset) Error() string { return "FeeRecipientUnset" }
+
 // FieldOutOfRangeErrorSelector selects the error FieldOutOfRange(string).
 var FieldOutOfRangeErrorSelector = [4]byte{0x6a, 0x0b, 0x23, 0x7d}
 
@@ -1833,6 +4431,21 @@ func (x *InsufficientBalance) Error() string {
 	return fmt.Sprintf("InsufficientBalance(balanceWei %v, neededWei %v)", x.BalanceWei.Dec(), x.NeededWei.Dec())
 }
 
+// InteractionCountInvalidErrorSelector selects the error InteractionCountInvalid(uint64,uint64,uint64).
+var InteractionCountInvalidErrorSelector = [4]byte{0xa7, 0xb0, 0xd0, 0xb9}
+
+// Encode returns selector and arguments.
+func (x *InteractionCountInvalid) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, InteractionCountInvalidErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *InteractionCountInvalid) Error() string {
+	return fmt.Sprintf("InteractionCountInvalid(interactionCount %v, minimum %v, maximum %v)", x.InteractionCount, x.Minimum, x.Maximum)
+}
+
 // InteractionExpiredErrorSelector selects the error InteractionExpired(bytes32,uint64).
 var InteractionExpiredErrorSelector = [4]byte{0x50, 0x7b, 0xb9, 0xb7}
 
@@ -1847,6 +4460,19 @@ func (x *InteractionExpired) Encode() []byte {
 func (x *InteractionExpired) Error() string {
 	return fmt.Sprintf("InteractionExpired(id %v, deadline %v)", x.Id, x.Deadline)
 }
+
+// InteractionPendingErrorSelector selects the error InteractionPending(bytes32).
+var InteractionPendingErrorSelector = [4]byte{0x38, 0x9c, 0x33, 0xfd}
+
+// Encode returns selector and arguments.
+func (x *InteractionPending) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, InteractionPendingErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *InteractionPending) Error() string { return fmt.Sprintf("InteractionPending(id %v)", x.Id) }
 
 // InteractionSettledErrorSelector selects the error InteractionSettled(bytes32,uint8).
 var InteractionSettledErrorSelector = [4]byte{0xc3, 0xd5, 0xcf, 0xc2}
@@ -1876,6 +4502,36 @@ func (x *InteractionUnknown) Encode() []byte {
 
 func (x *InteractionUnknown) Error() string { return fmt.Sprintf("InteractionUnknown(id %v)", x.Id) }
 
+// KeyExpiredErrorSelector selects the error KeyExpired(address,uint64).
+var KeyExpiredErrorSelector = [4]byte{0x33, 0xe3, 0xc2, 0xd0}
+
+// Encode returns selector and arguments.
+func (x *KeyExpired) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, KeyExpiredErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *KeyExpired) Error() string {
+	return fmt.Sprintf("KeyExpired(key %v, expiry %v)", x.Key, x.Expiry)
+}
+
+// KeyUnknownErrorSelector selects the error KeyUnknown(address,address).
+var KeyUnknownErrorSelector = [4]byte{0x16, 0x12, 0x46, 0x90}
+
+// Encode returns selector and arguments.
+func (x *KeyUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, KeyUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *KeyUnknown) Error() string {
+	return fmt.Sprintf("KeyUnknown(agent %v, key %v)", x.Agent, x.Key)
+}
+
 // MalformedCalldataErrorSelector selects the error MalformedCalldata().
 var MalformedCalldataErrorSelector = [4]byte{0x59, 0x17, 0x0b, 0xf0}
 
@@ -1901,6 +4557,49 @@ func (x *NoCodeAtTarget) Encode() []byte {
 }
 
 func (x *NoCodeAtTarget) Error() string { return fmt.Sprintf("NoCodeAtTarget(target %v)", x.Target) }
+
+// NoProviderMatchesErrorSelector selects the error NoProviderMatches(bytes32,uint32).
+var NoProviderMatchesErrorSelector = [4]byte{0x04, 0xe8, 0xef, 0x77}
+
+// Encode returns selector and arguments.
+func (x *NoProviderMatches) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NoProviderMatchesErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NoProviderMatches) Error() string {
+	return fmt.Sprintf("NoProviderMatches(capability %v, scanned %v)", x.Capability, x.Scanned)
+}
+
+// NotAdjudicatedErrorSelector selects the error NotAdjudicated(bytes32).
+var NotAdjudicatedErrorSelector = [4]byte{0x01, 0x0c, 0x1a, 0x45}
+
+// Encode returns selector and arguments.
+func (x *NotAdjudicated) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotAdjudicatedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotAdjudicated) Error() string { return fmt.Sprintf("NotAdjudicated(target %v)", x.Target) }
+
+// NotAuthorizedErrorSelector selects the error NotAuthorized(address,address).
+var NotAuthorizedErrorSelector = [4]byte{0xc5, 0x5d, 0xdc, 0x97}
+
+// Encode returns selector and arguments.
+func (x *NotAuthorized) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotAuthorizedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotAuthorized) Error() string {
+	return fmt.Sprintf("NotAuthorized(agent %v, sender %v)", x.Agent, x.Sender)
+}
 
 // NotCalleeErrorSelector selects the error NotCallee(address,address).
 var NotCalleeErrorSelector = [4]byte{0x8f, 0xd9, 0xda, 0xc8}
@@ -1945,6 +4644,45 @@ func (x *NotCancellable) Encode() []byte {
 
 func (x *NotCancellable) Error() string { return fmt.Sprintf("NotCancellable(id %v)", x.Id) }
 
+// NotChannelPartyErrorSelector selects the error NotChannelParty(address).
+var NotChannelPartyErrorSelector = [4]byte{0xd0, 0x69, 0x54, 0x05}
+
+// Encode returns selector and arguments.
+func (x *NotChannelParty) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotChannelPartyErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotChannelParty) Error() string { return fmt.Sprintf("NotChannelParty(sender %v)", x.Sender) }
+
+// NotGovernanceErrorSelector selects the error NotGovernance(address).
+var NotGovernanceErrorSelector = [4]byte{0x98, 0x8d, 0x1f, 0x03}
+
+// Encode returns selector and arguments.
+func (x *NotGovernance) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotGovernanceErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotGovernance) Error() string { return fmt.Sprintf("NotGovernance(sender %v)", x.Sender) }
+
+// NotPartyErrorSelector selects the error NotParty(bytes32,address).
+var NotPartyErrorSelector = [4]byte{0x72, 0x3b, 0xbd, 0x35}
+
+// Encode returns selector and arguments.
+func (x *NotParty) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotPartyErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotParty) Error() string { return fmt.Sprintf("NotParty(id %v, sender %v)", x.Id, x.Sender) }
+
 // NotRegisteredErrorSelector selects the error NotRegistered(address).
 var NotRegisteredErrorSelector = [4]byte{0xbf, 0xc6, 0xc3, 0x37}
 
@@ -1957,6 +4695,19 @@ func (x *NotRegistered) Encode() []byte {
 }
 
 func (x *NotRegistered) Error() string { return fmt.Sprintf("NotRegistered(agent %v)", x.Agent) }
+
+// NotResolverErrorSelector selects the error NotResolver(address).
+var NotResolverErrorSelector = [4]byte{0x08, 0x28, 0x67, 0xd8}
+
+// Encode returns selector and arguments.
+func (x *NotResolver) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotResolverErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotResolver) Error() string { return fmt.Sprintf("NotResolver(sender %v)", x.Sender) }
 
 // NothingToOpenErrorSelector selects the error NothingToOpen(bytes32,uint8).
 var NothingToOpenErrorSelector = [4]byte{0x13, 0xa1, 0x80, 0x69}
@@ -1986,6 +4737,21 @@ func (x *NothingToWithdraw) Encode() []byte {
 
 func (x *NothingToWithdraw) Error() string {
 	return fmt.Sprintf("NothingToWithdraw(agent %v)", x.Agent)
+}
+
+// OperationNotAllowedErrorSelector selects the error OperationNotAllowed(address,bytes4).
+var OperationNotAllowedErrorSelector = [4]byte{0xe5, 0x23, 0xbd, 0x31}
+
+// Encode returns selector and arguments.
+func (x *OperationNotAllowed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, OperationNotAllowedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *OperationNotAllowed) Error() string {
+	return fmt.Sprintf("OperationNotAllowed(key %v, operation 0x%x)", x.Key, x.Operation)
 }
 
 // OutOfGasErrorSelector selects the error OutOfGas(uint64,uint64).
@@ -2033,6 +4799,19 @@ func (x *PriceAboveMaximum) Error() string {
 	return fmt.Sprintf("PriceAboveMaximum(priceWei %v, maxPriceWei %v)", x.PriceWei.Dec(), x.MaxPriceWei.Dec())
 }
 
+// RateLimitedErrorSelector selects the error RateLimited(uint64).
+var RateLimitedErrorSelector = [4]byte{0xfd, 0x4b, 0xa1, 0x09}
+
+// Encode returns selector and arguments.
+func (x *RateLimited) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RateLimitedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RateLimited) Error() string { return fmt.Sprintf("RateLimited(retryAt %v)", x.RetryAt) }
+
 // ResultHashInvalidErrorSelector selects the error ResultHashInvalid(bytes32,uint8).
 var ResultHashInvalidErrorSelector = [4]byte{0x86, 0x3f, 0x0d, 0xc0}
 
@@ -2048,6 +4827,34 @@ func (x *ResultHashInvalid) Error() string {
 	return fmt.Sprintf("ResultHashInvalid(resultHash %v, status %v)", x.ResultHash, x.Status)
 }
 
+// RevealTooEarlyErrorSelector selects the error RevealTooEarly(uint64).
+var RevealTooEarlyErrorSelector = [4]byte{0x1e, 0x9b, 0x89, 0x9f}
+
+// Encode returns selector and arguments.
+func (x *RevealTooEarly) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevealTooEarlyErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RevealTooEarly) Error() string {
+	return fmt.Sprintf("RevealTooEarly(revealableFrom %v)", x.RevealableFrom)
+}
+
+// RevealTooLateErrorSelector selects the error RevealTooLate(uint64).
+var RevealTooLateErrorSelector = [4]byte{0x85, 0x97, 0x72, 0x97}
+
+// Encode returns selector and arguments.
+func (x *RevealTooLate) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevealTooLateErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *RevealTooLate) Error() string { return fmt.Sprintf("RevealTooLate(deadline %v)", x.Deadline) }
+
 // SelfInvocationErrorSelector selects the error SelfInvocation(address).
 var SelfInvocationErrorSelector = [4]byte{0xfa, 0x43, 0xa1, 0x69}
 
@@ -2060,6 +4867,79 @@ func (x *SelfInvocation) Encode() []byte {
 }
 
 func (x *SelfInvocation) Error() string { return fmt.Sprintf("SelfInvocation(agent %v)", x.Agent) }
+
+// SessionIsClosedErrorSelector selects the error SessionIsClosed(bytes32,uint64).
+var SessionIsClosedErrorSelector = [4]byte{0x41, 0xc2, 0xbb, 0x9b}
+
+// Encode returns selector and arguments.
+func (x *SessionIsClosed) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SessionIsClosedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SessionIsClosed) Error() string {
+	return fmt.Sprintf("SessionIsClosed(id %v, closedAt %v)", x.Id, x.ClosedAt)
+}
+
+// SessionUnknownErrorSelector selects the error SessionUnknown(bytes32).
+var SessionUnknownErrorSelector = [4]byte{0x22, 0x62, 0xa8, 0x32}
+
+// Encode returns selector and arguments.
+func (x *SessionUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SessionUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SessionUnknown) Error() string { return fmt.Sprintf("SessionUnknown(id %v)", x.Id) }
+
+// SlotInUseErrorSelector selects the error SlotInUse(address,bytes32).
+var SlotInUseErrorSelector = [4]byte{0x67, 0xee, 0xd7, 0xb7}
+
+// Encode returns selector and arguments.
+func (x *SlotInUse) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SlotInUseErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SlotInUse) Error() string {
+	return fmt.Sprintf("SlotInUse(agent %v, capability %v)", x.Agent, x.Capability)
+}
+
+// SlotUnknownErrorSelector selects the error SlotUnknown(bytes32,uint32).
+var SlotUnknownErrorSelector = [4]byte{0x84, 0xea, 0x1b, 0x76}
+
+// Encode returns selector and arguments.
+func (x *SlotUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SlotUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SlotUnknown) Error() string {
+	return fmt.Sprintf("SlotUnknown(capability %v, slot %v)", x.Capability, x.Slot)
+}
+
+// SpendLimitExceededErrorSelector selects the error SpendLimitExceeded(address,uint256,uint256,uint256).
+var SpendLimitExceededErrorSelector = [4]byte{0x3b, 0x1e, 0xf2, 0xdc}
+
+// Encode returns selector and arguments.
+func (x *SpendLimitExceeded) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SpendLimitExceededErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SpendLimitExceeded) Error() string {
+	return fmt.Sprintf("SpendLimitExceeded(key %v, spentWei %v, valueWei %v, spendLimitWei %v)", x.Key, x.SpentWei.Dec(), x.ValueWei.Dec(), x.SpendLimitWei.Dec())
+}
 
 // StakeBelowMinimumErrorSelector selects the error StakeBelowMinimum(uint256,uint256).
 var StakeBelowMinimumErrorSelector = [4]byte{0x78, 0xe0, 0x30, 0xdb}
@@ -2075,6 +4955,49 @@ func (x *StakeBelowMinimum) Encode() []byte {
 func (x *StakeBelowMinimum) Error() string {
 	return fmt.Sprintf("StakeBelowMinimum(stakeWei %v, minimumWei %v)", x.StakeWei.Dec(), x.MinimumWei.Dec())
 }
+
+// StakeHeldErrorSelector selects the error StakeHeld(address,uint32).
+var StakeHeldErrorSelector = [4]byte{0x9b, 0x32, 0x37, 0xcd}
+
+// Encode returns selector and arguments.
+func (x *StakeHeld) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, StakeHeldErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *StakeHeld) Error() string {
+	return fmt.Sprintf("StakeHeld(agent %v, holds %v)", x.Agent, x.Holds)
+}
+
+// StaleStateErrorSelector selects the error StaleState(uint64,uint64).
+var StaleStateErrorSelector = [4]byte{0xd4, 0xf7, 0xa6, 0x31}
+
+// Encode returns selector and arguments.
+func (x *StaleState) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, StaleStateErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *StaleState) Error() string {
+	return fmt.Sprintf("StaleState(nonce %v, recorded %v)", x.Nonce, x.Recorded)
+}
+
+// StatesDoNotConflictErrorSelector selects the error StatesDoNotConflict().
+var StatesDoNotConflictErrorSelector = [4]byte{0x6d, 0x86, 0x0d, 0x1c}
+
+// Encode returns selector and arguments.
+func (x *StatesDoNotConflict) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, StatesDoNotConflictErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *StatesDoNotConflict) Error() string { return "StatesDoNotConflict" }
 
 // TooManyCapabilitiesErrorSelector selects the error TooManyCapabilities(uint256,uint256).
 var TooManyCapabilitiesErrorSelector = [4]byte{0x29, 0x0e, 0xbd, 0x8d}
@@ -2155,6 +5078,11 @@ func DecodeRevert(data []byte) Revert {
 		return nil
 	}
 	switch [4]byte(data[:4]) {
+	case AccountDelegatedErrorSelector:
+		var x AccountDelegated
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case AlreadyRegisteredErrorSelector:
 		var x AlreadyRegistered
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -2162,6 +5090,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case BadAttestationErrorSelector:
 		var x BadAttestation
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case BadChannelSignatureErrorSelector:
+		var x BadChannelSignature
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2175,8 +5108,28 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case BadWalletSignatureErrorSelector:
+		var x BadWalletSignature
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case BalancesDoNotSumErrorSelector:
+		var x BalancesDoNotSum
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case BondTooLowErrorSelector:
+		var x BondTooLow
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case CalleeInactiveErrorSelector:
 		var x CalleeInactive
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CalleeIneligibleErrorSelector:
+		var x CalleeIneligible
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2185,8 +5138,58 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case CapabilityNotAllowedErrorSelector:
+		var x CapabilityNotAllowed
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case CapabilityUnknownErrorSelector:
 		var x CapabilityUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelExpiredErrorSelector:
+		var x ChannelExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelNotClosingErrorSelector:
+		var x ChannelNotClosing
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelNotOpenErrorSelector:
+		var x ChannelNotOpen
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelTermsExpiredErrorSelector:
+		var x ChannelTermsExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelTermsNonceErrorSelector:
+		var x ChannelTermsNonce
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelUnknownErrorSelector:
+		var x ChannelUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ChannelWindowOverErrorSelector:
+		var x ChannelWindowOver
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CommitRequiredErrorSelector:
+		var x CommitRequired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case CommitmentUnknownErrorSelector:
+		var x CommitmentUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2235,6 +5238,36 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case DepositBelowMinimumErrorSelector:
+		var x DepositBelowMinimum
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DepositNotCoveredErrorSelector:
+		var x DepositNotCovered
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DepositsAboveFundedErrorSelector:
+		var x DepositsAboveFunded
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DisputeExistsErrorSelector:
+		var x DisputeExists
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DisputeUnknownErrorSelector:
+		var x DisputeUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DuplicateCommitmentErrorSelector:
+		var x DuplicateCommitment
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case DuplicateCompositionErrorSelector:
 		var x DuplicateComposition
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -2242,6 +5275,16 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case DuplicateInteractionErrorSelector:
 		var x DuplicateInteraction
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case DuplicateSessionErrorSelector:
+		var x DuplicateSession
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case FeeRecipientUnsetErrorSelector:
+		var x FeeRecipientUnset
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2255,8 +5298,18 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case InteractionCountInvalidErrorSelector:
+		var x InteractionCountInvalid
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case InteractionExpiredErrorSelector:
 		var x InteractionExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case InteractionPendingErrorSelector:
+		var x InteractionPending
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2270,6 +5323,16 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case KeyExpiredErrorSelector:
+		var x KeyExpired
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case KeyUnknownErrorSelector:
+		var x KeyUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case MalformedCalldataErrorSelector:
 		var x MalformedCalldata
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -2277,6 +5340,21 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case NoCodeAtTargetErrorSelector:
 		var x NoCodeAtTarget
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NoProviderMatchesErrorSelector:
+		var x NoProviderMatches
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotAdjudicatedErrorSelector:
+		var x NotAdjudicated
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotAuthorizedErrorSelector:
+		var x NotAuthorized
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2295,8 +5373,28 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case NotChannelPartyErrorSelector:
+		var x NotChannelParty
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotGovernanceErrorSelector:
+		var x NotGovernance
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotPartyErrorSelector:
+		var x NotParty
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case NotRegisteredErrorSelector:
 		var x NotRegistered
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotResolverErrorSelector:
+		var x NotResolver
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2307,6 +5405,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case NothingToWithdrawErrorSelector:
 		var x NothingToWithdraw
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case OperationNotAllowedErrorSelector:
+		var x OperationNotAllowed
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2325,8 +5428,23 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case RateLimitedErrorSelector:
+		var x RateLimited
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case ResultHashInvalidErrorSelector:
 		var x ResultHashInvalid
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case RevealTooEarlyErrorSelector:
+		var x RevealTooEarly
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case RevealTooLateErrorSelector:
+		var x RevealTooLate
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2335,8 +5453,48 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case SessionIsClosedErrorSelector:
+		var x SessionIsClosed
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SessionUnknownErrorSelector:
+		var x SessionUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SlotInUseErrorSelector:
+		var x SlotInUse
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SlotUnknownErrorSelector:
+		var x SlotUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SpendLimitExceededErrorSelector:
+		var x SpendLimitExceeded
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case StakeBelowMinimumErrorSelector:
 		var x StakeBelowMinimum
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case StakeHeldErrorSelector:
+		var x StakeHeld
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case StaleStateErrorSelector:
+		var x StaleState
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case StatesDoNotConflictErrorSelector:
+		var x StatesDoNotConflict
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -2369,6 +5527,202 @@ func DecodeRevert(data []byte) Revert {
 	return nil
 }
 
+// ActForCall has the ABI layout of the Solidity type or argument list of that name.
+type ActForCall struct {
+	Agent     common.Address
+	ValueWei  uint256.Int
+	Operation []byte
+}
+
+func (x *ActForCall) size() int {
+	n := 96
+	n += 32 + codec.Padded(len(x.Operation))
+	return n
+}
+
+func (x *ActForCall) put(b []byte) {
+	tail := 96
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint256(b[32:], &x.ValueWei)
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Operation)
+	_ = tail
+}
+
+func (x *ActForCall) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Operation = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// AgentOfCall has the ABI layout of the Solidity type or argument list of that name.
+type AgentOfCall struct {
+	Owner common.Address
+	Index uint64
+}
+
+func (x *AgentOfCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *AgentOfCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Owner)
+	codec.PutUint64(b[32:], uint64(x.Index))
+}
+
+func (x *AgentOfCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Owner, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Index, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// AgentOfReturn has the ABI layout of the Solidity type or argument list of that name.
+type AgentOfReturn struct {
+	Ret0 common.Address
+}
+
+func (x *AgentOfReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *AgentOfReturn) put(b []byte) {
+	codec.PutAddress(b[0:], x.Ret0)
+}
+
+func (x *AgentOfReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Ret0, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// AuthorizeKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type AuthorizeKeyCall struct {
+	Key           common.Address
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *AuthorizeKeyCall) size() int {
+	n := 160
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *AuthorizeKeyCall) put(b []byte) {
+	tail := 160
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
+		tail += 32
+	}
+	codec.PutUint64(b[128:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *AuthorizeKeyCall) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
 // CancelCall has the ABI layout of the Solidity type or argument list of that name.
 type CancelCall struct {
 	Id common.Hash
@@ -2389,6 +5743,175 @@ func (x *CancelCall) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CheckpointCall has the ABI layout of the Solidity type or argument list of that name.
+type CheckpointCall struct {
+	State ChannelState
+	SigA  []byte
+	SigB  []byte
+}
+
+func (x *CheckpointCall) size() int {
+	n := 320
+	n += 32 + codec.Padded(len(x.SigA))
+	n += 32 + codec.Padded(len(x.SigB))
+	return n
+}
+
+func (x *CheckpointCall) put(b []byte) {
+	tail := 320
+	x.State.put(b[0:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigA)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigB)
+	_ = tail
+}
+
+func (x *CheckpointCall) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.State.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigB = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// CloseChannelCall has the ABI layout of the Solidity type or argument list of that name.
+type CloseChannelCall struct {
+	State ChannelState
+	SigA  []byte
+	SigB  []byte
+}
+
+func (x *CloseChannelCall) size() int {
+	n := 320
+	n += 32 + codec.Padded(len(x.SigA))
+	n += 32 + codec.Padded(len(x.SigB))
+	return n
+}
+
+func (x *CloseChannelCall) put(b []byte) {
+	tail := 320
+	x.State.put(b[0:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigA)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigB)
+	_ = tail
+}
+
+func (x *CloseChannelCall) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.State.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigB = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// CloseSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type CloseSessionCall struct {
+	Id          common.Hash
+	ContextHash common.Hash
+}
+
+func (x *CloseSessionCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *CloseSessionCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ContextHash
+}
+
+func (x *CloseSessionCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitCall has the ABI layout of the Solidity type or argument list of that name.
+type CommitCall struct {
+	Commitment common.Hash
+}
+
+func (x *CommitCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *CommitCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Commitment
+}
+
+func (x *CommitCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2563,6 +6086,299 @@ func (x *DeregisterCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DiscoverCall has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverCall struct {
+	Query DiscoverQuery
+}
+
+func (x *DiscoverCall) size() int {
+	n := 288
+	return n
+}
+
+func (x *DiscoverCall) put(b []byte) {
+	x.Query.put(b[0:])
+}
+
+func (x *DiscoverCall) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Query.get(b[0 : 0+288]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DiscoverReturn has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverReturn struct {
+	Providers []Provider
+	Next      uint32
+}
+
+func (x *DiscoverReturn) size() int {
+	n := 64
+	n += 32
+	for i := range x.Providers {
+		n += 32 + x.Providers[i].size()
+	}
+	return n
+}
+
+func (x *DiscoverReturn) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Providers)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Providers)
+		for i := range x.Providers {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Providers[i].put(b[base+next:])
+			next += x.Providers[i].size()
+		}
+		tail = base + next
+	}
+	codec.PutUint64(b[32:], uint64(x.Next))
+	_ = tail
+}
+
+func (x *DiscoverReturn) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Providers = make([]Provider, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Providers {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Providers[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Next = uint32(v)
+	}
+	return tail, nil
+}
+
+// DiscoverInvokeCall has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverInvokeCall struct {
+	Salt          common.Hash
+	Capability    common.Hash
+	ParamsHash    common.Hash
+	TtlSeconds    uint32
+	Filter        ProviderFilter
+	SessionId     common.Hash
+	CompositionId common.Hash
+	Da            DAPointer
+}
+
+func (x *DiscoverInvokeCall) size() int {
+	n := 480
+	return n
+}
+
+func (x *DiscoverInvokeCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Salt
+	*(*[32]byte)(b[32:]) = x.Capability
+	*(*[32]byte)(b[64:]) = x.ParamsHash
+	codec.PutUint64(b[96:], uint64(x.TtlSeconds))
+	x.Filter.put(b[128:])
+	*(*[32]byte)(b[288:]) = x.SessionId
+	*(*[32]byte)(b[320:]) = x.CompositionId
+	x.Da.put(b[352:])
+}
+
+func (x *DiscoverInvokeCall) get(b []byte) (used int, err error) {
+	tail := 480
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Salt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ParamsHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if _, err = x.Filter.get(b[128 : 128+160]); err != nil {
+		return 0, err
+	}
+	if x.SessionId, err = codec.GetHash(b, 288); err != nil {
+		return 0, err
+	}
+	if x.CompositionId, err = codec.GetHash(b, 320); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[352 : 352+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DiscoverInvokeReturn has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverInvokeReturn struct {
+	Id common.Hash
+}
+
+func (x *DiscoverInvokeReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *DiscoverInvokeReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *DiscoverInvokeReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DisputeCall has the ABI layout of the Solidity type or argument list of that name.
+type DisputeCall struct {
+	Kind         uint8
+	Target       common.Hash
+	Game         common.Address
+	EvidenceHash common.Hash
+	Da           DAPointer
+}
+
+func (x *DisputeCall) size() int {
+	n := 256
+	return n
+}
+
+func (x *DisputeCall) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Kind))
+	*(*[32]byte)(b[32:]) = x.Target
+	codec.PutAddress(b[64:], x.Game)
+	*(*[32]byte)(b[96:]) = x.EvidenceHash
+	x.Da.put(b[128:])
+}
+
+func (x *DisputeCall) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Kind = uint8(v)
+	}
+	if x.Target, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Game, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.EvidenceHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[128 : 128+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DisputeChannelCall has the ABI layout of the Solidity type or argument list of that name.
+type DisputeChannelCall struct {
+	State ChannelState
+	SigA  []byte
+	SigB  []byte
+}
+
+func (x *DisputeChannelCall) size() int {
+	n := 320
+	n += 32 + codec.Padded(len(x.SigA))
+	n += 32 + codec.Padded(len(x.SigB))
+	return n
+}
+
+func (x *DisputeChannelCall) put(b []byte) {
+	tail := 320
+	x.State.put(b[0:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigA)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigB)
+	_ = tail
+}
+
+func (x *DisputeChannelCall) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.State.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigB = v
+		tail += n
+	}
+	return tail, nil
+}
+
 // GetAgentCall has the ABI layout of the Solidity type or argument list of that name.
 type GetAgentCall struct {
 	Agent common.Address
@@ -2692,6 +6508,166 @@ func (x *GetCapabilityReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetChannelCall has the ABI layout of the Solidity type or argument list of that name.
+type GetChannelCall struct {
+	Id common.Hash
+}
+
+func (x *GetChannelCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetChannelCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *GetChannelCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetChannelReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetChannelReturn struct {
+	Ret0 ChannelView
+}
+
+func (x *GetChannelReturn) size() int {
+	n := 512
+	return n
+}
+
+func (x *GetChannelReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetChannelReturn) get(b []byte) (used int, err error) {
+	tail := 512
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+512]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetChannelPairCall has the ABI layout of the Solidity type or argument list of that name.
+type GetChannelPairCall struct {
+	AgentA common.Address
+	AgentB common.Address
+}
+
+func (x *GetChannelPairCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *GetChannelPairCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.AgentA)
+	codec.PutAddress(b[32:], x.AgentB)
+}
+
+func (x *GetChannelPairCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentA, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.AgentB, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetChannelPairReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetChannelPairReturn struct {
+	Ret0 ChannelPairView
+}
+
+func (x *GetChannelPairReturn) size() int {
+	n := 128
+	return n
+}
+
+func (x *GetChannelPairReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetChannelPairReturn) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetCommitmentCall has the ABI layout of the Solidity type or argument list of that name.
+type GetCommitmentCall struct {
+	Caller     common.Address
+	Commitment common.Hash
+}
+
+func (x *GetCommitmentCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *GetCommitmentCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Caller)
+	*(*[32]byte)(b[32:]) = x.Commitment
+}
+
+func (x *GetCommitmentCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Caller, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetCommitmentReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetCommitmentReturn struct {
+	Ret0 CommitmentView
+}
+
+func (x *GetCommitmentReturn) size() int {
+	n := 128
+	return n
+}
+
+func (x *GetCommitmentReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetCommitmentReturn) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // GetCompositionCall has the ABI layout of the Solidity type or argument list of that name.
 type GetCompositionCall struct {
 	Id common.Hash
@@ -2754,6 +6730,56 @@ func (x *GetCompositionReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetDisputeCall has the ABI layout of the Solidity type or argument list of that name.
+type GetDisputeCall struct {
+	Target common.Hash
+}
+
+func (x *GetDisputeCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetDisputeCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Target
+}
+
+func (x *GetDisputeCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetDisputeReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetDisputeReturn struct {
+	Ret0 DisputeView
+}
+
+func (x *GetDisputeReturn) size() int {
+	n := 256
+	return n
+}
+
+func (x *GetDisputeReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetDisputeReturn) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // GetInteractionCall has the ABI layout of the Solidity type or argument list of that name.
 type GetInteractionCall struct {
 	Id common.Hash
@@ -2804,6 +6830,73 @@ func (x *GetInteractionReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type GetKeyCall struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+func (x *GetKeyCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *GetKeyCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Key)
+}
+
+func (x *GetKeyCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Key, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetKeyReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetKeyReturn struct {
+	Ret0 KeyView
+}
+
+func (x *GetKeyReturn) size() int {
+	n := 32
+	n += x.Ret0.size()
+	return n
+}
+
+func (x *GetKeyReturn) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	x.Ret0.put(b[tail:])
+	tail += x.Ret0.size()
+	_ = tail
+}
+
+func (x *GetKeyReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		n, err := x.Ret0.get(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		tail += n
+	}
+	return tail, nil
+}
+
 // GetReputationCall has the ABI layout of the Solidity type or argument list of that name.
 type GetReputationCall struct {
 	Agent common.Address
@@ -2835,7 +6928,7 @@ type GetReputationReturn struct {
 }
 
 func (x *GetReputationReturn) size() int {
-	n := 480
+	n := 576
 	return n
 }
 
@@ -2844,11 +6937,61 @@ func (x *GetReputationReturn) put(b []byte) {
 }
 
 func (x *GetReputationReturn) get(b []byte) (used int, err error) {
-	tail := 480
+	tail := 576
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Ret0.get(b[0 : 0+480]); err != nil {
+	if _, err = x.Ret0.get(b[0 : 0+576]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type GetSessionCall struct {
+	Id common.Hash
+}
+
+func (x *GetSessionCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetSessionCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *GetSessionCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetSessionReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetSessionReturn struct {
+	Ret0 SessionView
+}
+
+func (x *GetSessionReturn) size() int {
+	n := 192
+	return n
+}
+
+func (x *GetSessionReturn) put(b []byte) {
+	x.Ret0.put(b[0:])
+}
+
+func (x *GetSessionReturn) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Ret0.get(b[0 : 0+192]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -3023,6 +7166,88 @@ func (x *InvokeReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// OpenChannelCall has the ABI layout of the Solidity type or argument list of that name.
+type OpenChannelCall struct {
+	Terms ChannelTerms
+	SigA  []byte
+	SigB  []byte
+}
+
+func (x *OpenChannelCall) size() int {
+	n := 384
+	n += 32 + codec.Padded(len(x.SigA))
+	n += 32 + codec.Padded(len(x.SigB))
+	return n
+}
+
+func (x *OpenChannelCall) put(b []byte) {
+	tail := 384
+	x.Terms.put(b[0:])
+	codec.PutUint64(b[320:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigA)
+	codec.PutUint64(b[352:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SigB)
+	_ = tail
+}
+
+func (x *OpenChannelCall) get(b []byte) (used int, err error) {
+	tail := 384
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Terms.get(b[0 : 0+320]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 320, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 352, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SigB = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// OpenChannelReturn has the ABI layout of the Solidity type or argument list of that name.
+type OpenChannelReturn struct {
+	Id common.Hash
+}
+
+func (x *OpenChannelReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *OpenChannelReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *OpenChannelReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // OpenResultCall has the ABI layout of the Solidity type or argument list of that name.
 type OpenResultCall struct {
 	Id         common.Hash
@@ -3063,6 +7288,130 @@ func (x *OpenResultCall) get(b []byte) (used int, err error) {
 	}
 	if x.Salt, err = codec.GetHash(b, 96); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// OpenSessionCall has the ABI layout of the Solidity type or argument list of that name.
+type OpenSessionCall struct {
+	Salt        common.Hash
+	Peer        common.Address
+	ContextHash common.Hash
+	Expiry      uint64
+}
+
+func (x *OpenSessionCall) size() int {
+	n := 128
+	return n
+}
+
+func (x *OpenSessionCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Salt
+	codec.PutAddress(b[32:], x.Peer)
+	*(*[32]byte)(b[64:]) = x.ContextHash
+	codec.PutUint64(b[96:], uint64(x.Expiry))
+}
+
+func (x *OpenSessionCall) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Salt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// OpenSessionReturn has the ABI layout of the Solidity type or argument list of that name.
+type OpenSessionReturn struct {
+	Id common.Hash
+}
+
+func (x *OpenSessionReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *OpenSessionReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *OpenSessionReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// PayCall has the ABI layout of the Solidity type or argument list of that name.
+type PayCall struct {
+	To common.Address
+}
+
+func (x *PayCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *PayCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.To)
+}
+
+func (x *PayCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.To, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ReclaimSlotCall has the ABI layout of the Solidity type or argument list of that name.
+type ReclaimSlotCall struct {
+	Capability common.Hash
+	Slot       uint32
+}
+
+func (x *ReclaimSlotCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *ReclaimSlotCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Capability
+	codec.PutUint64(b[32:], uint64(x.Slot))
+}
+
+func (x *ReclaimSlotCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -3223,6 +7572,289 @@ func (x *RegisterCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RegisterForCall has the ABI layout of the Solidity type or argument list of that name.
+type RegisterForCall struct {
+	Index        uint64
+	Name         string
+	Version      string
+	AgentURI     string
+	ImageDigest  common.Hash
+	Capabilities []Capability
+	Metadata     []MetadataEntry
+}
+
+func (x *RegisterForCall) size() int {
+	n := 224
+	n += 32 + codec.Padded(len(x.Name))
+	n += 32 + codec.Padded(len(x.Version))
+	n += 32 + codec.Padded(len(x.AgentURI))
+	n += 32
+	for i := range x.Capabilities {
+		n += 32 + x.Capabilities[i].size()
+	}
+	n += 32
+	for i := range x.Metadata {
+		n += 32 + x.Metadata[i].size()
+	}
+	return n
+}
+
+func (x *RegisterForCall) put(b []byte) {
+	tail := 224
+	codec.PutUint64(b[0:], uint64(x.Index))
+	codec.PutUint64(b[32:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[96:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	*(*[32]byte)(b[128:]) = x.ImageDigest
+	codec.PutUint64(b[160:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Capabilities)
+		for i := range x.Capabilities {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Capabilities[i].put(b[base+next:])
+			next += x.Capabilities[i].size()
+		}
+		tail = base + next
+	}
+	codec.PutUint64(b[192:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Metadata)))
+	tail += 32
+	{
+		base, next := tail, 32*len(x.Metadata)
+		for i := range x.Metadata {
+			codec.PutUint64(b[base+32*i:], uint64(next))
+			x.Metadata[i].put(b[base+next:])
+			next += x.Metadata[i].size()
+		}
+		tail = base + next
+	}
+	_ = tail
+}
+
+func (x *RegisterForCall) get(b []byte) (used int, err error) {
+	tail := 224
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Index, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Name = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Version = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.AgentURI = string(v)
+		tail += n
+	}
+	if x.ImageDigest, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 160, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]Capability, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Capabilities {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Capabilities[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
+	}
+	if err = codec.GetOffset(b, 192, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 64)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Metadata = make([]MetadataEntry, count)
+		}
+		base, next := tail, 32*count
+		for i := range x.Metadata {
+			if err := codec.GetOffset(b[base:], 32*i, next); err != nil {
+				return 0, err
+			}
+			n, err := x.Metadata[i].get(b[base+next:])
+			if err != nil {
+				return 0, err
+			}
+			next += n
+		}
+		tail = base + next
+	}
+	return tail, nil
+}
+
+// ReportDoubleSigningCall has the ABI layout of the Solidity type or argument list of that name.
+type ReportDoubleSigningCall struct {
+	First      ChannelState
+	FirstSigA  []byte
+	FirstSigB  []byte
+	Second     ChannelState
+	SecondSigA []byte
+	SecondSigB []byte
+}
+
+func (x *ReportDoubleSigningCall) size() int {
+	n := 640
+	n += 32 + codec.Padded(len(x.FirstSigA))
+	n += 32 + codec.Padded(len(x.FirstSigB))
+	n += 32 + codec.Padded(len(x.SecondSigA))
+	n += 32 + codec.Padded(len(x.SecondSigB))
+	return n
+}
+
+func (x *ReportDoubleSigningCall) put(b []byte) {
+	tail := 640
+	x.First.put(b[0:])
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.FirstSigA)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.FirstSigB)
+	x.Second.put(b[320:])
+	codec.PutUint64(b[576:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SecondSigA)
+	codec.PutUint64(b[608:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.SecondSigB)
+	_ = tail
+}
+
+func (x *ReportDoubleSigningCall) get(b []byte) (used int, err error) {
+	tail := 640
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.First.get(b[0 : 0+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.FirstSigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.FirstSigB = v
+		tail += n
+	}
+	if _, err = x.Second.get(b[320 : 320+256]); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 576, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SecondSigA = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 608, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.SecondSigB = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// ResolveDisputeCall has the ABI layout of the Solidity type or argument list of that name.
+type ResolveDisputeCall struct {
+	Target common.Hash
+	Upheld bool
+}
+
+func (x *ResolveDisputeCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *ResolveDisputeCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Target
+	codec.PutBool(b[32:], x.Upheld)
+}
+
+func (x *ResolveDisputeCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Upheld, err = codec.GetBool(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // RespondCall has the ABI layout of the Solidity type or argument list of that name.
 type RespondCall struct {
 	Id          common.Hash
@@ -3303,6 +7935,316 @@ func (x *RespondCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RevealCall has the ABI layout of the Solidity type or argument list of that name.
+type RevealCall struct {
+	CommitSalt    common.Hash
+	Salt          common.Hash
+	Callee        common.Address
+	Capability    common.Hash
+	ParamsHash    common.Hash
+	TtlSeconds    uint32
+	MaxPriceWei   uint256.Int
+	SessionId     common.Hash
+	CompositionId common.Hash
+	Da            DAPointer
+}
+
+func (x *RevealCall) size() int {
+	n := 416
+	return n
+}
+
+func (x *RevealCall) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.CommitSalt
+	*(*[32]byte)(b[32:]) = x.Salt
+	codec.PutAddress(b[64:], x.Callee)
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	codec.PutUint64(b[160:], uint64(x.TtlSeconds))
+	codec.PutUint256(b[192:], &x.MaxPriceWei)
+	*(*[32]byte)(b[224:]) = x.SessionId
+	*(*[32]byte)(b[256:]) = x.CompositionId
+	x.Da.put(b[288:])
+}
+
+func (x *RevealCall) get(b []byte) (used int, err error) {
+	tail := 416
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.CommitSalt, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Salt, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Callee, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.ParamsHash, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.SessionId, err = codec.GetHash(b, 224); err != nil {
+		return 0, err
+	}
+	if x.CompositionId, err = codec.GetHash(b, 256); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[288 : 288+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// RevealReturn has the ABI layout of the Solidity type or argument list of that name.
+type RevealReturn struct {
+	Id common.Hash
+}
+
+func (x *RevealReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevealReturn) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *RevealReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// RevokeKeyCall has the ABI layout of the Solidity type or argument list of that name.
+type RevokeKeyCall struct {
+	Key common.Address
+}
+
+func (x *RevokeKeyCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevokeKeyCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+}
+
+func (x *RevokeKeyCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SetAgentURICall has the ABI layout of the Solidity type or argument list of that name.
+type SetAgentURICall struct {
+	AgentURI string
+}
+
+func (x *SetAgentURICall) size() int {
+	n := 32
+	n += 32 + codec.Padded(len(x.AgentURI))
+	return n
+}
+
+func (x *SetAgentURICall) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	_ = tail
+}
+
+func (x *SetAgentURICall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.AgentURI = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
+// SetAgentWalletCall has the ABI layout of the Solidity type or argument list of that name.
+type SetAgentWalletCall struct {
+	Wallet    common.Address
+	Deadline  uint64
+	Signature []byte
+}
+
+func (x *SetAgentWalletCall) size() int {
+	n := 96
+	n += 32 + codec.Padded(len(x.Signature))
+	return n
+}
+
+func (x *SetAgentWalletCall) put(b []byte) {
+	tail := 96
+	codec.PutAddress(b[0:], x.Wallet)
+	codec.PutUint64(b[32:], uint64(x.Deadline))
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Signature)
+	_ = tail
+}
+
+func (x *SetAgentWalletCall) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Wallet, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Signature = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// SetMetadataCall has the ABI layout of the Solidity type or argument list of that name.
+type SetMetadataCall struct {
+	Key   string
+	Value []byte
+}
+
+func (x *SetMetadataCall) size() int {
+	n := 64
+	n += 32 + codec.Padded(len(x.Key))
+	n += 32 + codec.Padded(len(x.Value))
+	return n
+}
+
+func (x *SetMetadataCall) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Key)
+	codec.PutUint64(b[32:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Value)
+	_ = tail
+}
+
+func (x *SetMetadataCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Key = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Value = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// SetParamsCall has the ABI layout of the Solidity type or argument list of that name.
+type SetParamsCall struct {
+	Params IRecordsParams
+}
+
+func (x *SetParamsCall) size() int {
+	n := 672
+	return n
+}
+
+func (x *SetParamsCall) put(b []byte) {
+	x.Params.put(b[0:])
+}
+
+func (x *SetParamsCall) get(b []byte) (used int, err error) {
+	tail := 672
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Params.get(b[0 : 0+672]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SetPolicyCall has the ABI layout of the Solidity type or argument list of that name.
+type SetPolicyCall struct {
+	Policy IRecordsPolicy
+}
+
+func (x *SetPolicyCall) size() int {
+	n := 768
+	return n
+}
+
+func (x *SetPolicyCall) put(b []byte) {
+	x.Policy.put(b[0:])
+}
+
+func (x *SetPolicyCall) get(b []byte) (used int, err error) {
+	tail := 768
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Policy.get(b[0 : 0+768]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // TopUpStakeCall has the ABI layout of the Solidity type or argument list of that name.
 type TopUpStakeCall struct {
 }
@@ -3319,6 +8261,31 @@ func (x *TopUpStakeCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// TransferOwnershipCall has the ABI layout of the Solidity type or argument list of that name.
+type TransferOwnershipCall struct {
+	NewOwner common.Address
+}
+
+func (x *TransferOwnershipCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *TransferOwnershipCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.NewOwner)
+}
+
+func (x *TransferOwnershipCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.NewOwner, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -3472,6 +8439,31 @@ func (x *UpdateCapabilitiesCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// WithdrawFeesCall has the ABI layout of the Solidity type or argument list of that name.
+type WithdrawFeesCall struct {
+	Vault common.Address
+}
+
+func (x *WithdrawFeesCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *WithdrawFeesCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Vault)
+}
+
+func (x *WithdrawFeesCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Vault, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // WithdrawStakeCall has the ABI layout of the Solidity type or argument list of that name.
 type WithdrawStakeCall struct {
 }
@@ -3488,6 +8480,37 @@ func (x *WithdrawStakeCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// eventActedForData has the ABI layout of the Solidity type or argument list of that name.
+type eventActedForData struct {
+	Operation [4]byte
+	ValueWei  uint256.Int
+}
+
+func (x *eventActedForData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventActedForData) put(b []byte) {
+	clear(b[0 : 0+32])
+	*(*[4]byte)(b[0:]) = x.Operation
+	codec.PutUint256(b[32:], &x.ValueWei)
+}
+
+func (x *eventActedForData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Operation, err = codec.GetBytes4(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -3594,6 +8617,43 @@ func (x *eventAgentRegisteredData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventAgentURISetData has the ABI layout of the Solidity type or argument list of that name.
+type eventAgentURISetData struct {
+	AgentURI string
+}
+
+func (x *eventAgentURISetData) size() int {
+	n := 32
+	n += 32 + codec.Padded(len(x.AgentURI))
+	return n
+}
+
+func (x *eventAgentURISetData) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.AgentURI)
+	_ = tail
+}
+
+func (x *eventAgentURISetData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.AgentURI = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
 // eventAgentUpdatedData has the ABI layout of the Solidity type or argument list of that name.
 type eventAgentUpdatedData struct {
 	ImageDigest common.Hash
@@ -3651,6 +8711,26 @@ func (x *eventAgentUpdatedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventAgentWalletSetData has the ABI layout of the Solidity type or argument list of that name.
+type eventAgentWalletSetData struct {
+}
+
+func (x *eventAgentWalletSetData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventAgentWalletSetData) put(b []byte) {
+}
+
+func (x *eventAgentWalletSetData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
 // eventCapabilityRemovedData has the ABI layout of the Solidity type or argument list of that name.
 type eventCapabilityRemovedData struct {
 }
@@ -3673,30 +8753,32 @@ func (x *eventCapabilityRemovedData) get(b []byte) (used int, err error) {
 
 // eventCapabilityUpdatedData has the ABI layout of the Solidity type or argument list of that name.
 type eventCapabilityUpdatedData struct {
-	PriceWei     uint256.Int
-	LatencyMsP99 uint32
-	Class        uint8
-	Name         string
+	PriceWei       uint256.Int
+	LatencyMsP99   uint32
+	Class          uint8
+	CommitRequired bool
+	Name           string
 }
 
 func (x *eventCapabilityUpdatedData) size() int {
-	n := 128
+	n := 160
 	n += 32 + codec.Padded(len(x.Name))
 	return n
 }
 
 func (x *eventCapabilityUpdatedData) put(b []byte) {
-	tail := 128
+	tail := 160
 	codec.PutUint256(b[0:], &x.PriceWei)
 	codec.PutUint64(b[32:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[64:], uint64(x.Class))
-	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutBool(b[96:], x.CommitRequired)
+	codec.PutUint64(b[128:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	_ = tail
 }
 
 func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
-	tail := 128
+	tail := 160
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -3717,7 +8799,10 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Class = uint8(v)
 	}
-	if err = codec.GetOffset(b, 96, tail); err != nil {
+	if x.CommitRequired, err = codec.GetBool(b, 96); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -3727,6 +8812,280 @@ func (x *eventCapabilityUpdatedData) get(b []byte) (used int, err error) {
 		}
 		x.Name = string(v)
 		tail += n
+	}
+	return tail, nil
+}
+
+// eventChannelCheckpointedData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelCheckpointedData struct {
+	Nonce            uint64
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	InteractionCount uint64
+}
+
+func (x *eventChannelCheckpointedData) size() int {
+	n := 128
+	return n
+}
+
+func (x *eventChannelCheckpointedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint256(b[32:], &x.BalanceA)
+	codec.PutUint256(b[64:], &x.BalanceB)
+	codec.PutUint64(b[96:], uint64(x.InteractionCount))
+}
+
+func (x *eventChannelCheckpointedData) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventChannelClosedData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelClosedData struct {
+	PaidA uint256.Int
+	PaidB uint256.Int
+}
+
+func (x *eventChannelClosedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventChannelClosedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.PaidA)
+	codec.PutUint256(b[32:], &x.PaidB)
+}
+
+func (x *eventChannelClosedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.PaidA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.PaidB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventChannelClosingData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelClosingData struct {
+	Nonce    uint64
+	ClosesAt uint64
+}
+
+func (x *eventChannelClosingData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventChannelClosingData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint64(b[32:], uint64(x.ClosesAt))
+}
+
+func (x *eventChannelClosingData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosesAt, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventChannelExistsData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelExistsData struct {
+	DepositA uint256.Int
+	DepositB uint256.Int
+}
+
+func (x *eventChannelExistsData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventChannelExistsData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositA)
+	codec.PutUint256(b[32:], &x.DepositB)
+}
+
+func (x *eventChannelExistsData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventChannelOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelOpenedData struct {
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	ExpiresAt        uint64
+	MaxInteractions  uint64
+	HeartbeatSeconds uint32
+}
+
+func (x *eventChannelOpenedData) size() int {
+	n := 160
+	return n
+}
+
+func (x *eventChannelOpenedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositA)
+	codec.PutUint256(b[32:], &x.DepositB)
+	codec.PutUint64(b[64:], uint64(x.ExpiresAt))
+	codec.PutUint64(b[96:], uint64(x.MaxInteractions))
+	codec.PutUint64(b[128:], uint64(x.HeartbeatSeconds))
+}
+
+func (x *eventChannelOpenedData) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.ExpiresAt, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.MaxInteractions, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HeartbeatSeconds = uint32(v)
+	}
+	return tail, nil
+}
+
+// eventChannelStateReplacedData has the ABI layout of the Solidity type or argument list of that name.
+type eventChannelStateReplacedData struct {
+	Nonce    uint64
+	BalanceA uint256.Int
+	BalanceB uint256.Int
+}
+
+func (x *eventChannelStateReplacedData) size() int {
+	n := 96
+	return n
+}
+
+func (x *eventChannelStateReplacedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint256(b[32:], &x.BalanceA)
+	codec.PutUint256(b[64:], &x.BalanceB)
+}
+
+func (x *eventChannelStateReplacedData) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventCommitmentForfeitedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCommitmentForfeitedData struct {
+	DepositWei uint256.Int
+}
+
+func (x *eventCommitmentForfeitedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventCommitmentForfeitedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+}
+
+func (x *eventCommitmentForfeitedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventCommittedData has the ABI layout of the Solidity type or argument list of that name.
+type eventCommittedData struct {
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+func (x *eventCommittedData) size() int {
+	n := 96
+	return n
+}
+
+func (x *eventCommittedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint64(b[32:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[64:], uint64(x.Deadline))
+}
+
+func (x *eventCommittedData) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -3913,51 +9272,35 @@ func (x *eventConstituentOpenedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// eventHeartbeatData has the ABI layout of the Solidity type or argument list of that name.
-type eventHeartbeatData struct {
-	Timestamp uint64
+// eventDisputeClosedData has the ABI layout of the Solidity type or argument list of that name.
+type eventDisputeClosedData struct {
+	Outcome uint8
+	PaidWei uint256.Int
 }
 
-func (x *eventHeartbeatData) size() int {
-	n := 32
+func (x *eventDisputeClosedData) size() int {
+	n := 64
 	return n
 }
 
-func (x *eventHeartbeatData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Timestamp))
+func (x *eventDisputeClosedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Outcome))
+	codec.PutUint256(b[32:], &x.PaidWei)
 }
 
-func (x *eventHeartbeatData) get(b []byte) (used int, err error) {
-	tail := 32
+func (x *eventDisputeClosedData) get(b []byte) (used int, err error) {
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if x.Timestamp, err = codec.GetUint(b, 0, 64); err != nil {
-		return 0, err
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Outcome = uint8(v)
 	}
-	return tail, nil
-}
-
-// eventInvokeCancelledData has the ABI layout of the Solidity type or argument list of that name.
-type eventInvokeCancelledData struct {
-	Deadline uint64
-}
-
-func (x *eventInvokeCancelledData) size() int {
-	n := 32
-	return n
-}
-
-func (x *eventInvokeCancelledData) put(b []byte) {
-	codec.PutUint64(b[0:], uint64(x.Deadline))
-}
-
-func (x *eventInvokeCancelledData) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
+	if x.PaidWei, err = codec.GetUint256(b, 32, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4006,6 +9349,165 @@ func (x *DAPointer) get(b []byte) (used int, err error) {
 		x.Backend = uint8(v)
 	}
 	if x.Locator, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventDisputeOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventDisputeOpenedData struct {
+	Kind         uint8
+	Game         common.Address
+	EvidenceHash common.Hash
+	BondWei      uint256.Int
+	Deadline     uint64
+	Da           DAPointer
+}
+
+func (x *eventDisputeOpenedData) size() int {
+	n := 288
+	return n
+}
+
+func (x *eventDisputeOpenedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Kind))
+	codec.PutAddress(b[32:], x.Game)
+	*(*[32]byte)(b[64:]) = x.EvidenceHash
+	codec.PutUint256(b[96:], &x.BondWei)
+	codec.PutUint64(b[128:], uint64(x.Deadline))
+	x.Da.put(b[160:])
+}
+
+func (x *eventDisputeOpenedData) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Kind = uint8(v)
+	}
+	if x.Game, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.EvidenceHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.BondWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if _, err = x.Da.get(b[160 : 160+128]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventDoubleSignedData has the ABI layout of the Solidity type or argument list of that name.
+type eventDoubleSignedData struct {
+	Nonce    uint64
+	Reporter common.Address
+}
+
+func (x *eventDoubleSignedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventDoubleSignedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutAddress(b[32:], x.Reporter)
+}
+
+func (x *eventDoubleSignedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Reporter, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventFeesWithdrawnData has the ABI layout of the Solidity type or argument list of that name.
+type eventFeesWithdrawnData struct {
+	AmountWei uint256.Int
+}
+
+func (x *eventFeesWithdrawnData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventFeesWithdrawnData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.AmountWei)
+}
+
+func (x *eventFeesWithdrawnData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AmountWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventHeartbeatData has the ABI layout of the Solidity type or argument list of that name.
+type eventHeartbeatData struct {
+	Timestamp uint64
+}
+
+func (x *eventHeartbeatData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventHeartbeatData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Timestamp))
+}
+
+func (x *eventHeartbeatData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Timestamp, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventInvokeCancelledData has the ABI layout of the Solidity type or argument list of that name.
+type eventInvokeCancelledData struct {
+	Deadline uint64
+}
+
+func (x *eventInvokeCancelledData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventInvokeCancelledData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Deadline))
+}
+
+func (x *eventInvokeCancelledData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4066,6 +9568,115 @@ func (x *eventInvokedData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// eventKeyAuthorizedData has the ABI layout of the Solidity type or argument list of that name.
+type eventKeyAuthorizedData struct {
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *eventKeyAuthorizedData) size() int {
+	n := 128
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *eventKeyAuthorizedData) put(b []byte) {
+	tail := 128
+	codec.PutUint64(b[0:], uint64(x.Expiry))
+	codec.PutUint256(b[32:], &x.SpendLimitWei)
+	codec.PutUint64(b[64:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
+		tail += 32
+	}
+	codec.PutUint64(b[96:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *eventKeyAuthorizedData) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Expiry, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
+// eventKeyRevokedData has the ABI layout of the Solidity type or argument list of that name.
+type eventKeyRevokedData struct {
+}
+
+func (x *eventKeyRevokedData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventKeyRevokedData) put(b []byte) {
+}
+
+func (x *eventKeyRevokedData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
 // eventMetadataSetData has the ABI layout of the Solidity type or argument list of that name.
 type eventMetadataSetData struct {
 	MetadataKey   string
@@ -4114,6 +9725,431 @@ func (x *eventMetadataSetData) get(b []byte) (used int, err error) {
 		}
 		x.MetadataValue = v
 		tail += n
+	}
+	return tail, nil
+}
+
+// eventOwnershipTransferredData has the ABI layout of the Solidity type or argument list of that name.
+type eventOwnershipTransferredData struct {
+}
+
+func (x *eventOwnershipTransferredData) size() int {
+	n := 0
+	return n
+}
+
+func (x *eventOwnershipTransferredData) put(b []byte) {
+}
+
+func (x *eventOwnershipTransferredData) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// eventPaidData has the ABI layout of the Solidity type or argument list of that name.
+type eventPaidData struct {
+	AmountWei uint256.Int
+}
+
+func (x *eventPaidData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventPaidData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.AmountWei)
+}
+
+func (x *eventPaidData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AmountWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// IRecordsParams has the ABI layout of the Solidity type or argument list of that name.
+type IRecordsParams struct {
+	MinStakeWei               uint256.Int
+	MinCountedPaymentWei      uint256.Int
+	MinTtlSeconds             uint32
+	MaxTtlSeconds             uint32
+	StakeCooldownSeconds      uint32
+	MaxPendingInvokes         uint32
+	MaxCapabilities           uint32
+	SweepsPerBlock            uint32
+	ReputationHalfLifeSeconds uint32
+	GasTransfer               uint64
+	GasAgentOperation         uint64
+	GasPerRecord              uint64
+	GasInvokeBase             uint64
+	GasRespond                uint64
+	GasPerPayloadByte         uint64
+	GasPerCalldataByte        uint64
+	GasWithdrawal             uint64
+	GasClass                  [4]uint64
+}
+
+func (x *IRecordsParams) size() int {
+	n := 672
+	return n
+}
+
+func (x *IRecordsParams) put(b []byte) {
+	codec.PutUint256(b[0:], &x.MinStakeWei)
+	codec.PutUint256(b[32:], &x.MinCountedPaymentWei)
+	codec.PutUint64(b[64:], uint64(x.MinTtlSeconds))
+	codec.PutUint64(b[96:], uint64(x.MaxTtlSeconds))
+	codec.PutUint64(b[128:], uint64(x.StakeCooldownSeconds))
+	codec.PutUint64(b[160:], uint64(x.MaxPendingInvokes))
+	codec.PutUint64(b[192:], uint64(x.MaxCapabilities))
+	codec.PutUint64(b[224:], uint64(x.SweepsPerBlock))
+	codec.PutUint64(b[256:], uint64(x.ReputationHalfLifeSeconds))
+	codec.PutUint64(b[288:], uint64(x.GasTransfer))
+	codec.PutUint64(b[320:], uint64(x.GasAgentOperation))
+	codec.PutUint64(b[352:], uint64(x.GasPerRecord))
+	codec.PutUint64(b[384:], uint64(x.GasInvokeBase))
+	codec.PutUint64(b[416:], uint64(x.GasRespond))
+	codec.PutUint64(b[448:], uint64(x.GasPerPayloadByte))
+	codec.PutUint64(b[480:], uint64(x.GasPerCalldataByte))
+	codec.PutUint64(b[512:], uint64(x.GasWithdrawal))
+	codec.PutUint64(b[544+0:], uint64(x.GasClass[0]))
+	codec.PutUint64(b[544+32:], uint64(x.GasClass[1]))
+	codec.PutUint64(b[544+64:], uint64(x.GasClass[2]))
+	codec.PutUint64(b[544+96:], uint64(x.GasClass[3]))
+}
+
+func (x *IRecordsParams) get(b []byte) (used int, err error) {
+	tail := 672
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.MinStakeWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.MinCountedPaymentWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 64, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MinTtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxTtlSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.StakeCooldownSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxPendingInvokes = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxCapabilities = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.SweepsPerBlock = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.ReputationHalfLifeSeconds = uint32(v)
+	}
+	if x.GasTransfer, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.GasAgentOperation, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerRecord, err = codec.GetUint(b, 352, 64); err != nil {
+		return 0, err
+	}
+	if x.GasInvokeBase, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.GasRespond, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerPayloadByte, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerCalldataByte, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.GasWithdrawal, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.GasClass[0], err = codec.GetUint(b, 544+0, 64); err != nil {
+		return 0, err
+	}
+	if x.GasClass[1], err = codec.GetUint(b, 544+32, 64); err != nil {
+		return 0, err
+	}
+	if x.GasClass[2], err = codec.GetUint(b, 544+64, 64); err != nil {
+		return 0, err
+	}
+	if x.GasClass[3], err = codec.GetUint(b, 544+96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventParamsChangedData has the ABI layout of the Solidity type or argument list of that name.
+type eventParamsChangedData struct {
+	Params IRecordsParams
+}
+
+func (x *eventParamsChangedData) size() int {
+	n := 672
+	return n
+}
+
+func (x *eventParamsChangedData) put(b []byte) {
+	x.Params.put(b[0:])
+}
+
+func (x *eventParamsChangedData) get(b []byte) (used int, err error) {
+	tail := 672
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Params.get(b[0 : 0+672]); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// IRecordsPolicy has the ABI layout of the Solidity type or argument list of that name.
+type IRecordsPolicy struct {
+	Governance            common.Address
+	EligibilityScore      uint16
+	WeiPerPendingInvoke   uint256.Int
+	InvokesPerSecond      uint32
+	InvokesBurst          uint32
+	GasCompose            uint64
+	GasPerDepth           uint64
+	MaxCompositionSeconds uint32
+	GasChannel            uint64
+	ChannelWindowSeconds  uint32
+	MaxChannelTtlSeconds  uint32
+	DoubleSignSlashWei    uint256.Int
+	GasDispute            uint64
+	DisputeBondWei        uint256.Int
+	DisputeFeeWei         uint256.Int
+	DisputeWindowSeconds  uint32
+	GasDiscover           uint64
+	GasPerScannedSlot     uint64
+	MinCommitDepositWei   uint256.Int
+	CommitWindowSeconds   uint32
+	RecentSeconds         uint32
+	PrunesPerBlock        uint32
+	FeeRecipient          common.Address
+	DisputeResolver       common.Address
+}
+
+func (x *IRecordsPolicy) size() int {
+	n := 768
+	return n
+}
+
+func (x *IRecordsPolicy) put(b []byte) {
+	codec.PutAddress(b[0:], x.Governance)
+	codec.PutUint64(b[32:], uint64(x.EligibilityScore))
+	codec.PutUint256(b[64:], &x.WeiPerPendingInvoke)
+	codec.PutUint64(b[96:], uint64(x.InvokesPerSecond))
+	codec.PutUint64(b[128:], uint64(x.InvokesBurst))
+	codec.PutUint64(b[160:], uint64(x.GasCompose))
+	codec.PutUint64(b[192:], uint64(x.GasPerDepth))
+	codec.PutUint64(b[224:], uint64(x.MaxCompositionSeconds))
+	codec.PutUint64(b[256:], uint64(x.GasChannel))
+	codec.PutUint64(b[288:], uint64(x.ChannelWindowSeconds))
+	codec.PutUint64(b[320:], uint64(x.MaxChannelTtlSeconds))
+	codec.PutUint256(b[352:], &x.DoubleSignSlashWei)
+	codec.PutUint64(b[384:], uint64(x.GasDispute))
+	codec.PutUint256(b[416:], &x.DisputeBondWei)
+	codec.PutUint256(b[448:], &x.DisputeFeeWei)
+	codec.PutUint64(b[480:], uint64(x.DisputeWindowSeconds))
+	codec.PutUint64(b[512:], uint64(x.GasDiscover))
+	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
+	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
+	codec.PutUint64(b[608:], uint64(x.CommitWindowSeconds))
+	codec.PutUint64(b[640:], uint64(x.RecentSeconds))
+	codec.PutUint64(b[672:], uint64(x.PrunesPerBlock))
+	codec.PutAddress(b[704:], x.FeeRecipient)
+	codec.PutAddress(b[736:], x.DisputeResolver)
+}
+
+func (x *IRecordsPolicy) get(b []byte) (used int, err error) {
+	tail := 768
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Governance, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.EligibilityScore = uint16(v)
+	}
+	if x.WeiPerPendingInvoke, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.InvokesPerSecond = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.InvokesBurst = uint32(v)
+	}
+	if x.GasCompose, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerDepth, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxCompositionSeconds = uint32(v)
+	}
+	if x.GasChannel, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 288, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.ChannelWindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxChannelTtlSeconds = uint32(v)
+	}
+	if x.DoubleSignSlashWei, err = codec.GetUint256(b, 352, 256); err != nil {
+		return 0, err
+	}
+	if x.GasDispute, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.DisputeBondWei, err = codec.GetUint256(b, 416, 256); err != nil {
+		return 0, err
+	}
+	if x.DisputeFeeWei, err = codec.GetUint256(b, 448, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.DisputeWindowSeconds = uint32(v)
+	}
+	if x.GasDiscover, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerScannedSlot, err = codec.GetUint(b, 544, 64); err != nil {
+		return 0, err
+	}
+	if x.MinCommitDepositWei, err = codec.GetUint256(b, 576, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 608, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.CommitWindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 640, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.RecentSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 672, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.PrunesPerBlock = uint32(v)
+	}
+	if x.FeeRecipient, err = codec.GetAddress(b, 704); err != nil {
+		return 0, err
+	}
+	if x.DisputeResolver, err = codec.GetAddress(b, 736); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventPolicyChangedData has the ABI layout of the Solidity type or argument list of that name.
+type eventPolicyChangedData struct {
+	Policy IRecordsPolicy
+}
+
+func (x *eventPolicyChangedData) size() int {
+	n := 768
+	return n
+}
+
+func (x *eventPolicyChangedData) put(b []byte) {
+	x.Policy.put(b[0:])
+}
+
+func (x *eventPolicyChangedData) get(b []byte) (used int, err error) {
+	tail := 768
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if _, err = x.Policy.get(b[0 : 0+768]); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -4182,6 +10218,170 @@ func (x *eventRespondedData) get(b []byte) (used int, err error) {
 	}
 	if _, err = x.Da.get(b[224 : 224+128]); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// eventRevealRefundedData has the ABI layout of the Solidity type or argument list of that name.
+type eventRevealRefundedData struct {
+	RefundedWei uint256.Int
+}
+
+func (x *eventRevealRefundedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventRevealRefundedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.RefundedWei)
+}
+
+func (x *eventRevealRefundedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RefundedWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventRevealedData has the ABI layout of the Solidity type or argument list of that name.
+type eventRevealedData struct {
+	DepositWei uint256.Int
+}
+
+func (x *eventRevealedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventRevealedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+}
+
+func (x *eventRevealedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSessionClosedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSessionClosedData struct {
+	ContextHash common.Hash
+}
+
+func (x *eventSessionClosedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventSessionClosedData) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ContextHash
+}
+
+func (x *eventSessionClosedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ContextHash, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSessionOpenedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSessionOpenedData struct {
+	ContextHash common.Hash
+	Expiry      uint64
+}
+
+func (x *eventSessionOpenedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventSessionOpenedData) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ContextHash
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+}
+
+func (x *eventSessionOpenedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ContextHash, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSlashedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSlashedData struct {
+	SlashedWei uint256.Int
+	RewardWei  uint256.Int
+}
+
+func (x *eventSlashedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventSlashedData) put(b []byte) {
+	codec.PutUint256(b[0:], &x.SlashedWei)
+	codec.PutUint256(b[32:], &x.RewardWei)
+}
+
+func (x *eventSlashedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.SlashedWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.RewardWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventSlotReclaimedData has the ABI layout of the Solidity type or argument list of that name.
+type eventSlotReclaimedData struct {
+	Slot uint32
+}
+
+func (x *eventSlotReclaimedData) size() int {
+	n := 32
+	return n
+}
+
+func (x *eventSlotReclaimedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Slot))
+}
+
+func (x *eventSlotReclaimedData) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -4266,6 +10466,31 @@ func (x *eventTimedOutData) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// AccountDelegated has the ABI layout of the Solidity type or argument list of that name.
+type AccountDelegated struct {
+	Account common.Address
+}
+
+func (x *AccountDelegated) size() int {
+	n := 32
+	return n
+}
+
+func (x *AccountDelegated) put(b []byte) {
+	codec.PutAddress(b[0:], x.Account)
+}
+
+func (x *AccountDelegated) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Account, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // AlreadyRegistered has the ABI layout of the Solidity type or argument list of that name.
 type AlreadyRegistered struct {
 	Agent common.Address
@@ -4316,6 +10541,36 @@ func (x *BadAttestation) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Callee, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// BadChannelSignature has the ABI layout of the Solidity type or argument list of that name.
+type BadChannelSignature struct {
+	Recovered common.Address
+	Agent     common.Address
+}
+
+func (x *BadChannelSignature) size() int {
+	n := 64
+	return n
+}
+
+func (x *BadChannelSignature) put(b []byte) {
+	codec.PutAddress(b[0:], x.Recovered)
+	codec.PutAddress(b[32:], x.Agent)
+}
+
+func (x *BadChannelSignature) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Recovered, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4397,6 +10652,106 @@ func (x *BadOpening) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// BadWalletSignature has the ABI layout of the Solidity type or argument list of that name.
+type BadWalletSignature struct {
+	Recovered common.Address
+	Wallet    common.Address
+}
+
+func (x *BadWalletSignature) size() int {
+	n := 64
+	return n
+}
+
+func (x *BadWalletSignature) put(b []byte) {
+	codec.PutAddress(b[0:], x.Recovered)
+	codec.PutAddress(b[32:], x.Wallet)
+}
+
+func (x *BadWalletSignature) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Recovered, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Wallet, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// BalancesDoNotSum has the ABI layout of the Solidity type or argument list of that name.
+type BalancesDoNotSum struct {
+	BalanceA uint256.Int
+	BalanceB uint256.Int
+	DepositA uint256.Int
+	DepositB uint256.Int
+}
+
+func (x *BalancesDoNotSum) size() int {
+	n := 128
+	return n
+}
+
+func (x *BalancesDoNotSum) put(b []byte) {
+	codec.PutUint256(b[0:], &x.BalanceA)
+	codec.PutUint256(b[32:], &x.BalanceB)
+	codec.PutUint256(b[64:], &x.DepositA)
+	codec.PutUint256(b[96:], &x.DepositB)
+}
+
+func (x *BalancesDoNotSum) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// BondTooLow has the ABI layout of the Solidity type or argument list of that name.
+type BondTooLow struct {
+	BondWei    uint256.Int
+	MinimumWei uint256.Int
+}
+
+func (x *BondTooLow) size() int {
+	n := 64
+	return n
+}
+
+func (x *BondTooLow) put(b []byte) {
+	codec.PutUint256(b[0:], &x.BondWei)
+	codec.PutUint256(b[32:], &x.MinimumWei)
+}
+
+func (x *BondTooLow) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.BondWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // CalleeInactive has the ABI layout of the Solidity type or argument list of that name.
 type CalleeInactive struct {
 	Callee common.Address
@@ -4417,6 +10772,41 @@ func (x *CalleeInactive) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CalleeIneligible has the ABI layout of the Solidity type or argument list of that name.
+type CalleeIneligible struct {
+	Callee      common.Address
+	Reliability uint256.Int
+	Minimum     uint256.Int
+}
+
+func (x *CalleeIneligible) size() int {
+	n := 96
+	return n
+}
+
+func (x *CalleeIneligible) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	codec.PutUint256(b[32:], &x.Reliability)
+	codec.PutUint256(b[64:], &x.Minimum)
+}
+
+func (x *CalleeIneligible) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Reliability, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.Minimum, err = codec.GetUint256(b, 64, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4447,6 +10837,36 @@ func (x *CalleeUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// CapabilityNotAllowed has the ABI layout of the Solidity type or argument list of that name.
+type CapabilityNotAllowed struct {
+	Key        common.Address
+	Capability common.Hash
+}
+
+func (x *CapabilityNotAllowed) size() int {
+	n := 64
+	return n
+}
+
+func (x *CapabilityNotAllowed) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	*(*[32]byte)(b[32:]) = x.Capability
+}
+
+func (x *CapabilityNotAllowed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // CapabilityUnknown has the ABI layout of the Solidity type or argument list of that name.
 type CapabilityUnknown struct {
 	Callee     common.Address
@@ -4472,6 +10892,269 @@ func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelExpired has the ABI layout of the Solidity type or argument list of that name.
+type ChannelExpired struct {
+	Id        common.Hash
+	ExpiresAt uint64
+}
+
+func (x *ChannelExpired) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelExpired) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.ExpiresAt))
+}
+
+func (x *ChannelExpired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ExpiresAt, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelNotClosing has the ABI layout of the Solidity type or argument list of that name.
+type ChannelNotClosing struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *ChannelNotClosing) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelNotClosing) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *ChannelNotClosing) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// ChannelNotOpen has the ABI layout of the Solidity type or argument list of that name.
+type ChannelNotOpen struct {
+	Id     common.Hash
+	Status uint8
+}
+
+func (x *ChannelNotOpen) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelNotOpen) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.Status))
+}
+
+func (x *ChannelNotOpen) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// ChannelTermsExpired has the ABI layout of the Solidity type or argument list of that name.
+type ChannelTermsExpired struct {
+	ValidUntil uint64
+}
+
+func (x *ChannelTermsExpired) size() int {
+	n := 32
+	return n
+}
+
+func (x *ChannelTermsExpired) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.ValidUntil))
+}
+
+func (x *ChannelTermsExpired) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ValidUntil, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelTermsNonce has the ABI layout of the Solidity type or argument list of that name.
+type ChannelTermsNonce struct {
+	Nonce    uint64
+	Expected uint64
+}
+
+func (x *ChannelTermsNonce) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelTermsNonce) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint64(b[32:], uint64(x.Expected))
+}
+
+func (x *ChannelTermsNonce) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Expected, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelUnknown has the ABI layout of the Solidity type or argument list of that name.
+type ChannelUnknown struct {
+	Id common.Hash
+}
+
+func (x *ChannelUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *ChannelUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *ChannelUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelWindowOver has the ABI layout of the Solidity type or argument list of that name.
+type ChannelWindowOver struct {
+	Id       common.Hash
+	ClosesAt uint64
+}
+
+func (x *ChannelWindowOver) size() int {
+	n := 64
+	return n
+}
+
+func (x *ChannelWindowOver) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.ClosesAt))
+}
+
+func (x *ChannelWindowOver) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ClosesAt, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitRequired has the ABI layout of the Solidity type or argument list of that name.
+type CommitRequired struct {
+	Callee     common.Address
+	Capability common.Hash
+}
+
+func (x *CommitRequired) size() int {
+	n := 64
+	return n
+}
+
+func (x *CommitRequired) put(b []byte) {
+	codec.PutAddress(b[0:], x.Callee)
+	*(*[32]byte)(b[32:]) = x.Capability
+}
+
+func (x *CommitRequired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Callee, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitmentUnknown has the ABI layout of the Solidity type or argument list of that name.
+type CommitmentUnknown struct {
+	Commitment common.Hash
+}
+
+func (x *CommitmentUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *CommitmentUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Commitment
+}
+
+func (x *CommitmentUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4743,6 +11426,186 @@ func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DepositBelowMinimum has the ABI layout of the Solidity type or argument list of that name.
+type DepositBelowMinimum struct {
+	DepositWei uint256.Int
+	MinimumWei uint256.Int
+}
+
+func (x *DepositBelowMinimum) size() int {
+	n := 64
+	return n
+}
+
+func (x *DepositBelowMinimum) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint256(b[32:], &x.MinimumWei)
+}
+
+func (x *DepositBelowMinimum) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DepositNotCovered has the ABI layout of the Solidity type or argument list of that name.
+type DepositNotCovered struct {
+	Agent      common.Address
+	BalanceWei uint256.Int
+	DepositWei uint256.Int
+}
+
+func (x *DepositNotCovered) size() int {
+	n := 96
+	return n
+}
+
+func (x *DepositNotCovered) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint256(b[32:], &x.BalanceWei)
+	codec.PutUint256(b[64:], &x.DepositWei)
+}
+
+func (x *DepositNotCovered) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.BalanceWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DepositsAboveFunded has the ABI layout of the Solidity type or argument list of that name.
+type DepositsAboveFunded struct {
+	DepositA uint256.Int
+	DepositB uint256.Int
+	FundedA  uint256.Int
+	FundedB  uint256.Int
+}
+
+func (x *DepositsAboveFunded) size() int {
+	n := 128
+	return n
+}
+
+func (x *DepositsAboveFunded) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositA)
+	codec.PutUint256(b[32:], &x.DepositB)
+	codec.PutUint256(b[64:], &x.FundedA)
+	codec.PutUint256(b[96:], &x.FundedB)
+}
+
+func (x *DepositsAboveFunded) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositA, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.FundedA, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.FundedB, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DisputeExists has the ABI layout of the Solidity type or argument list of that name.
+type DisputeExists struct {
+	Target common.Hash
+}
+
+func (x *DisputeExists) size() int {
+	n := 32
+	return n
+}
+
+func (x *DisputeExists) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Target
+}
+
+func (x *DisputeExists) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DisputeUnknown has the ABI layout of the Solidity type or argument list of that name.
+type DisputeUnknown struct {
+	Target common.Hash
+}
+
+func (x *DisputeUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *DisputeUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Target
+}
+
+func (x *DisputeUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// DuplicateCommitment has the ABI layout of the Solidity type or argument list of that name.
+type DuplicateCommitment struct {
+	Commitment common.Hash
+}
+
+func (x *DuplicateCommitment) size() int {
+	n := 32
+	return n
+}
+
+func (x *DuplicateCommitment) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Commitment
+}
+
+func (x *DuplicateCommitment) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Commitment, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // DuplicateComposition has the ABI layout of the Solidity type or argument list of that name.
 type DuplicateComposition struct {
 	Id common.Hash
@@ -4789,6 +11652,51 @@ func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// DuplicateSession has the ABI layout of the Solidity type or argument list of that name.
+type DuplicateSession struct {
+	Id common.Hash
+}
+
+func (x *DuplicateSession) size() int {
+	n := 32
+	return n
+}
+
+func (x *DuplicateSession) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *DuplicateSession) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// FeeRecipientUnset has the ABI layout of the Solidity type or argument list of that name.
+type FeeRecipientUnset struct {
+}
+
+func (x *FeeRecipientUnset) size() int {
+	n := 0
+	return n
+}
+
+func (x *FeeRecipientUnset) put(b []byte) {
+}
+
+func (x *FeeRecipientUnset) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	return tail, nil
 }
@@ -4860,6 +11768,41 @@ func (x *InsufficientBalance) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// InteractionCountInvalid has the ABI layout of the Solidity type or argument list of that name.
+type InteractionCountInvalid struct {
+	InteractionCount uint64
+	Minimum          uint64
+	Maximum          uint64
+}
+
+func (x *InteractionCountInvalid) size() int {
+	n := 96
+	return n
+}
+
+func (x *InteractionCountInvalid) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.InteractionCount))
+	codec.PutUint64(b[32:], uint64(x.Minimum))
+	codec.PutUint64(b[64:], uint64(x.Maximum))
+}
+
+func (x *InteractionCountInvalid) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Minimum, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Maximum, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // InteractionExpired has the ABI layout of the Solidity type or argument list of that name.
 type InteractionExpired struct {
 	Id       common.Hash
@@ -4885,6 +11828,31 @@ func (x *InteractionExpired) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Deadline, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// InteractionPending has the ABI layout of the Solidity type or argument list of that name.
+type InteractionPending struct {
+	Id common.Hash
+}
+
+func (x *InteractionPending) size() int {
+	n := 32
+	return n
+}
+
+func (x *InteractionPending) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *InteractionPending) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -4949,6 +11917,66 @@ func (x *InteractionUnknown) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// KeyExpired has the ABI layout of the Solidity type or argument list of that name.
+type KeyExpired struct {
+	Key    common.Address
+	Expiry uint64
+}
+
+func (x *KeyExpired) size() int {
+	n := 64
+	return n
+}
+
+func (x *KeyExpired) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+}
+
+func (x *KeyExpired) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// KeyUnknown has the ABI layout of the Solidity type or argument list of that name.
+type KeyUnknown struct {
+	Agent common.Address
+	Key   common.Address
+}
+
+func (x *KeyUnknown) size() int {
+	n := 64
+	return n
+}
+
+func (x *KeyUnknown) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Key)
+}
+
+func (x *KeyUnknown) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Key, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // MalformedCalldata has the ABI layout of the Solidity type or argument list of that name.
 type MalformedCalldata struct {
 }
@@ -4989,6 +12017,95 @@ func (x *NoCodeAtTarget) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Target, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NoProviderMatches has the ABI layout of the Solidity type or argument list of that name.
+type NoProviderMatches struct {
+	Capability common.Hash
+	Scanned    uint32
+}
+
+func (x *NoProviderMatches) size() int {
+	n := 64
+	return n
+}
+
+func (x *NoProviderMatches) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Capability
+	codec.PutUint64(b[32:], uint64(x.Scanned))
+}
+
+func (x *NoProviderMatches) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Scanned = uint32(v)
+	}
+	return tail, nil
+}
+
+// NotAdjudicated has the ABI layout of the Solidity type or argument list of that name.
+type NotAdjudicated struct {
+	Target common.Hash
+}
+
+func (x *NotAdjudicated) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotAdjudicated) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Target
+}
+
+func (x *NotAdjudicated) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotAuthorized has the ABI layout of the Solidity type or argument list of that name.
+type NotAuthorized struct {
+	Agent  common.Address
+	Sender common.Address
+}
+
+func (x *NotAuthorized) size() int {
+	n := 64
+	return n
+}
+
+func (x *NotAuthorized) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Sender)
+}
+
+func (x *NotAuthorized) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5079,6 +12196,86 @@ func (x *NotCancellable) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// NotChannelParty has the ABI layout of the Solidity type or argument list of that name.
+type NotChannelParty struct {
+	Sender common.Address
+}
+
+func (x *NotChannelParty) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotChannelParty) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+}
+
+func (x *NotChannelParty) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotGovernance has the ABI layout of the Solidity type or argument list of that name.
+type NotGovernance struct {
+	Sender common.Address
+}
+
+func (x *NotGovernance) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotGovernance) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+}
+
+func (x *NotGovernance) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotParty has the ABI layout of the Solidity type or argument list of that name.
+type NotParty struct {
+	Id     common.Hash
+	Sender common.Address
+}
+
+func (x *NotParty) size() int {
+	n := 64
+	return n
+}
+
+func (x *NotParty) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutAddress(b[32:], x.Sender)
+}
+
+func (x *NotParty) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // NotRegistered has the ABI layout of the Solidity type or argument list of that name.
 type NotRegistered struct {
 	Agent common.Address
@@ -5099,6 +12296,31 @@ func (x *NotRegistered) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotResolver has the ABI layout of the Solidity type or argument list of that name.
+type NotResolver struct {
+	Sender common.Address
+}
+
+func (x *NotResolver) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotResolver) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+}
+
+func (x *NotResolver) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5158,6 +12380,37 @@ func (x *NothingToWithdraw) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// OperationNotAllowed has the ABI layout of the Solidity type or argument list of that name.
+type OperationNotAllowed struct {
+	Key       common.Address
+	Operation [4]byte
+}
+
+func (x *OperationNotAllowed) size() int {
+	n := 64
+	return n
+}
+
+func (x *OperationNotAllowed) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	clear(b[32 : 32+32])
+	*(*[4]byte)(b[32:]) = x.Operation
+}
+
+func (x *OperationNotAllowed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Operation, err = codec.GetBytes4(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5253,6 +12506,31 @@ func (x *PriceAboveMaximum) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RateLimited has the ABI layout of the Solidity type or argument list of that name.
+type RateLimited struct {
+	RetryAt uint64
+}
+
+func (x *RateLimited) size() int {
+	n := 32
+	return n
+}
+
+func (x *RateLimited) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.RetryAt))
+}
+
+func (x *RateLimited) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RetryAt, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // ResultHashInvalid has the ABI layout of the Solidity type or argument list of that name.
 type ResultHashInvalid struct {
 	ResultHash common.Hash
@@ -5287,6 +12565,56 @@ func (x *ResultHashInvalid) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RevealTooEarly has the ABI layout of the Solidity type or argument list of that name.
+type RevealTooEarly struct {
+	RevealableFrom uint64
+}
+
+func (x *RevealTooEarly) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevealTooEarly) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.RevealableFrom))
+}
+
+func (x *RevealTooEarly) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// RevealTooLate has the ABI layout of the Solidity type or argument list of that name.
+type RevealTooLate struct {
+	Deadline uint64
+}
+
+func (x *RevealTooLate) size() int {
+	n := 32
+	return n
+}
+
+func (x *RevealTooLate) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Deadline))
+}
+
+func (x *RevealTooLate) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // SelfInvocation has the ABI layout of the Solidity type or argument list of that name.
 type SelfInvocation struct {
 	Agent common.Address
@@ -5307,6 +12635,165 @@ func (x *SelfInvocation) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SessionIsClosed has the ABI layout of the Solidity type or argument list of that name.
+type SessionIsClosed struct {
+	Id       common.Hash
+	ClosedAt uint64
+}
+
+func (x *SessionIsClosed) size() int {
+	n := 64
+	return n
+}
+
+func (x *SessionIsClosed) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.ClosedAt))
+}
+
+func (x *SessionIsClosed) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.ClosedAt, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SessionUnknown has the ABI layout of the Solidity type or argument list of that name.
+type SessionUnknown struct {
+	Id common.Hash
+}
+
+func (x *SessionUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *SessionUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+}
+
+func (x *SessionUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SlotInUse has the ABI layout of the Solidity type or argument list of that name.
+type SlotInUse struct {
+	Agent      common.Address
+	Capability common.Hash
+}
+
+func (x *SlotInUse) size() int {
+	n := 64
+	return n
+}
+
+func (x *SlotInUse) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	*(*[32]byte)(b[32:]) = x.Capability
+}
+
+func (x *SlotInUse) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Capability, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SlotUnknown has the ABI layout of the Solidity type or argument list of that name.
+type SlotUnknown struct {
+	Capability common.Hash
+	Slot       uint32
+}
+
+func (x *SlotUnknown) size() int {
+	n := 64
+	return n
+}
+
+func (x *SlotUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Capability
+	codec.PutUint64(b[32:], uint64(x.Slot))
+}
+
+func (x *SlotUnknown) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
+	}
+	return tail, nil
+}
+
+// SpendLimitExceeded has the ABI layout of the Solidity type or argument list of that name.
+type SpendLimitExceeded struct {
+	Key           common.Address
+	SpentWei      uint256.Int
+	ValueWei      uint256.Int
+	SpendLimitWei uint256.Int
+}
+
+func (x *SpendLimitExceeded) size() int {
+	n := 128
+	return n
+}
+
+func (x *SpendLimitExceeded) put(b []byte) {
+	codec.PutAddress(b[0:], x.Key)
+	codec.PutUint256(b[32:], &x.SpentWei)
+	codec.PutUint256(b[64:], &x.ValueWei)
+	codec.PutUint256(b[96:], &x.SpendLimitWei)
+}
+
+func (x *SpendLimitExceeded) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Key, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if x.ValueWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 96, 256); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -5338,6 +12825,90 @@ func (x *StakeBelowMinimum) get(b []byte) (used int, err error) {
 	}
 	if x.MinimumWei, err = codec.GetUint256(b, 32, 256); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// StakeHeld has the ABI layout of the Solidity type or argument list of that name.
+type StakeHeld struct {
+	Agent common.Address
+	Holds uint32
+}
+
+func (x *StakeHeld) size() int {
+	n := 64
+	return n
+}
+
+func (x *StakeHeld) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint64(b[32:], uint64(x.Holds))
+}
+
+func (x *StakeHeld) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Holds = uint32(v)
+	}
+	return tail, nil
+}
+
+// StaleState has the ABI layout of the Solidity type or argument list of that name.
+type StaleState struct {
+	Nonce    uint64
+	Recorded uint64
+}
+
+func (x *StaleState) size() int {
+	n := 64
+	return n
+}
+
+func (x *StaleState) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Nonce))
+	codec.PutUint64(b[32:], uint64(x.Recorded))
+}
+
+func (x *StaleState) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Nonce, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Recorded, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// StatesDoNotConflict has the ABI layout of the Solidity type or argument list of that name.
+type StatesDoNotConflict struct {
+}
+
+func (x *StatesDoNotConflict) size() int {
+	n := 0
+	return n
+}
+
+func (x *StatesDoNotConflict) put(b []byte) {
+}
+
+func (x *StatesDoNotConflict) get(b []byte) (used int, err error) {
+	tail := 0
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	return tail, nil
 }
@@ -5503,6 +13074,66 @@ func (x *ValueNotAccepted) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ChannelState has the ABI layout of the Solidity type or argument list of that name.
+type ChannelState struct {
+	ChannelId        common.Hash
+	Nonce            uint64
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	InteractionCount uint64
+	IsFinal          bool
+}
+
+func (x *ChannelState) size() int {
+	n := 256
+	return n
+}
+
+func (x *ChannelState) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ChannelId
+	codec.PutUint64(b[32:], uint64(x.Nonce))
+	codec.PutUint256(b[64:], &x.BalanceA)
+	codec.PutUint256(b[96:], &x.BalanceB)
+	codec.PutUint256(b[128:], &x.DepositA)
+	codec.PutUint256(b[160:], &x.DepositB)
+	codec.PutUint64(b[192:], uint64(x.InteractionCount))
+	codec.PutBool(b[224:], x.IsFinal)
+}
+
+func (x *ChannelState) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Nonce, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 160, 256); err != nil {
+		return 0, err
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	if x.IsFinal, err = codec.GetBool(b, 224); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // ConstituentSpec has the ABI layout of the Solidity type or argument list of that name.
 type ConstituentSpec struct {
 	Callee        common.Address
@@ -5624,10 +13255,248 @@ func (x *ConstituentSpec) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DiscoverQuery has the ABI layout of the Solidity type or argument list of that name.
+type DiscoverQuery struct {
+	Capability       common.Hash
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+	MinPriceWei      uint256.Int
+	MaxPriceWei      uint256.Int
+	MaxLatencyMs     uint32
+	MinReputation    uint16
+	Slot             uint32
+	Slots            uint32
+}
+
+func (x *DiscoverQuery) size() int {
+	n := 288
+	return n
+}
+
+func (x *DiscoverQuery) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Capability
+	*(*[32]byte)(b[32:]) = x.InputSchemaHash
+	*(*[32]byte)(b[64:]) = x.OutputSchemaHash
+	codec.PutUint256(b[96:], &x.MinPriceWei)
+	codec.PutUint256(b[128:], &x.MaxPriceWei)
+	codec.PutUint64(b[160:], uint64(x.MaxLatencyMs))
+	codec.PutUint64(b[192:], uint64(x.MinReputation))
+	codec.PutUint64(b[224:], uint64(x.Slot))
+	codec.PutUint64(b[256:], uint64(x.Slots))
+}
+
+func (x *DiscoverQuery) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Capability, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.MinPriceWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxLatencyMs = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.MinReputation = uint16(v)
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 256, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slots = uint32(v)
+	}
+	return tail, nil
+}
+
+// Provider has the ABI layout of the Solidity type or argument list of that name.
+type Provider struct {
+	Agent            common.Address
+	Slot             uint32
+	PriceWei         uint256.Int
+	LatencyMsP99     uint32
+	Class            uint8
+	CommitRequired   bool
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+	Endpoint         string
+	Score            uint16
+	Points           uint64
+}
+
+func (x *Provider) size() int {
+	n := 352
+	n += 32 + codec.Padded(len(x.Endpoint))
+	return n
+}
+
+func (x *Provider) put(b []byte) {
+	tail := 352
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutUint64(b[32:], uint64(x.Slot))
+	codec.PutUint256(b[64:], &x.PriceWei)
+	codec.PutUint64(b[96:], uint64(x.LatencyMsP99))
+	codec.PutUint64(b[128:], uint64(x.Class))
+	codec.PutBool(b[160:], x.CommitRequired)
+	*(*[32]byte)(b[192:]) = x.InputSchemaHash
+	*(*[32]byte)(b[224:]) = x.OutputSchemaHash
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Endpoint)
+	codec.PutUint64(b[288:], uint64(x.Score))
+	codec.PutUint64(b[320:], uint64(x.Points))
+	_ = tail
+}
+
+func (x *Provider) get(b []byte) (used int, err error) {
+	tail := 352
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
+	}
+	if x.PriceWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.LatencyMsP99 = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Class = uint8(v)
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 160); err != nil {
+		return 0, err
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 192); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 224); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Endpoint = string(v)
+		tail += n
+	}
+	{
+		v, err := codec.GetUint(b, 288, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.Score = uint16(v)
+	}
+	if x.Points, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ProviderFilter has the ABI layout of the Solidity type or argument list of that name.
+type ProviderFilter struct {
+	MaxPriceWei      uint256.Int
+	MaxLatencyMs     uint32
+	MinReputation    uint16
+	InputSchemaHash  common.Hash
+	OutputSchemaHash common.Hash
+}
+
+func (x *ProviderFilter) size() int {
+	n := 160
+	return n
+}
+
+func (x *ProviderFilter) put(b []byte) {
+	codec.PutUint256(b[0:], &x.MaxPriceWei)
+	codec.PutUint64(b[32:], uint64(x.MaxLatencyMs))
+	codec.PutUint64(b[64:], uint64(x.MinReputation))
+	*(*[32]byte)(b[96:]) = x.InputSchemaHash
+	*(*[32]byte)(b[128:]) = x.OutputSchemaHash
+}
+
+func (x *ProviderFilter) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.MaxPriceWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxLatencyMs = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 64, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.MinReputation = uint16(v)
+	}
+	if x.InputSchemaHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if x.OutputSchemaHash, err = codec.GetHash(b, 128); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // AgentView has the ABI layout of the Solidity type or argument list of that name.
 type AgentView struct {
 	Status          uint8
 	Owner           common.Address
+	Wallet          common.Address
 	RegisteredAt    uint64
 	DeregisteredAt  uint64
 	LastHeartbeat   uint64
@@ -5642,7 +13511,7 @@ type AgentView struct {
 }
 
 func (x *AgentView) size() int {
-	n := 416
+	n := 448
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Version))
 	n += 32 + codec.Padded(len(x.AgentURI))
@@ -5650,28 +13519,29 @@ func (x *AgentView) size() int {
 }
 
 func (x *AgentView) put(b []byte) {
-	tail := 416
+	tail := 448
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Owner)
-	codec.PutUint64(b[64:], uint64(x.RegisteredAt))
-	codec.PutUint64(b[96:], uint64(x.DeregisteredAt))
-	codec.PutUint64(b[128:], uint64(x.LastHeartbeat))
-	codec.PutUint64(b[160:], uint64(x.CapabilityCount))
-	codec.PutUint256(b[192:], &x.StakeWei)
-	codec.PutUint256(b[224:], &x.EscrowedWei)
-	codec.PutUint64(b[256:], uint64(x.PendingInvokes))
-	*(*[32]byte)(b[288:]) = x.ImageDigest
-	codec.PutUint64(b[320:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutAddress(b[64:], x.Wallet)
+	codec.PutUint64(b[96:], uint64(x.RegisteredAt))
+	codec.PutUint64(b[128:], uint64(x.DeregisteredAt))
+	codec.PutUint64(b[160:], uint64(x.LastHeartbeat))
+	codec.PutUint64(b[192:], uint64(x.CapabilityCount))
+	codec.PutUint256(b[224:], &x.StakeWei)
+	codec.PutUint256(b[256:], &x.EscrowedWei)
+	codec.PutUint64(b[288:], uint64(x.PendingInvokes))
+	*(*[32]byte)(b[320:]) = x.ImageDigest
 	codec.PutUint64(b[352:], uint64(tail))
-	tail += codec.PutBytes(b[tail:], x.Version)
+	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[384:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[416:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
 	_ = tail
 }
 
 func (x *AgentView) get(b []byte) (used int, err error) {
-	tail := 416
+	tail := 448
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -5685,39 +13555,42 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 	if x.Owner, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
-	if x.RegisteredAt, err = codec.GetUint(b, 64, 64); err != nil {
+	if x.Wallet, err = codec.GetAddress(b, 64); err != nil {
 		return 0, err
 	}
-	if x.DeregisteredAt, err = codec.GetUint(b, 96, 64); err != nil {
+	if x.RegisteredAt, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
-	if x.LastHeartbeat, err = codec.GetUint(b, 128, 64); err != nil {
+	if x.DeregisteredAt, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.LastHeartbeat, err = codec.GetUint(b, 160, 64); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 160, 32)
+		v, err := codec.GetUint(b, 192, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.CapabilityCount = uint32(v)
 	}
-	if x.StakeWei, err = codec.GetUint256(b, 192, 256); err != nil {
+	if x.StakeWei, err = codec.GetUint256(b, 224, 256); err != nil {
 		return 0, err
 	}
-	if x.EscrowedWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.EscrowedWei, err = codec.GetUint256(b, 256, 256); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 256, 32)
+		v, err := codec.GetUint(b, 288, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.PendingInvokes = uint32(v)
 	}
-	if x.ImageDigest, err = codec.GetHash(b, 288); err != nil {
+	if x.ImageDigest, err = codec.GetHash(b, 320); err != nil {
 		return 0, err
 	}
-	if err = codec.GetOffset(b, 320, tail); err != nil {
+	if err = codec.GetOffset(b, 352, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -5728,7 +13601,7 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 		x.Name = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 352, tail); err != nil {
+	if err = codec.GetOffset(b, 384, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -5739,7 +13612,7 @@ func (x *AgentView) get(b []byte) (used int, err error) {
 		x.Version = string(v)
 		tail += n
 	}
-	if err = codec.GetOffset(b, 384, tail); err != nil {
+	if err = codec.GetOffset(b, 416, tail); err != nil {
 		return 0, err
 	}
 	{
@@ -5762,17 +13635,18 @@ type Capability struct {
 	PriceWei         uint256.Int
 	LatencyMsP99     uint32
 	Class            uint8
+	CommitRequired   bool
 }
 
 func (x *Capability) size() int {
-	n := 224
+	n := 256
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Endpoint))
 	return n
 }
 
 func (x *Capability) put(b []byte) {
-	tail := 224
+	tail := 256
 	codec.PutUint64(b[0:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
@@ -5782,11 +13656,12 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
+	codec.PutBool(b[224:], x.CommitRequired)
 	_ = tail
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
-	tail := 224
+	tail := 256
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -5834,6 +13709,197 @@ func (x *Capability) get(b []byte) (used int, err error) {
 			return 0, err
 		}
 		x.Class = uint8(v)
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 224); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelView has the ABI layout of the Solidity type or argument list of that name.
+type ChannelView struct {
+	Status           uint8
+	AgentA           common.Address
+	AgentB           common.Address
+	FundedA          uint256.Int
+	FundedB          uint256.Int
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	Nonce            uint64
+	InteractionCount uint64
+	MaxInteractions  uint64
+	OpenedAt         uint64
+	ExpiresAt        uint64
+	ClosesAt         uint64
+	HeartbeatSeconds uint32
+}
+
+func (x *ChannelView) size() int {
+	n := 512
+	return n
+}
+
+func (x *ChannelView) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.AgentA)
+	codec.PutAddress(b[64:], x.AgentB)
+	codec.PutUint256(b[96:], &x.FundedA)
+	codec.PutUint256(b[128:], &x.FundedB)
+	codec.PutUint256(b[160:], &x.DepositA)
+	codec.PutUint256(b[192:], &x.DepositB)
+	codec.PutUint256(b[224:], &x.BalanceA)
+	codec.PutUint256(b[256:], &x.BalanceB)
+	codec.PutUint64(b[288:], uint64(x.Nonce))
+	codec.PutUint64(b[320:], uint64(x.InteractionCount))
+	codec.PutUint64(b[352:], uint64(x.MaxInteractions))
+	codec.PutUint64(b[384:], uint64(x.OpenedAt))
+	codec.PutUint64(b[416:], uint64(x.ExpiresAt))
+	codec.PutUint64(b[448:], uint64(x.ClosesAt))
+	codec.PutUint64(b[480:], uint64(x.HeartbeatSeconds))
+}
+
+func (x *ChannelView) get(b []byte) (used int, err error) {
+	tail := 512
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.AgentA, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.AgentB, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.FundedA, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.FundedB, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 160, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 256, 256); err != nil {
+		return 0, err
+	}
+	if x.Nonce, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	if x.MaxInteractions, err = codec.GetUint(b, 352, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.ExpiresAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosesAt, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HeartbeatSeconds = uint32(v)
+	}
+	return tail, nil
+}
+
+// ChannelPairView has the ABI layout of the Solidity type or argument list of that name.
+type ChannelPairView struct {
+	ChannelId common.Hash
+	Opens     uint64
+	NonceA    uint64
+	NonceB    uint64
+}
+
+func (x *ChannelPairView) size() int {
+	n := 128
+	return n
+}
+
+func (x *ChannelPairView) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ChannelId
+	codec.PutUint64(b[32:], uint64(x.Opens))
+	codec.PutUint64(b[64:], uint64(x.NonceA))
+	codec.PutUint64(b[96:], uint64(x.NonceB))
+}
+
+func (x *ChannelPairView) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Opens, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.NonceA, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.NonceB, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// CommitmentView has the ABI layout of the Solidity type or argument list of that name.
+type CommitmentView struct {
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+	Aborts         uint64
+}
+
+func (x *CommitmentView) size() int {
+	n := 128
+	return n
+}
+
+func (x *CommitmentView) put(b []byte) {
+	codec.PutUint256(b[0:], &x.DepositWei)
+	codec.PutUint64(b[32:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[64:], uint64(x.Deadline))
+	codec.PutUint64(b[96:], uint64(x.Aborts))
+}
+
+func (x *CommitmentView) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.Aborts, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -5937,6 +14003,74 @@ func (x *CompositionView) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// DisputeView has the ABI layout of the Solidity type or argument list of that name.
+type DisputeView struct {
+	Kind         uint8
+	Outcome      uint8
+	Claimant     common.Address
+	Agent        common.Address
+	Game         common.Address
+	EvidenceHash common.Hash
+	BondWei      uint256.Int
+	Deadline     uint64
+}
+
+func (x *DisputeView) size() int {
+	n := 256
+	return n
+}
+
+func (x *DisputeView) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Kind))
+	codec.PutUint64(b[32:], uint64(x.Outcome))
+	codec.PutAddress(b[64:], x.Claimant)
+	codec.PutAddress(b[96:], x.Agent)
+	codec.PutAddress(b[128:], x.Game)
+	*(*[32]byte)(b[160:]) = x.EvidenceHash
+	codec.PutUint256(b[192:], &x.BondWei)
+	codec.PutUint64(b[224:], uint64(x.Deadline))
+}
+
+func (x *DisputeView) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Kind = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Outcome = uint8(v)
+	}
+	if x.Claimant, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 96); err != nil {
+		return 0, err
+	}
+	if x.Game, err = codec.GetAddress(b, 128); err != nil {
+		return 0, err
+	}
+	if x.EvidenceHash, err = codec.GetHash(b, 160); err != nil {
+		return 0, err
+	}
+	if x.BondWei, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 224, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // InteractionView has the ABI layout of the Solidity type or argument list of that name.
 type InteractionView struct {
 	Status        uint8
@@ -6025,6 +14159,105 @@ func (x *InteractionView) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// KeyView has the ABI layout of the Solidity type or argument list of that name.
+type KeyView struct {
+	Active        bool
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	SpentWei      uint256.Int
+	Operations    [][4]byte
+	Capabilities  []common.Hash
+}
+
+func (x *KeyView) size() int {
+	n := 192
+	n += 32 + 32*len(x.Operations)
+	n += 32 + 32*len(x.Capabilities)
+	return n
+}
+
+func (x *KeyView) put(b []byte) {
+	tail := 192
+	codec.PutBool(b[0:], x.Active)
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint256(b[96:], &x.SpentWei)
+	codec.PutUint64(b[128:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Operations)))
+	tail += 32
+	for i := range x.Operations {
+		clear(b[tail : tail+32])
+		*(*[4]byte)(b[tail:]) = x.Operations[i]
+		tail += 32
+	}
+	codec.PutUint64(b[160:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
+	tail += 32
+	for i := range x.Capabilities {
+		*(*[32]byte)(b[tail:]) = x.Capabilities[i]
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *KeyView) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Active, err = codec.GetBool(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Operations = make([][4]byte, count)
+		}
+		for i := range x.Operations {
+			if x.Operations[i], err = codec.GetBytes4(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	if err = codec.GetOffset(b, 160, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Capabilities = make([]common.Hash, count)
+		}
+		for i := range x.Capabilities {
+			if x.Capabilities[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
 // ReputationView has the ABI layout of the Solidity type or argument list of that name.
 type ReputationView struct {
 	Score            uint256.Int
@@ -6041,11 +14274,14 @@ type ReputationView struct {
 	CountedCompleted uint64
 	DistinctCallers  uint64
 	LastActiveAt     uint64
-	Aborts           uint64
+	SumOfSquares     uint256.Int
+	ScoredCompleted  uint64
+	ScoredCallers    uint64
+	Frozen           bool
 }
 
 func (x *ReputationView) size() int {
-	n := 480
+	n := 576
 	return n
 }
 
@@ -6064,11 +14300,14 @@ func (x *ReputationView) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.CountedCompleted))
 	codec.PutUint64(b[384:], uint64(x.DistinctCallers))
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
-	codec.PutUint64(b[448:], uint64(x.Aborts))
+	codec.PutUint256(b[448:], &x.SumOfSquares)
+	codec.PutUint64(b[480:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[512:], uint64(x.ScoredCallers))
+	codec.PutBool(b[544:], x.Frozen)
 }
 
 func (x *ReputationView) get(b []byte) (used int, err error) {
-	tail := 480
+	tail := 576
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -6114,7 +14353,144 @@ func (x *ReputationView) get(b []byte) (used int, err error) {
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
 		return 0, err
 	}
-	if x.Aborts, err = codec.GetUint(b, 448, 64); err != nil {
+	if x.SumOfSquares, err = codec.GetUint256(b, 448, 256); err != nil {
+		return 0, err
+	}
+	if x.ScoredCompleted, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCallers, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.Frozen, err = codec.GetBool(b, 544); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SessionView has the ABI layout of the Solidity type or argument list of that name.
+type SessionView struct {
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	OpenedAt    uint64
+	Expiry      uint64
+	ClosedAt    uint64
+}
+
+func (x *SessionView) size() int {
+	n := 192
+	return n
+}
+
+func (x *SessionView) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Peer)
+	*(*[32]byte)(b[64:]) = x.ContextHash
+	codec.PutUint64(b[96:], uint64(x.OpenedAt))
+	codec.PutUint64(b[128:], uint64(x.Expiry))
+	codec.PutUint64(b[160:], uint64(x.ClosedAt))
+}
+
+func (x *SessionView) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelTerms has the ABI layout of the Solidity type or argument list of that name.
+type ChannelTerms struct {
+	AgentA           common.Address
+	AgentB           common.Address
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	TtlSeconds       uint32
+	MaxInteractions  uint64
+	HeartbeatSeconds uint32
+	Initiator        common.Address
+	Nonce            uint64
+	ValidUntil       uint64
+}
+
+func (x *ChannelTerms) size() int {
+	n := 320
+	return n
+}
+
+func (x *ChannelTerms) put(b []byte) {
+	codec.PutAddress(b[0:], x.AgentA)
+	codec.PutAddress(b[32:], x.AgentB)
+	codec.PutUint256(b[64:], &x.DepositA)
+	codec.PutUint256(b[96:], &x.DepositB)
+	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
+	codec.PutUint64(b[160:], uint64(x.MaxInteractions))
+	codec.PutUint64(b[192:], uint64(x.HeartbeatSeconds))
+	codec.PutAddress(b[224:], x.Initiator)
+	codec.PutUint64(b[256:], uint64(x.Nonce))
+	codec.PutUint64(b[288:], uint64(x.ValidUntil))
+}
+
+func (x *ChannelTerms) get(b []byte) (used int, err error) {
+	tail := 320
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentA, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.AgentB, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.TtlSeconds = uint32(v)
+	}
+	if x.MaxInteractions, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HeartbeatSeconds = uint32(v)
+	}
+	if x.Initiator, err = codec.GetAddress(b, 224); err != nil {
+		return 0, err
+	}
+	if x.Nonce, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	if x.ValidUntil, err = codec.GetUint(b, 288, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

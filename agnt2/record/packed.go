@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/agnt2/agnt2/agnt2/abi/codec"
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // ErrPacked is returned for bytes that are not the packed form of a struct.
@@ -17,7 +18,7 @@ var ErrPacked = codec.ErrPacked
 func (x *Account) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 1)...)
+	b = append(b, make([]byte, 2)...)
 	if x.Nonce != 0 {
 		b[at+0] |= 0x80
 		b = codec.AppendPackedLong(b, x.Nonce)
@@ -50,6 +51,14 @@ func (x *Account) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x01
 		b = codec.AppendPackedLong(b, x.Paced)
 	}
+	if x.Discount != 0 {
+		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint16(b, x.Discount)
+	}
+	if x.DiscountUntil != 0 {
+		b[at+1] |= 0x40
+		b = codec.AppendPackedLong(b, x.DiscountUntil)
+	}
 	return b
 }
 
@@ -63,10 +72,13 @@ func UnpackAccount(b []byte) (x Account, rest []byte, err error) {
 
 func (x *Account) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 1); err != nil {
+	if err := codec.NeedPacked(b, 2); err != nil {
 		return nil, err
 	}
-	bits, b = b[:1], b[1:]
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x3f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
 	if bits[0]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
@@ -132,6 +144,23 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 		}
 		x.Paced, b = v, rest
 	}
+	if bits[1]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.Discount = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.Discount != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.DiscountUntil, b = v, rest
+	}
 	return b, nil
 }
 
@@ -148,6 +177,7 @@ func (x *Agent) AppendPacked(b []byte) []byte {
 	b = append(b, x.ImageDigest[:]...)
 	b = codec.AppendPackedBytes(b, x.Name)
 	b = codec.AppendPackedBytes(b, x.Version)
+	b = binary.BigEndian.AppendUint32(b, x.Ownership)
 	return b
 }
 
@@ -186,6 +216,11 @@ func (x *Agent) getPacked(b []byte) ([]byte, error) {
 		}
 		x.Version, b = string(v), rest
 	}
+	if err := codec.NeedPacked(b, 4); err != nil {
+		return nil, err
+	}
+	x.Ownership = binary.BigEndian.Uint32(b[0:])
+	b = b[4:]
 	return b, nil
 }
 
@@ -237,6 +272,13 @@ func (x *Capability) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedWide(b, &x.PriceWei)
 	}
+	if x.CommitRequired {
+		b[at+0] |= 0x08
+	}
+	if x.Slot != 0 {
+		b[at+0] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.Slot)
+	}
 	return b
 }
 
@@ -254,7 +296,7 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x0f != 0 {
+	if bits[0]&0x03 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -293,6 +335,19 @@ func (x *Capability) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		b = rest
+	}
+	if bits[0]&0x08 != 0 {
+		x.CommitRequired = true
+	}
+	if bits[0]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Slot = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Slot != 0) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -335,6 +390,444 @@ func (x *CapabilityDetail) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.Endpoint, b = string(v), rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Channel) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 3)...)
+	if x.Status != 0 {
+		b[at+0] |= 0x80
+		b = append(b, x.Status)
+	}
+	if x.AgentA != ([20]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.AgentA[:]...)
+	}
+	if x.AgentB != ([20]byte{}) {
+		b[at+0] |= 0x20
+		b = append(b, x.AgentB[:]...)
+	}
+	if !x.FundedA.IsZero() {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedWide(b, &x.FundedA)
+	}
+	if !x.FundedB.IsZero() {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedWide(b, &x.FundedB)
+	}
+	if !x.DepositA.IsZero() {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedWide(b, &x.DepositA)
+	}
+	if !x.DepositB.IsZero() {
+		b[at+0] |= 0x02
+		b = codec.AppendPackedWide(b, &x.DepositB)
+	}
+	if !x.BalanceA.IsZero() {
+		b[at+0] |= 0x01
+		b = codec.AppendPackedWide(b, &x.BalanceA)
+	}
+	if !x.BalanceB.IsZero() {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedWide(b, &x.BalanceB)
+	}
+	if x.Nonce != 0 {
+		b[at+1] |= 0x40
+		b = codec.AppendPackedLong(b, x.Nonce)
+	}
+	if x.InteractionCount != 0 {
+		b[at+1] |= 0x20
+		b = codec.AppendPackedLong(b, x.InteractionCount)
+	}
+	if x.MaxInteractions != 0 {
+		b[at+1] |= 0x10
+		b = codec.AppendPackedLong(b, x.MaxInteractions)
+	}
+	if x.OpenedAt != 0 {
+		b[at+1] |= 0x08
+		b = codec.AppendPackedLong(b, x.OpenedAt)
+	}
+	if x.ExpiresAt != 0 {
+		b[at+1] |= 0x04
+		b = codec.AppendPackedLong(b, x.ExpiresAt)
+	}
+	if x.ClosesAt != 0 {
+		b[at+1] |= 0x02
+		b = codec.AppendPackedLong(b, x.ClosesAt)
+	}
+	if x.HeartbeatSeconds != 0 {
+		b[at+1] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.HeartbeatSeconds)
+	}
+	if !x.PriorDepositA.IsZero() {
+		b[at+2] |= 0x80
+		b = codec.AppendPackedWide(b, &x.PriorDepositA)
+	}
+	if !x.PriorDepositB.IsZero() {
+		b[at+2] |= 0x40
+		b = codec.AppendPackedWide(b, &x.PriorDepositB)
+	}
+	if !x.PriorBalanceA.IsZero() {
+		b[at+2] |= 0x20
+		b = codec.AppendPackedWide(b, &x.PriorBalanceA)
+	}
+	if !x.PriorBalanceB.IsZero() {
+		b[at+2] |= 0x10
+		b = codec.AppendPackedWide(b, &x.PriorBalanceB)
+	}
+	if x.PriorNonce != 0 {
+		b[at+2] |= 0x08
+		b = codec.AppendPackedLong(b, x.PriorNonce)
+	}
+	return b
+}
+
+// UnpackChannel reads a packed Channel and returns what follows it; ErrPacked if that is no packed form.
+func UnpackChannel(b []byte) (x Channel, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Channel{}, nil, fmt.Errorf("Channel: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Channel) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 3); err != nil {
+		return nil, err
+	}
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x07 != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Status = b[0]
+		b = b[1:]
+		if !(x.Status != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.AgentA[:], b[0:])
+		b = b[20:]
+		if !(x.AgentA != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.AgentB[:], b[0:])
+		b = b[20:]
+		if !(x.AgentB != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.FundedA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x08 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.FundedB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x04 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DepositA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x02 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DepositB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x01 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.BalanceA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.BalanceB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Nonce, b = v, rest
+	}
+	if bits[1]&0x20 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.InteractionCount, b = v, rest
+	}
+	if bits[1]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.MaxInteractions, b = v, rest
+	}
+	if bits[1]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.OpenedAt, b = v, rest
+	}
+	if bits[1]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ExpiresAt, b = v, rest
+	}
+	if bits[1]&0x02 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ClosesAt, b = v, rest
+	}
+	if bits[1]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.HeartbeatSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.HeartbeatSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorDepositA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x40 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorDepositB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x20 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorBalanceA, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x10 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorBalanceB, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.PriorNonce, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *ChannelPair) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.ChannelId != ([32]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.ChannelId[:]...)
+	}
+	if x.Opens != 0 {
+		b[at+0] |= 0x40
+		b = codec.AppendPackedLong(b, x.Opens)
+	}
+	if x.NonceA != 0 {
+		b[at+0] |= 0x20
+		b = codec.AppendPackedLong(b, x.NonceA)
+	}
+	if x.NonceB != 0 {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedLong(b, x.NonceB)
+	}
+	return b
+}
+
+// UnpackChannelPair reads a packed ChannelPair and returns what follows it; ErrPacked if that is no packed form.
+func UnpackChannelPair(b []byte) (x ChannelPair, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return ChannelPair{}, nil, fmt.Errorf("ChannelPair: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *ChannelPair) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x0f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ChannelId[:], b[0:])
+		b = b[32:]
+		if !(x.ChannelId != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Opens, b = v, rest
+	}
+	if bits[0]&0x20 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.NonceA, b = v, rest
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.NonceB, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Commitment) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Caller != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Caller[:]...)
+	}
+	if x.Commitment != ([32]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Commitment[:]...)
+	}
+	if !x.DepositWei.IsZero() {
+		b[at+0] |= 0x20
+		b = codec.AppendPackedWide(b, &x.DepositWei)
+	}
+	if x.RevealableFrom != 0 {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedLong(b, x.RevealableFrom)
+	}
+	if x.Deadline != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Deadline)
+	}
+	return b
+}
+
+// UnpackCommitment reads a packed Commitment and returns what follows it; ErrPacked if that is no packed form.
+func UnpackCommitment(b []byte) (x Commitment, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Commitment{}, nil, fmt.Errorf("Commitment: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Commitment) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x07 != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Caller[:], b[0:])
+		b = b[20:]
+		if !(x.Caller != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Commitment[:], b[0:])
+		b = b[32:]
+		if !(x.Commitment != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DepositWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.RevealableFrom, b = v, rest
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Deadline, b = v, rest
 	}
 	return b, nil
 }
@@ -1388,6 +1881,357 @@ func (x *Deadline) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Delegation) AppendPacked(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, x.Ownership)
+	b = binary.BigEndian.AppendUint64(b, x.Expiry)
+	b = codec.AppendPackedNumber(b, &x.SpendLimitWei, 32)
+	b = codec.AppendPackedNumber(b, &x.SpentWei, 32)
+	b = codec.AppendPackedBytes(b, x.Operations)
+	b = codec.AppendPackedBytes(b, x.Capabilities)
+	return b
+}
+
+// UnpackDelegation reads a packed Delegation and returns what follows it; ErrPacked if that is no packed form.
+func UnpackDelegation(b []byte) (x Delegation, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Delegation{}, nil, fmt.Errorf("Delegation: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Delegation) getPacked(b []byte) ([]byte, error) {
+	var err error
+	if err := codec.NeedPacked(b, 76); err != nil {
+		return nil, err
+	}
+	x.Ownership = binary.BigEndian.Uint32(b[0:])
+	x.Expiry = binary.BigEndian.Uint64(b[4:])
+	x.SpendLimitWei.SetBytes(b[12:44])
+	x.SpentWei.SetBytes(b[44:76])
+	b = b[76:]
+	if x.Operations, b, err = codec.GetPackedBytes(b); err != nil {
+		return nil, err
+	}
+	if x.Capabilities, b, err = codec.GetPackedBytes(b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Dispute) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 2)...)
+	if x.Kind != 0 {
+		b[at+0] |= 0x80
+		b = append(b, x.Kind)
+	}
+	if x.Outcome != 0 {
+		b[at+0] |= 0x40
+		b = append(b, x.Outcome)
+	}
+	if x.Due {
+		b[at+0] |= 0x20
+	}
+	if x.Claimant != ([20]byte{}) {
+		b[at+0] |= 0x10
+		b = append(b, x.Claimant[:]...)
+	}
+	if x.Agent != ([20]byte{}) {
+		b[at+0] |= 0x08
+		b = append(b, x.Agent[:]...)
+	}
+	if x.Game != ([20]byte{}) {
+		b[at+0] |= 0x04
+		b = append(b, x.Game[:]...)
+	}
+	if x.EvidenceHash != ([32]byte{}) {
+		b[at+0] |= 0x02
+		b = append(b, x.EvidenceHash[:]...)
+	}
+	if !x.BondWei.IsZero() {
+		b[at+0] |= 0x01
+		b = codec.AppendPackedWide(b, &x.BondWei)
+	}
+	if x.Deadline != 0 {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedLong(b, x.Deadline)
+	}
+	return b
+}
+
+// UnpackDispute reads a packed Dispute and returns what follows it; ErrPacked if that is no packed form.
+func UnpackDispute(b []byte) (x Dispute, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Dispute{}, nil, fmt.Errorf("Dispute: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Dispute) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 2); err != nil {
+		return nil, err
+	}
+	bits, b = b[:2], b[2:]
+	if bits[1]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Kind = b[0]
+		b = b[1:]
+		if !(x.Kind != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Outcome = b[0]
+		b = b[1:]
+		if !(x.Outcome != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		x.Due = true
+	}
+	if bits[0]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Claimant[:], b[0:])
+		b = b[20:]
+		if !(x.Claimant != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Agent[:], b[0:])
+		b = b[20:]
+		if !(x.Agent != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Game[:], b[0:])
+		b = b[20:]
+		if !(x.Game != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.EvidenceHash[:], b[0:])
+		b = b[32:]
+		if !(x.EvidenceHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.BondWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Deadline, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *History) AppendPacked(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, x.Count)
+	b = codec.AppendPackedCount(b, len(x.Peaks))
+	for i := range x.Peaks {
+		b = append(b, x.Peaks[i][:]...)
+	}
+	return b
+}
+
+// UnpackHistory reads a packed History and returns what follows it; ErrPacked if that is no packed form.
+func UnpackHistory(b []byte) (x History, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return History{}, nil, fmt.Errorf("History: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *History) getPacked(b []byte) ([]byte, error) {
+	if err := codec.NeedPacked(b, 8); err != nil {
+		return nil, err
+	}
+	x.Count = binary.BigEndian.Uint64(b[0:])
+	b = b[8:]
+	{
+		n, rest, err := codec.GetPackedCount(b, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+		if n > 0 {
+			x.Peaks = make([]common.Hash, n)
+		}
+		for i := range x.Peaks {
+			if err := codec.NeedPacked(b, 32); err != nil {
+				return nil, err
+			}
+			copy(x.Peaks[i][:], b[0:])
+			b = b[32:]
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Holding) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Agents != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Agents)
+	}
+	return b
+}
+
+// UnpackHolding reads a packed Holding and returns what follows it; ErrPacked if that is no packed form.
+func UnpackHolding(b []byte) (x Holding, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Holding{}, nil, fmt.Errorf("Holding: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Holding) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Agents, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *IndexCount) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Count != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Count)
+	}
+	return b
+}
+
+// UnpackIndexCount reads a packed IndexCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackIndexCount(b []byte) (x IndexCount, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return IndexCount{}, nil, fmt.Errorf("IndexCount: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *IndexCount) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Count = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Count != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *IndexSlot) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Agent != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Agent[:]...)
+	}
+	return b
+}
+
+// UnpackIndexSlot reads a packed IndexSlot and returns what follows it; ErrPacked if that is no packed form.
+func UnpackIndexSlot(b []byte) (x IndexSlot, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return IndexSlot{}, nil, fmt.Errorf("IndexSlot: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *IndexSlot) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Agent[:], b[0:])
+		b = b[20:]
+		if !(x.Agent != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Interaction) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
@@ -2193,9 +3037,25 @@ func (x *Policy) AppendPacked(b []byte) []byte {
 		b[at+2] |= 0x20
 		b = codec.AppendPackedWide(b, &x.MinCommitDepositWei)
 	}
-	if x.RecentSeconds != 0 {
+	if x.CommitWindowSeconds != 0 {
 		b[at+2] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.CommitWindowSeconds)
+	}
+	if x.RecentSeconds != 0 {
+		b[at+2] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.RecentSeconds)
+	}
+	if x.PrunesPerBlock != 0 {
+		b[at+2] |= 0x04
+		b = binary.BigEndian.AppendUint32(b, x.PrunesPerBlock)
+	}
+	if x.FeeRecipient != ([20]byte{}) {
+		b[at+2] |= 0x02
+		b = append(b, x.FeeRecipient[:]...)
+	}
+	if x.DisputeResolver != ([20]byte{}) {
+		b[at+2] |= 0x01
+		b = append(b, x.DisputeResolver[:]...)
 	}
 	return b
 }
@@ -2214,9 +3074,6 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x0f != 0 {
-		return nil, codec.ErrPackedZero()
-	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
@@ -2378,9 +3235,49 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
+		x.CommitWindowSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.CommitWindowSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
 		x.RecentSeconds = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.RecentSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x04 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.PrunesPerBlock = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.PrunesPerBlock != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.FeeRecipient[:], b[0:])
+		b = b[20:]
+		if !(x.FeeRecipient != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.DisputeResolver[:], b[0:])
+		b = b[20:]
+		if !(x.DisputeResolver != ([20]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
@@ -2392,7 +3289,7 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 func (x *Reputation) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 2)...)
+	b = append(b, make([]byte, 3)...)
 	if x.Completed != 0 {
 		b[at+0] |= 0x80
 		b = codec.AppendPackedLong(b, x.Completed)
@@ -2449,8 +3346,20 @@ func (x *Reputation) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x04
 		b = codec.AppendPackedLong(b, x.LastActiveAt)
 	}
-	if x.Aborts != 0 {
+	if x.InteractionHistoryRoot != ([32]byte{}) {
 		b[at+1] |= 0x02
+		b = append(b, x.InteractionHistoryRoot[:]...)
+	}
+	if x.ScoredCompleted != 0 {
+		b[at+1] |= 0x01
+		b = codec.AppendPackedLong(b, x.ScoredCompleted)
+	}
+	if x.ScoredCallers != 0 {
+		b[at+2] |= 0x80
+		b = codec.AppendPackedLong(b, x.ScoredCallers)
+	}
+	if x.Aborts != 0 {
+		b[at+2] |= 0x40
 		b = codec.AppendPackedLong(b, x.Aborts)
 	}
 	return b
@@ -2466,11 +3375,11 @@ func UnpackReputation(b []byte) (x Reputation, rest []byte, err error) {
 
 func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 3); err != nil {
 		return nil, err
 	}
-	bits, b = b[:2], b[2:]
-	if bits[1]&0x01 != 0 {
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x3f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -2572,11 +3481,139 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 		x.LastActiveAt, b = v, rest
 	}
 	if bits[1]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.InteractionHistoryRoot[:], b[0:])
+		b = b[32:]
+		if !(x.InteractionHistoryRoot != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ScoredCompleted, b = v, rest
+	}
+	if bits[2]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ScoredCallers, b = v, rest
+	}
+	if bits[2]&0x40 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Aborts, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Session) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Agent != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Agent[:]...)
+	}
+	if x.Peer != ([20]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Peer[:]...)
+	}
+	if x.ContextHash != ([32]byte{}) {
+		b[at+0] |= 0x20
+		b = append(b, x.ContextHash[:]...)
+	}
+	if x.OpenedAt != 0 {
+		b[at+0] |= 0x10
+		b = codec.AppendPackedLong(b, x.OpenedAt)
+	}
+	if x.Expiry != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Expiry)
+	}
+	if x.ClosedAt != 0 {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedLong(b, x.ClosedAt)
+	}
+	return b
+}
+
+// UnpackSession reads a packed Session and returns what follows it; ErrPacked if that is no packed form.
+func UnpackSession(b []byte) (x Session, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Session{}, nil, fmt.Errorf("Session: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Session) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x03 != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Agent[:], b[0:])
+		b = b[20:]
+		if !(x.Agent != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Peer[:], b[0:])
+		b = b[20:]
+		if !(x.Peer != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.ContextHash[:], b[0:])
+		b = b[32:]
+		if !(x.ContextHash != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x10 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.OpenedAt, b = v, rest
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Expiry, b = v, rest
+	}
+	if bits[0]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.ClosedAt, b = v, rest
 	}
 	return b, nil
 }
@@ -2603,6 +3640,14 @@ func (x *Totals) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
+	if x.Channels != 0 {
+		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Channels)
+	}
+	if !x.BurnedWei.IsZero() {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedWide(b, &x.BurnedWei)
+	}
 	return b
 }
 
@@ -2620,7 +3665,7 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x0f != 0 {
+	if bits[0]&0x03 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -2650,6 +3695,77 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.MessageNonce, b = v, rest
+	}
+	if bits[0]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Channels, b = v, rest
+	}
+	if bits[0]&0x04 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.BurnedWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Wallet) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Ownership != 0 {
+		b[at+0] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Ownership)
+	}
+	if x.Wallet != ([20]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Wallet[:]...)
+	}
+	return b
+}
+
+// UnpackWallet reads a packed Wallet and returns what follows it; ErrPacked if that is no packed form.
+func UnpackWallet(b []byte) (x Wallet, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Wallet{}, nil, fmt.Errorf("Wallet: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Wallet) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x3f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Ownership = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Ownership != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Wallet[:], b[0:])
+		b = b[20:]
+		if !(x.Wallet != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }

@@ -112,6 +112,54 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Channel) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeChannel reads abi.encode of the record.
+func DecodeChannel(b []byte) (x Channel, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Channel: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *ChannelPair) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeChannelPair reads abi.encode of the record.
+func DecodeChannelPair(b []byte) (x ChannelPair, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("ChannelPair: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Commitment) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeCommitment reads abi.encode of the record.
+func DecodeCommitment(b []byte) (x Commitment, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Commitment: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Composition) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -155,6 +203,110 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("Deadline: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Delegation) Encode() []byte {
+	b := codec.Room(32 + x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeDelegation reads abi.encode of the record.
+func DecodeDelegation(b []byte) (x Delegation, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("Delegation: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("Delegation: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Dispute) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeDispute reads abi.encode of the record.
+func DecodeDispute(b []byte) (x Dispute, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Dispute: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *History) Encode() []byte {
+	b := codec.Room(32 + x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeHistory reads abi.encode of the record.
+func DecodeHistory(b []byte) (x History, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("History: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("History: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Holding) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeHolding reads abi.encode of the record.
+func DecodeHolding(b []byte) (x Holding, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Holding: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *IndexCount) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeIndexCount reads abi.encode of the record.
+func DecodeIndexCount(b []byte) (x IndexCount, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("IndexCount: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *IndexSlot) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeIndexSlot reads abi.encode of the record.
+func DecodeIndexSlot(b []byte) (x IndexSlot, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("IndexSlot: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -276,6 +428,22 @@ func DecodeReputation(b []byte) (x Reputation, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Session) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeSession reads abi.encode of the record.
+func DecodeSession(b []byte) (x Session, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Session: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Totals) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -291,6 +459,22 @@ func DecodeTotals(b []byte) (x Totals, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// Encode returns abi.encode of the record.
+func (x *Wallet) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeWallet reads abi.encode of the record.
+func DecodeWallet(b []byte) (x Wallet, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Wallet: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // Account has the ABI layout of the Solidity type or argument list of that name.
 type Account struct {
 	Nonce          uint64
@@ -301,10 +485,12 @@ type Account struct {
 	Roles          uint8
 	Holds          uint32
 	Paced          uint64
+	Discount       uint16
+	DiscountUntil  uint64
 }
 
 func (x *Account) size() int {
-	n := 256
+	n := 320
 	return n
 }
 
@@ -317,10 +503,12 @@ func (x *Account) put(b []byte) {
 	codec.PutUint64(b[160:], uint64(x.Roles))
 	codec.PutUint64(b[192:], uint64(x.Holds))
 	codec.PutUint64(b[224:], uint64(x.Paced))
+	codec.PutUint64(b[256:], uint64(x.Discount))
+	codec.PutUint64(b[288:], uint64(x.DiscountUntil))
 }
 
 func (x *Account) get(b []byte) (used int, err error) {
-	tail := 256
+	tail := 320
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -360,6 +548,16 @@ func (x *Account) get(b []byte) (used int, err error) {
 	if x.Paced, err = codec.GetUint(b, 224, 64); err != nil {
 		return 0, err
 	}
+	{
+		v, err := codec.GetUint(b, 256, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.Discount = uint16(v)
+	}
+	if x.DiscountUntil, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
 	return tail, nil
 }
 
@@ -375,17 +573,18 @@ type Agent struct {
 	ImageDigest     common.Hash
 	Name            string
 	Version         string
+	Ownership       uint32
 }
 
 func (x *Agent) size() int {
-	n := 320
+	n := 352
 	n += 32 + codec.Padded(len(x.Name))
 	n += 32 + codec.Padded(len(x.Version))
 	return n
 }
 
 func (x *Agent) put(b []byte) {
-	tail := 320
+	tail := 352
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Owner)
 	codec.PutUint64(b[64:], uint64(x.Epoch))
@@ -398,11 +597,12 @@ func (x *Agent) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[288:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[320:], uint64(x.Ownership))
 	_ = tail
 }
 
 func (x *Agent) get(b []byte) (used int, err error) {
-	tail := 320
+	tail := 352
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -464,6 +664,13 @@ func (x *Agent) get(b []byte) (used int, err error) {
 		x.Version = string(v)
 		tail += n
 	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
+	}
 	return tail, nil
 }
 
@@ -506,14 +713,16 @@ func (x *AgentURI) get(b []byte) (used int, err error) {
 
 // Capability has the ABI layout of the Solidity type or argument list of that name.
 type Capability struct {
-	Epoch        uint32
-	Class        uint8
-	LatencyMsP99 uint32
-	PriceWei     uint256.Int
+	Epoch          uint32
+	Class          uint8
+	LatencyMsP99   uint32
+	PriceWei       uint256.Int
+	CommitRequired bool
+	Slot           uint32
 }
 
 func (x *Capability) size() int {
-	n := 128
+	n := 192
 	return n
 }
 
@@ -522,10 +731,12 @@ func (x *Capability) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Class))
 	codec.PutUint64(b[64:], uint64(x.LatencyMsP99))
 	codec.PutUint256(b[96:], &x.PriceWei)
+	codec.PutBool(b[128:], x.CommitRequired)
+	codec.PutUint64(b[160:], uint64(x.Slot))
 }
 
 func (x *Capability) get(b []byte) (used int, err error) {
-	tail := 128
+	tail := 192
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -552,6 +763,16 @@ func (x *Capability) get(b []byte) (used int, err error) {
 	}
 	if x.PriceWei, err = codec.GetUint256(b, 96, 256); err != nil {
 		return 0, err
+	}
+	if x.CommitRequired, err = codec.GetBool(b, 128); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 160, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Slot = uint32(v)
 	}
 	return tail, nil
 }
@@ -614,6 +835,224 @@ func (x *CapabilityDetail) get(b []byte) (used int, err error) {
 		}
 		x.Endpoint = string(v)
 		tail += n
+	}
+	return tail, nil
+}
+
+// Channel has the ABI layout of the Solidity type or argument list of that name.
+type Channel struct {
+	Status           uint8
+	AgentA           common.Address
+	AgentB           common.Address
+	FundedA          uint256.Int
+	FundedB          uint256.Int
+	DepositA         uint256.Int
+	DepositB         uint256.Int
+	BalanceA         uint256.Int
+	BalanceB         uint256.Int
+	Nonce            uint64
+	InteractionCount uint64
+	MaxInteractions  uint64
+	OpenedAt         uint64
+	ExpiresAt        uint64
+	ClosesAt         uint64
+	HeartbeatSeconds uint32
+	PriorDepositA    uint256.Int
+	PriorDepositB    uint256.Int
+	PriorBalanceA    uint256.Int
+	PriorBalanceB    uint256.Int
+	PriorNonce       uint64
+}
+
+func (x *Channel) size() int {
+	n := 672
+	return n
+}
+
+func (x *Channel) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.AgentA)
+	codec.PutAddress(b[64:], x.AgentB)
+	codec.PutUint256(b[96:], &x.FundedA)
+	codec.PutUint256(b[128:], &x.FundedB)
+	codec.PutUint256(b[160:], &x.DepositA)
+	codec.PutUint256(b[192:], &x.DepositB)
+	codec.PutUint256(b[224:], &x.BalanceA)
+	codec.PutUint256(b[256:], &x.BalanceB)
+	codec.PutUint64(b[288:], uint64(x.Nonce))
+	codec.PutUint64(b[320:], uint64(x.InteractionCount))
+	codec.PutUint64(b[352:], uint64(x.MaxInteractions))
+	codec.PutUint64(b[384:], uint64(x.OpenedAt))
+	codec.PutUint64(b[416:], uint64(x.ExpiresAt))
+	codec.PutUint64(b[448:], uint64(x.ClosesAt))
+	codec.PutUint64(b[480:], uint64(x.HeartbeatSeconds))
+	codec.PutUint256(b[512:], &x.PriorDepositA)
+	codec.PutUint256(b[544:], &x.PriorDepositB)
+	codec.PutUint256(b[576:], &x.PriorBalanceA)
+	codec.PutUint256(b[608:], &x.PriorBalanceB)
+	codec.PutUint64(b[640:], uint64(x.PriorNonce))
+}
+
+func (x *Channel) get(b []byte) (used int, err error) {
+	tail := 672
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.AgentA, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.AgentB, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if x.FundedA, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if x.FundedB, err = codec.GetUint256(b, 128, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositA, err = codec.GetUint256(b, 160, 256); err != nil {
+		return 0, err
+	}
+	if x.DepositB, err = codec.GetUint256(b, 192, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceA, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.BalanceB, err = codec.GetUint256(b, 256, 256); err != nil {
+		return 0, err
+	}
+	if x.Nonce, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionCount, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	if x.MaxInteractions, err = codec.GetUint(b, 352, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.ExpiresAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosesAt, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.HeartbeatSeconds = uint32(v)
+	}
+	if x.PriorDepositA, err = codec.GetUint256(b, 512, 256); err != nil {
+		return 0, err
+	}
+	if x.PriorDepositB, err = codec.GetUint256(b, 544, 256); err != nil {
+		return 0, err
+	}
+	if x.PriorBalanceA, err = codec.GetUint256(b, 576, 256); err != nil {
+		return 0, err
+	}
+	if x.PriorBalanceB, err = codec.GetUint256(b, 608, 256); err != nil {
+		return 0, err
+	}
+	if x.PriorNonce, err = codec.GetUint(b, 640, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ChannelPair has the ABI layout of the Solidity type or argument list of that name.
+type ChannelPair struct {
+	ChannelId common.Hash
+	Opens     uint64
+	NonceA    uint64
+	NonceB    uint64
+}
+
+func (x *ChannelPair) size() int {
+	n := 128
+	return n
+}
+
+func (x *ChannelPair) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.ChannelId
+	codec.PutUint64(b[32:], uint64(x.Opens))
+	codec.PutUint64(b[64:], uint64(x.NonceA))
+	codec.PutUint64(b[96:], uint64(x.NonceB))
+}
+
+func (x *ChannelPair) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ChannelId, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Opens, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.NonceA, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.NonceB, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Commitment has the ABI layout of the Solidity type or argument list of that name.
+type Commitment struct {
+	Caller         common.Address
+	Commitment     common.Hash
+	DepositWei     uint256.Int
+	RevealableFrom uint64
+	Deadline       uint64
+}
+
+func (x *Commitment) size() int {
+	n := 160
+	return n
+}
+
+func (x *Commitment) put(b []byte) {
+	codec.PutAddress(b[0:], x.Caller)
+	*(*[32]byte)(b[32:]) = x.Commitment
+	codec.PutUint256(b[64:], &x.DepositWei)
+	codec.PutUint64(b[96:], uint64(x.RevealableFrom))
+	codec.PutUint64(b[128:], uint64(x.Deadline))
+}
+
+func (x *Commitment) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Caller, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Commitment, err = codec.GetHash(b, 32); err != nil {
+		return 0, err
+	}
+	if x.DepositWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.RevealableFrom, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -1162,6 +1601,289 @@ func (x *Deadline) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// Delegation has the ABI layout of the Solidity type or argument list of that name.
+type Delegation struct {
+	Ownership     uint32
+	Expiry        uint64
+	SpendLimitWei uint256.Int
+	SpentWei      uint256.Int
+	Operations    []byte
+	Capabilities  []byte
+}
+
+func (x *Delegation) size() int {
+	n := 192
+	n += 32 + codec.Padded(len(x.Operations))
+	n += 32 + codec.Padded(len(x.Capabilities))
+	return n
+}
+
+func (x *Delegation) put(b []byte) {
+	tail := 192
+	codec.PutUint64(b[0:], uint64(x.Ownership))
+	codec.PutUint64(b[32:], uint64(x.Expiry))
+	codec.PutUint256(b[64:], &x.SpendLimitWei)
+	codec.PutUint256(b[96:], &x.SpentWei)
+	codec.PutUint64(b[128:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Operations)
+	codec.PutUint64(b[160:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Capabilities)
+	_ = tail
+}
+
+func (x *Delegation) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
+	}
+	if x.Expiry, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.SpendLimitWei, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	if x.SpentWei, err = codec.GetUint256(b, 96, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Operations = v
+		tail += n
+	}
+	if err = codec.GetOffset(b, 160, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Capabilities = v
+		tail += n
+	}
+	return tail, nil
+}
+
+// Dispute has the ABI layout of the Solidity type or argument list of that name.
+type Dispute struct {
+	Kind         uint8
+	Outcome      uint8
+	Due          bool
+	Claimant     common.Address
+	Agent        common.Address
+	Game         common.Address
+	EvidenceHash common.Hash
+	BondWei      uint256.Int
+	Deadline     uint64
+}
+
+func (x *Dispute) size() int {
+	n := 288
+	return n
+}
+
+func (x *Dispute) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Kind))
+	codec.PutUint64(b[32:], uint64(x.Outcome))
+	codec.PutBool(b[64:], x.Due)
+	codec.PutAddress(b[96:], x.Claimant)
+	codec.PutAddress(b[128:], x.Agent)
+	codec.PutAddress(b[160:], x.Game)
+	*(*[32]byte)(b[192:]) = x.EvidenceHash
+	codec.PutUint256(b[224:], &x.BondWei)
+	codec.PutUint64(b[256:], uint64(x.Deadline))
+}
+
+func (x *Dispute) get(b []byte) (used int, err error) {
+	tail := 288
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Kind = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Outcome = uint8(v)
+	}
+	if x.Due, err = codec.GetBool(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Claimant, err = codec.GetAddress(b, 96); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 128); err != nil {
+		return 0, err
+	}
+	if x.Game, err = codec.GetAddress(b, 160); err != nil {
+		return 0, err
+	}
+	if x.EvidenceHash, err = codec.GetHash(b, 192); err != nil {
+		return 0, err
+	}
+	if x.BondWei, err = codec.GetUint256(b, 224, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// History has the ABI layout of the Solidity type or argument list of that name.
+type History struct {
+	Count uint64
+	Peaks []common.Hash
+}
+
+func (x *History) size() int {
+	n := 64
+	n += 32 + 32*len(x.Peaks)
+	return n
+}
+
+func (x *History) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(x.Count))
+	codec.PutUint64(b[32:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Peaks)))
+	tail += 32
+	for i := range x.Peaks {
+		*(*[32]byte)(b[tail:]) = x.Peaks[i]
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *History) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 32, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Peaks = make([]common.Hash, count)
+		}
+		for i := range x.Peaks {
+			if x.Peaks[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
+// Holding has the ABI layout of the Solidity type or argument list of that name.
+type Holding struct {
+	Agents uint64
+}
+
+func (x *Holding) size() int {
+	n := 32
+	return n
+}
+
+func (x *Holding) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Agents))
+}
+
+func (x *Holding) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agents, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// IndexCount has the ABI layout of the Solidity type or argument list of that name.
+type IndexCount struct {
+	Count uint32
+}
+
+func (x *IndexCount) size() int {
+	n := 32
+	return n
+}
+
+func (x *IndexCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
+}
+
+func (x *IndexCount) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Count = uint32(v)
+	}
+	return tail, nil
+}
+
+// IndexSlot has the ABI layout of the Solidity type or argument list of that name.
+type IndexSlot struct {
+	Agent common.Address
+}
+
+func (x *IndexSlot) size() int {
+	n := 32
+	return n
+}
+
+func (x *IndexSlot) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+}
+
+func (x *IndexSlot) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Interaction has the ABI layout of the Solidity type or argument list of that name.
 type Interaction struct {
 	Status        uint8
@@ -1594,11 +2316,15 @@ type Policy struct {
 	GasDiscover           uint64
 	GasPerScannedSlot     uint64
 	MinCommitDepositWei   uint256.Int
+	CommitWindowSeconds   uint32
 	RecentSeconds         uint32
+	PrunesPerBlock        uint32
+	FeeRecipient          common.Address
+	DisputeResolver       common.Address
 }
 
 func (x *Policy) size() int {
-	n := 640
+	n := 768
 	return n
 }
 
@@ -1622,11 +2348,15 @@ func (x *Policy) put(b []byte) {
 	codec.PutUint64(b[512:], uint64(x.GasDiscover))
 	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
 	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
-	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
+	codec.PutUint64(b[608:], uint64(x.CommitWindowSeconds))
+	codec.PutUint64(b[640:], uint64(x.RecentSeconds))
+	codec.PutUint64(b[672:], uint64(x.PrunesPerBlock))
+	codec.PutAddress(b[704:], x.FeeRecipient)
+	codec.PutAddress(b[736:], x.DisputeResolver)
 }
 
 func (x *Policy) get(b []byte) (used int, err error) {
-	tail := 640
+	tail := 768
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1720,32 +2450,55 @@ func (x *Policy) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
+		x.CommitWindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 640, 32)
+		if err != nil {
+			return 0, err
+		}
 		x.RecentSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 672, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.PrunesPerBlock = uint32(v)
+	}
+	if x.FeeRecipient, err = codec.GetAddress(b, 704); err != nil {
+		return 0, err
+	}
+	if x.DisputeResolver, err = codec.GetAddress(b, 736); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
 
 // Reputation has the ABI layout of the Solidity type or argument list of that name.
 type Reputation struct {
-	Completed        uint64
-	Timeouts         uint64
-	Errors           uint64
-	GracefulTimeouts uint64
-	ParseFailures    uint64
-	Rejections       uint64
-	SoftStreak       uint64
-	PenaltyUnits     uint64
-	Disputed         uint64
-	DisputesLost     uint64
-	CountedCompleted uint64
-	DistinctCallers  uint64
-	SumOfSquares     uint256.Int
-	LastActiveAt     uint64
-	Aborts           uint64
+	Completed              uint64
+	Timeouts               uint64
+	Errors                 uint64
+	GracefulTimeouts       uint64
+	ParseFailures          uint64
+	Rejections             uint64
+	SoftStreak             uint64
+	PenaltyUnits           uint64
+	Disputed               uint64
+	DisputesLost           uint64
+	CountedCompleted       uint64
+	DistinctCallers        uint64
+	SumOfSquares           uint256.Int
+	LastActiveAt           uint64
+	InteractionHistoryRoot common.Hash
+	ScoredCompleted        uint64
+	ScoredCallers          uint64
+	Aborts                 uint64
 }
 
 func (x *Reputation) size() int {
-	n := 480
+	n := 576
 	return n
 }
 
@@ -1764,11 +2517,14 @@ func (x *Reputation) put(b []byte) {
 	codec.PutUint64(b[352:], uint64(x.DistinctCallers))
 	codec.PutUint256(b[384:], &x.SumOfSquares)
 	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
-	codec.PutUint64(b[448:], uint64(x.Aborts))
+	*(*[32]byte)(b[448:]) = x.InteractionHistoryRoot
+	codec.PutUint64(b[480:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[512:], uint64(x.ScoredCallers))
+	codec.PutUint64(b[544:], uint64(x.Aborts))
 }
 
 func (x *Reputation) get(b []byte) (used int, err error) {
-	tail := 480
+	tail := 576
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1814,7 +2570,66 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
 		return 0, err
 	}
-	if x.Aborts, err = codec.GetUint(b, 448, 64); err != nil {
+	if x.InteractionHistoryRoot, err = codec.GetHash(b, 448); err != nil {
+		return 0, err
+	}
+	if x.ScoredCompleted, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCallers, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.Aborts, err = codec.GetUint(b, 544, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Session has the ABI layout of the Solidity type or argument list of that name.
+type Session struct {
+	Agent       common.Address
+	Peer        common.Address
+	ContextHash common.Hash
+	OpenedAt    uint64
+	Expiry      uint64
+	ClosedAt    uint64
+}
+
+func (x *Session) size() int {
+	n := 192
+	return n
+}
+
+func (x *Session) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Peer)
+	*(*[32]byte)(b[64:]) = x.ContextHash
+	codec.PutUint64(b[96:], uint64(x.OpenedAt))
+	codec.PutUint64(b[128:], uint64(x.Expiry))
+	codec.PutUint64(b[160:], uint64(x.ClosedAt))
+}
+
+func (x *Session) get(b []byte) (used int, err error) {
+	tail := 192
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Peer, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.ContextHash, err = codec.GetHash(b, 64); err != nil {
+		return 0, err
+	}
+	if x.OpenedAt, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Expiry, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1826,10 +2641,12 @@ type Totals struct {
 	Interactions uint64
 	VolumeWei    uint256.Int
 	MessageNonce uint64
+	Channels     uint64
+	BurnedWei    uint256.Int
 }
 
 func (x *Totals) size() int {
-	n := 128
+	n := 192
 	return n
 }
 
@@ -1838,10 +2655,12 @@ func (x *Totals) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Interactions))
 	codec.PutUint256(b[64:], &x.VolumeWei)
 	codec.PutUint64(b[96:], uint64(x.MessageNonce))
+	codec.PutUint64(b[128:], uint64(x.Channels))
+	codec.PutUint256(b[160:], &x.BurnedWei)
 }
 
 func (x *Totals) get(b []byte) (used int, err error) {
-	tail := 128
+	tail := 192
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1855,6 +2674,46 @@ func (x *Totals) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.MessageNonce, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.Channels, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.BurnedWei, err = codec.GetUint256(b, 160, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Wallet has the ABI layout of the Solidity type or argument list of that name.
+type Wallet struct {
+	Ownership uint32
+	Wallet    common.Address
+}
+
+func (x *Wallet) size() int {
+	n := 64
+	return n
+}
+
+func (x *Wallet) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Ownership))
+	codec.PutAddress(b[32:], x.Wallet)
+}
+
+func (x *Wallet) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
+	}
+	if x.Wallet, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil

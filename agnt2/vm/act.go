@@ -143,7 +143,7 @@ func stepActAccount(m *Machine, s State) Step {
 		m.emit((&abi.ActedForEvent{Agent: o.From, Actor: o.Actor, Operation: m.selector(), ValueWei: o.Value}).Log(abi.Address))
 		o.Actor = common.Address{}
 	}
-	m.senderRegisters(&a)
+	m.senderRegisters(&a, m.discountOf(&a))
 	first := operations[m.selector()].first
 	o.Flag, o.Branch, o.Epoch, o.Id = false, 0, 0, common.Hash{}
 	return first

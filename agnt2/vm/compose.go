@@ -308,7 +308,7 @@ func stepComposeCapability(m *Machine, s State) Step {
 		return m.fail(&abi.CapabilityUnknown{Callee: x.Callee, Capability: x.Capability})
 	}
 	offer := decoded(record.DecodeCapability(b))
-	if !m.use(uint64(x.Prepaid) * gas.Class(&m.Params, offer.Class)) {
+	if !m.use(uint64(x.Prepaid) * gas.Class(&m.Params, offer.Class, m.Op.Discount)) {
 		return m.outOfGas()
 	}
 	if x.PaymentWei.Lt(&offer.PriceWei) {

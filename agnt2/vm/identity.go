@@ -44,7 +44,7 @@ var identityProgram = map[Step]instruction{
 	ActOperation:      {"actOperation", OpensOp | OpensParams | OpensData, 0, stepActOperation},
 	ActAgent:          {"actAgent", OpensOp, 0, stepActAgent},
 	ActKey:            {"actKey", OpensBlock | OpensOp, 0, stepActKey},
-	ActAccount:        {"actAccount", OpensOp, 0, stepActAccount},
+	ActAccount:        {"actAccount", OpensBlock | OpensOp, 0, stepActAccount},
 	RegisterFor:       {"registerFor", OpensOp | OpensParams | OpensData, 0, stepRegisterFor},
 	AuthorizeKey:      {"authorizeKey", agentFrames, 0, stepAuthorizeKey},
 	WriteKey:          {"writeKey", agentFrames, 0, stepWriteKey},
@@ -239,7 +239,7 @@ func stepSetAgentWallet(m *Machine, s State) Step {
 		return m.outOfGas()
 	}
 	none := c.Wallet == common.Address{}
-	length := attestationLength
+	length := signatureLength
 	if none {
 		length = 0
 	}
@@ -355,7 +355,7 @@ func stepRespondKey(m *Machine, s State) Step {
 		len(k.Capabilities) > 0 && !lists(k.Capabilities, m.Call.Capability[:]) {
 		return m.fail(&abi.BadAttestation{Recovered: o.Actor, Callee: o.From})
 	}
-	return RespondDeadline
+	return m.answered()
 }
 
 // lists reports whether a concatenation of elements as long as x has x.

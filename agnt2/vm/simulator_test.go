@@ -34,9 +34,9 @@ type simulator struct {
 	tree              *trie.Trie
 	outcomes          map[vm.Outcome]int
 	reverts           map[string]int
-	operations        map[string]int // successes, by selector
-	history           record.History // what pruning has to come to
-	ends              map[uint8]int  // of pruned interactions
+	operations        map[string]int               // successes, by selector
+	history           record.History               // what pruning has to come to
+	ends              map[uint8]int                // of pruned interactions
 	compositions      map[vm.CompositionStatus]int // seen, over all blocks
 }
 

@@ -177,20 +177,23 @@ func stepTxBegin(m *Machine, s State) Step {
 	}
 	a.Nonce++
 	a.Balance.Sub(&a.Balance, &m.Tx.Reserve)
-	discount := a.Discount
+	return m.takeValue(s, k, &a, m.discountOf(&a))
+}
+
+// discountOf is an account's discount on the class gas of an INVOKE, as long as it lasts.
+func (m *Machine) discountOf(a *record.Account) uint16 {
 	if a.DiscountUntil < m.Block.Time {
-		discount = 0
+		return 0
 	}
-	return m.takeValue(s, k, &a, discount)
+	return a.Discount
 }
 
 // takeValue takes the value from the sender and makes the registers ready. What it writes is not undone by a failure:
 // txEnd settles it.
 func (m *Machine) takeValue(s State, k record.Key, a *record.Account, discount uint16) Step {
 	t := &m.Tx
-	m.Op = frame.Op{From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data, Flag: a.Roles&RoleDelegated != 0} Paced: a.Paced,
-		Discount: discount,
-	m.senderRegisters(a)
+	m.Op = frame.Op{From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data, Flag: a.Roles&RoleDelegated != 0}
+	m.senderRegisters(a, discount)
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
 	if t.ValueTaken {
@@ -203,8 +206,9 @@ func (m *Machine) takeValue(s State, k record.Key, a *record.Account, discount u
 }
 
 // senderRegisters keeps what operations need of the account of the one who acts, so that they do not read it.
-func (m *Machine) senderRegisters(a *record.Account) {
+func (m *Machine) senderRegisters(a *record.Account, discount uint16) {
 	m.Op.Stake, m.Op.Pending, m.Op.Registered, m.Op.Holds = a.Stake, a.PendingInvokes, a.Roles&RoleAgent != 0, a.Holds
+	m.Op.Paced, m.Op.Discount = a.Paced, discount
 }
 
 // reject fails a transaction that names no operation that could run, at the price of a transfer.
@@ -273,7 +277,7 @@ func stepTxEnd(m *Machine, s State) Step {
 	if o.From != t.From && !o.Failed && !o.Settled {
 		k := record.AccountKey(o.From)
 		a := account(m.get(s, k))
-		m.settle(&a)
+		m.settleActor(&a)
 		m.put(s, k, a.Encode())
 		o.Settled = true
 		return TxEnd
@@ -287,7 +291,7 @@ func stepTxEnd(m *Machine, s State) Step {
 		o.Effect, o.Credit = 0, uint256.Int{}
 	}
 	if !o.Settled {
-		m.settle(&a)
+		m.settleActor(&a)
 	}
 	if !t.Deposit {
 		var fee uint256.Int
@@ -300,8 +304,8 @@ func stepTxEnd(m *Machine, s State) Step {
 	return TxBook
 }
 
-// settle does to the account of the one who acts what the operation has left to the end.
-func (m *Machine) settle(a *record.Account) {
+// settleActor does to the account of the one who acts what the operation has left to the end.
+func (m *Machine) settleActor(a *record.Account) {
 	o := &m.Op
 	a.Balance.Add(&a.Balance, &o.Credit)
 	if o.Effect&effectStakeValue != 0 {

@@ -213,8 +213,7 @@ func hashOf(s string) common.Hash { return crypto.Keccak256Hash([]byte(s)) }
 // testPolicy is in the same spirit as testParams. Interactions stay recent for longer than most scripts run.
 func testPolicy() record.Policy {
 	return record.Policy{
-		Governance: addressOf("governance"), EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 100,
-		InvokesBurst: 1000, GasCompose: 8000, GasPerDepth: 1500, MaxCompositionSeconds: 100, GasChannel: 12000, ChannelWindowSeconds: 10,
+		Governance: addressOf("governance"), GasCompose: 5000, GasPerDepth: 500, MaxCompositionSeconds: 300, GasChannel: 12000, ChannelWindowSeconds: 10,
 		MaxChannelTtlSeconds: 100, DoubleSignSlashWei: *uint256.NewInt(75), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50),
 		DisputeFeeWei: *uint256.NewInt(5), DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500,
 		MinCommitDepositWei: *uint256.NewInt(20), RecentSeconds: 1000, PrunesPerBlock: 3,
@@ -230,8 +229,4 @@ func testParams() record.Params {
 		GasTransfer: 4000, GasAgentOperation: 6000, GasPerRecord: 2000, GasInvokeBase: 6000, GasRespond: 6000,
 		GasPerPayloadByte: 1, GasPerCalldataByte: 1, GasWithdrawal: 20000, GasClass: [gas.Classes]uint64{500, 1000, 2000, 3000},
 	}
-}
-
-func testPolicy() record.Policy {
-	return record.Policy{GasCompose: 5000, GasPerDepth: 500, MaxCompositionSeconds: 300}
 }

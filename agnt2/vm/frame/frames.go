@@ -180,11 +180,13 @@ type Op struct {
 	Stake      uint256.Int
 	Pending    uint32
 	Registered bool
+	Holds      uint32
 	Effect     uint32
 	Credit     uint256.Int
 	Index      uint32
 	Epoch      uint32
 	Count      uint32
+	Pruned     uint32
 	Id         common.Hash
 	Word       common.Hash
 	Status     uint8
@@ -194,12 +196,14 @@ type Op struct {
 	Message    common.Hash
 	Logs       common.Hash
 	Failed     bool
+	Actor      common.Address
+	Settled    bool
 	Paced      uint64
 	Discount   uint16
 }
 
 func (x *Op) size() int {
-	n := 768
+	n := 896
 	return n
 }
 
@@ -212,26 +216,30 @@ func (x *Op) put(b []byte) {
 	codec.PutUint256(b[160:], &x.Stake)
 	codec.PutUint64(b[192:], uint64(x.Pending))
 	codec.PutBool(b[224:], x.Registered)
-	codec.PutUint64(b[256:], uint64(x.Effect))
-	codec.PutUint256(b[288:], &x.Credit)
-	codec.PutUint64(b[320:], uint64(x.Index))
-	codec.PutUint64(b[352:], uint64(x.Epoch))
-	codec.PutUint64(b[384:], uint64(x.Count))
-	*(*[32]byte)(b[416:]) = x.Id
-	*(*[32]byte)(b[448:]) = x.Word
-	codec.PutUint64(b[480:], uint64(x.Status))
-	codec.PutUint64(b[512:], uint64(x.Branch))
-	codec.PutBool(b[544:], x.Flag)
-	codec.PutUint64(b[576:], uint64(x.Pairs))
-	*(*[32]byte)(b[608:]) = x.Message
-	*(*[32]byte)(b[640:]) = x.Logs
-	codec.PutBool(b[672:], x.Failed)
-	codec.PutUint64(b[704:], uint64(x.Paced))
-	codec.PutUint64(b[736:], uint64(x.Discount))
+	codec.PutUint64(b[256:], uint64(x.Holds))
+	codec.PutUint64(b[288:], uint64(x.Effect))
+	codec.PutUint256(b[320:], &x.Credit)
+	codec.PutUint64(b[352:], uint64(x.Index))
+	codec.PutUint64(b[384:], uint64(x.Epoch))
+	codec.PutUint64(b[416:], uint64(x.Count))
+	codec.PutUint64(b[448:], uint64(x.Pruned))
+	*(*[32]byte)(b[480:]) = x.Id
+	*(*[32]byte)(b[512:]) = x.Word
+	codec.PutUint64(b[544:], uint64(x.Status))
+	codec.PutUint64(b[576:], uint64(x.Branch))
+	codec.PutBool(b[608:], x.Flag)
+	codec.PutUint64(b[640:], uint64(x.Pairs))
+	*(*[32]byte)(b[672:]) = x.Message
+	*(*[32]byte)(b[704:]) = x.Logs
+	codec.PutBool(b[736:], x.Failed)
+	codec.PutAddress(b[768:], x.Actor)
+	codec.PutBool(b[800:], x.Settled)
+	codec.PutUint64(b[832:], uint64(x.Paced))
+	codec.PutUint64(b[864:], uint64(x.Discount))
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
-	tail := 768
+	tail := 896
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -268,72 +276,92 @@ func (x *Op) get(b []byte) (used int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		x.Effect = uint32(v)
-	}
-	if x.Credit, err = codec.GetUint256(b, 288, 256); err != nil {
-		return 0, err
+		x.Holds = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 320, 32)
+		v, err := codec.GetUint(b, 288, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Index = uint32(v)
+		x.Effect = uint32(v)
+	}
+	if x.Credit, err = codec.GetUint256(b, 320, 256); err != nil {
+		return 0, err
 	}
 	{
 		v, err := codec.GetUint(b, 352, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Epoch = uint32(v)
+		x.Index = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 384, 32)
 		if err != nil {
 			return 0, err
 		}
+		x.Epoch = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 416, 32)
+		if err != nil {
+			return 0, err
+		}
 		x.Count = uint32(v)
 	}
-	if x.Id, err = codec.GetHash(b, 416); err != nil {
+	{
+		v, err := codec.GetUint(b, 448, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Pruned = uint32(v)
+	}
+	if x.Id, err = codec.GetHash(b, 480); err != nil {
 		return 0, err
 	}
-	if x.Word, err = codec.GetHash(b, 448); err != nil {
+	if x.Word, err = codec.GetHash(b, 512); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 480, 8)
+		v, err := codec.GetUint(b, 544, 8)
 		if err != nil {
 			return 0, err
 		}
 		x.Status = uint8(v)
 	}
 	{
-		v, err := codec.GetUint(b, 512, 32)
+		v, err := codec.GetUint(b, 576, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branch = uint32(v)
 	}
-	if x.Flag, err = codec.GetBool(b, 544); err != nil {
+	if x.Flag, err = codec.GetBool(b, 608); err != nil {
 		return 0, err
 	}
-	if x.Pairs, err = codec.GetUint(b, 576, 64); err != nil {
+	if x.Pairs, err = codec.GetUint(b, 640, 64); err != nil {
 		return 0, err
 	}
-	if x.Message, err = codec.GetHash(b, 608); err != nil {
+	if x.Message, err = codec.GetHash(b, 672); err != nil {
 		return 0, err
 	}
-	if x.Logs, err = codec.GetHash(b, 640); err != nil {
+	if x.Logs, err = codec.GetHash(b, 704); err != nil {
 		return 0, err
 	}
-	if x.Failed, err = codec.GetBool(b, 672); err != nil {
+	if x.Failed, err = codec.GetBool(b, 736); err != nil {
 		return 0, err
 	}
-	if x.Paced, err = codec.GetUint(b, 704, 64); err != nil {
+	if x.Actor, err = codec.GetAddress(b, 768); err != nil {
+		return 0, err
+	}
+	if x.Settled, err = codec.GetBool(b, 800); err != nil {
+		return 0, err
+	}
+	if x.Paced, err = codec.GetUint(b, 832, 64); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 736, 16)
+		v, err := codec.GetUint(b, 864, 16)
 		if err != nil {
 			return 0, err
 		}
@@ -647,6 +675,8 @@ type Sums struct {
 	Interactions uint64
 	VolumeWei    uint256.Int
 	MessageNonce uint64
+	Channels     uint64
+	BurnedWei    uint256.Int
 	BaseFees     uint256.Int
 	PriorityFees uint256.Int
 	L1Fees       uint256.Int
@@ -658,7 +688,7 @@ type Sums struct {
 }
 
 func (x *Sums) size() int {
-	n := 384
+	n := 448
 	return n
 }
 
@@ -667,18 +697,20 @@ func (x *Sums) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Interactions))
 	codec.PutUint256(b[64:], &x.VolumeWei)
 	codec.PutUint64(b[96:], uint64(x.MessageNonce))
-	codec.PutUint256(b[128:], &x.BaseFees)
-	codec.PutUint256(b[160:], &x.PriorityFees)
-	codec.PutUint256(b[192:], &x.L1Fees)
-	*(*[32]byte)(b[224:]) = x.Passer
-	codec.PutUint64(b[256:], uint64(x.Index))
-	*(*[32]byte)(b[288:]) = x.Transactions
-	*(*[32]byte)(b[320:]) = x.Receipts
-	*(*[32]byte)(b[352:]) = x.Bloom
+	codec.PutUint64(b[128:], uint64(x.Channels))
+	codec.PutUint256(b[160:], &x.BurnedWei)
+	codec.PutUint256(b[192:], &x.BaseFees)
+	codec.PutUint256(b[224:], &x.PriorityFees)
+	codec.PutUint256(b[256:], &x.L1Fees)
+	*(*[32]byte)(b[288:]) = x.Passer
+	codec.PutUint64(b[320:], uint64(x.Index))
+	*(*[32]byte)(b[352:]) = x.Transactions
+	*(*[32]byte)(b[384:]) = x.Receipts
+	*(*[32]byte)(b[416:]) = x.Bloom
 }
 
 func (x *Sums) get(b []byte) (used int, err error) {
-	tail := 384
+	tail := 448
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -694,28 +726,34 @@ func (x *Sums) get(b []byte) (used int, err error) {
 	if x.MessageNonce, err = codec.GetUint(b, 96, 64); err != nil {
 		return 0, err
 	}
-	if x.BaseFees, err = codec.GetUint256(b, 128, 256); err != nil {
+	if x.Channels, err = codec.GetUint(b, 128, 64); err != nil {
 		return 0, err
 	}
-	if x.PriorityFees, err = codec.GetUint256(b, 160, 256); err != nil {
+	if x.BurnedWei, err = codec.GetUint256(b, 160, 256); err != nil {
 		return 0, err
 	}
-	if x.L1Fees, err = codec.GetUint256(b, 192, 256); err != nil {
+	if x.BaseFees, err = codec.GetUint256(b, 192, 256); err != nil {
 		return 0, err
 	}
-	if x.Passer, err = codec.GetHash(b, 224); err != nil {
+	if x.PriorityFees, err = codec.GetUint256(b, 224, 256); err != nil {
 		return 0, err
 	}
-	if x.Index, err = codec.GetUint(b, 256, 64); err != nil {
+	if x.L1Fees, err = codec.GetUint256(b, 256, 256); err != nil {
 		return 0, err
 	}
-	if x.Transactions, err = codec.GetHash(b, 288); err != nil {
+	if x.Passer, err = codec.GetHash(b, 288); err != nil {
 		return 0, err
 	}
-	if x.Receipts, err = codec.GetHash(b, 320); err != nil {
+	if x.Index, err = codec.GetUint(b, 320, 64); err != nil {
 		return 0, err
 	}
-	if x.Bloom, err = codec.GetHash(b, 352); err != nil {
+	if x.Transactions, err = codec.GetHash(b, 352); err != nil {
+		return 0, err
+	}
+	if x.Receipts, err = codec.GetHash(b, 384); err != nil {
+		return 0, err
+	}
+	if x.Bloom, err = codec.GetHash(b, 416); err != nil {
 		return 0, err
 	}
 	return tail, nil

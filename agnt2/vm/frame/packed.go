@@ -126,7 +126,7 @@ func (x *Block) getPacked(b []byte) ([]byte, error) {
 func (x *Op) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 3)...)
+	b = append(b, make([]byte, 4)...)
 	if x.From != ([20]byte{}) {
 		b[at+0] |= 0x80
 		b = append(b, x.From[:]...)
@@ -158,66 +158,81 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	if x.Registered {
 		b[at+0] |= 0x01
 	}
-	if x.Effect != 0 {
+	if x.Holds != 0 {
 		b[at+1] |= 0x80
+		b = binary.BigEndian.AppendUint32(b, x.Holds)
+	}
+	if x.Effect != 0 {
+		b[at+1] |= 0x40
 		b = binary.BigEndian.AppendUint32(b, x.Effect)
 	}
 	if !x.Credit.IsZero() {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x20
 		b = codec.AppendPackedWide(b, &x.Credit)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.Index)
 	}
 	if x.Epoch != 0 {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.Epoch)
 	}
 	if x.Count != 0 {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x04
 		b = binary.BigEndian.AppendUint32(b, x.Count)
 	}
+	if x.Pruned != 0 {
+		b[at+1] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.Pruned)
+	}
 	if x.Id != ([32]byte{}) {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x01
 		b = append(b, x.Id[:]...)
 	}
 	if x.Word != ([32]byte{}) {
-		b[at+1] |= 0x02
+		b[at+2] |= 0x80
 		b = append(b, x.Word[:]...)
 	}
 	if x.Status != 0 {
-		b[at+1] |= 0x01
+		b[at+2] |= 0x40
 		b = append(b, x.Status)
 	}
 	if x.Branch != 0 {
-		b[at+2] |= 0x80
+		b[at+2] |= 0x20
 		b = binary.BigEndian.AppendUint32(b, x.Branch)
 	}
 	if x.Flag {
-		b[at+2] |= 0x40
+		b[at+2] |= 0x10
 	}
 	if x.Pairs != 0 {
-		b[at+2] |= 0x20
+		b[at+2] |= 0x08
 		b = codec.AppendPackedLong(b, x.Pairs)
 	}
 	if x.Message != ([32]byte{}) {
-		b[at+2] |= 0x10
+		b[at+2] |= 0x04
 		b = append(b, x.Message[:]...)
 	}
 	if x.Logs != ([32]byte{}) {
-		b[at+2] |= 0x08
+		b[at+2] |= 0x02
 		b = append(b, x.Logs[:]...)
 	}
 	if x.Failed {
-		b[at+2] |= 0x04
+		b[at+2] |= 0x01
+	}
+	if x.Actor != ([20]byte{}) {
+		b[at+3] |= 0x80
+		b = append(b, x.Actor[:]...)
+	}
+	if x.Settled {
+		b[at+3] |= 0x40
 	}
 	if x.Paced != 0 {
-		b[at+2] |= 0x02
+		b[at+3] |= 0x20
 		b = codec.AppendPackedLong(b, x.Paced)
 	}
 	if x.Discount != 0 {
-		b[at+2] |= 0x01
+		b[at+3] |= 0x10
 		b = binary.BigEndian.AppendUint16(b, x.Discount)
 	}
 	return b
@@ -233,10 +248,13 @@ func UnpackOp(b []byte) (x Op, rest []byte, err error) {
 
 func (x *Op) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 3); err != nil {
+	if err := codec.NeedPacked(b, 4); err != nil {
 		return nil, err
 	}
-	bits, b = b[:3], b[3:]
+	bits, b = b[:4], b[4:]
+	if bits[3]&0x0f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
@@ -302,20 +320,30 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
+		x.Holds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Holds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
 		x.Effect = binary.BigEndian.Uint32(b[0:])
 		b = b[4:]
 		if !(x.Effect != 0) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x20 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.Credit, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -325,7 +353,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -335,7 +363,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -345,7 +373,17 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Pruned = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Pruned != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -355,7 +393,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x02 != 0 {
+	if bits[2]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -365,7 +403,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x01 != 0 {
+	if bits[2]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 1); err != nil {
 			return nil, err
 		}
@@ -375,7 +413,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x80 != 0 {
+	if bits[2]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -385,17 +423,17 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x40 != 0 {
+	if bits[2]&0x10 != 0 {
 		x.Flag = true
 	}
-	if bits[2]&0x20 != 0 {
+	if bits[2]&0x08 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Pairs, b = v, rest
 	}
-	if bits[2]&0x10 != 0 {
+	if bits[2]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -405,7 +443,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x08 != 0 {
+	if bits[2]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -415,17 +453,30 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x04 != 0 {
+	if bits[2]&0x01 != 0 {
 		x.Failed = true
 	}
-	if bits[2]&0x02 != 0 {
+	if bits[3]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Actor[:], b[0:])
+		b = b[20:]
+		if !(x.Actor != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[3]&0x40 != 0 {
+		x.Settled = true
+	}
+	if bits[3]&0x20 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Paced, b = v, rest
 	}
-	if bits[2]&0x01 != 0 {
+	if bits[3]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 2); err != nil {
 			return nil, err
 		}
@@ -1115,36 +1166,44 @@ func (x *Sums) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x10
 		b = codec.AppendPackedLong(b, x.MessageNonce)
 	}
-	if !x.BaseFees.IsZero() {
+	if x.Channels != 0 {
 		b[at+0] |= 0x08
+		b = codec.AppendPackedLong(b, x.Channels)
+	}
+	if !x.BurnedWei.IsZero() {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedWide(b, &x.BurnedWei)
+	}
+	if !x.BaseFees.IsZero() {
+		b[at+0] |= 0x02
 		b = codec.AppendPackedWide(b, &x.BaseFees)
 	}
 	if !x.PriorityFees.IsZero() {
-		b[at+0] |= 0x04
+		b[at+0] |= 0x01
 		b = codec.AppendPackedWide(b, &x.PriorityFees)
 	}
 	if !x.L1Fees.IsZero() {
-		b[at+0] |= 0x02
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.L1Fees)
 	}
 	if x.Passer != ([32]byte{}) {
-		b[at+0] |= 0x01
+		b[at+1] |= 0x40
 		b = append(b, x.Passer[:]...)
 	}
 	if x.Index != 0 {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x20
 		b = codec.AppendPackedLong(b, x.Index)
 	}
 	if x.Transactions != ([32]byte{}) {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x10
 		b = append(b, x.Transactions[:]...)
 	}
 	if x.Receipts != ([32]byte{}) {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x08
 		b = append(b, x.Receipts[:]...)
 	}
 	if x.Bloom != ([32]byte{}) {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x04
 		b = append(b, x.Bloom[:]...)
 	}
 	return b
@@ -1164,7 +1223,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x0f != 0 {
+	if bits[1]&0x03 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1196,27 +1255,41 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 		x.MessageNonce, b = v, rest
 	}
 	if bits[0]&0x08 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
+		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
-		b = rest
+		x.Channels, b = v, rest
 	}
 	if bits[0]&0x04 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
+		rest, err := codec.GetPackedWide(b, &x.BurnedWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x02 != 0 {
-		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
+		rest, err := codec.GetPackedWide(b, &x.BaseFees, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
 	if bits[0]&0x01 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.PriorityFees, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x80 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.L1Fees, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1226,14 +1299,14 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x20 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Index, b = v, rest
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1243,7 +1316,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -1253,7 +1326,7 @@ func (x *Sums) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}

@@ -1104,6 +1104,5 @@ interface IAGNT2 {
     error CompositionExpired(bytes32 id, uint64 deadline);
     error NothingToOpen(bytes32 id, InteractionStatus status);
     error BadOpening(bytes32 id, bytes32 commitment);
-    error NotCaller(address sender, address caller);
     error NotCancellable(bytes32 id);
 }

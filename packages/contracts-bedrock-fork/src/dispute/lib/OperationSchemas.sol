@@ -12,28 +12,78 @@ library OperationSchemas {
     /// @return acceptsValue Whether it may come with value.
     /// @return schema       Schema of its arguments.
     function find(bytes4 selector) internal pure returns (bool known, bool acceptsValue, bytes memory schema) {
+        // actFor
+        if (selector == 0xc08c26bf) return (true, false, hex"03140040");
+        // authorizeKey
+        if (selector == 0xb459a7f5) return (true, false, hex"051408004302012443020100");
         // cancel
         if (selector == 0xc4d252f5) return (true, false, hex"0100");
+        // checkpoint
+        if (selector == 0x79e5b75b) return (true, false, hex"0a00080000000008204040");
+        // closeChannel
+        if (selector == 0x944c90bc) return (true, false, hex"0a00080000000008204040");
+        // closeSession
+        if (selector == 0xa4a633b3) return (true, false, hex"020000");
+        // commit
+        if (selector == 0xf14fcbc8) return (true, true, hex"0100");
         // compose
         if (selector == 0xe9793ad5) return (true, true, hex"04002004430e0d14000000040404010102010104");
         // deregister
         if (selector == 0xaff5edb1) return (true, false, hex"00");
+        // discoverInvoke
+        if (selector == 0x24031222) return (true, true, hex"0f000000040004020000000000040100");
+        // dispute
+        if (selector == 0xab03c3d2) return (true, true, hex"080100140000040100");
+        // disputeChannel
+        if (selector == 0x1a38ddf4) return (true, false, hex"0a00080000000008204040");
         // heartbeat
         if (selector == 0x3defb962) return (true, false, hex"00");
         // invoke
         if (selector == 0x91076521) return (true, true, hex"0c001400000400000000040100");
+        // openChannel
+        if (selector == 0x4c856291) return (true, false, hex"0c141400000408041408084040");
         // openResult
         if (selector == 0x150dca65) return (true, false, hex"0400000400");
+        // openSession
+        if (selector == 0x9bdc8c97) return (true, false, hex"0400140008");
+        // pay
+        if (selector == 0x0c11dedd) return (true, true, hex"0114");
+        // reclaimSlot
+        if (selector == 0x581de19f) return (true, false, hex"020004");
         // register
-        if (selector == 0x5549958b) return (true, true, hex"0640404000410a4208074040000000040141054203024040");
+        if (selector == 0x3b07e1f7) return (true, true, hex"0640404000410b420908404000000004012041054203024040");
+        // registerFor
+        if (selector == 0xc1ba466f) return (true, true, hex"070840404000410b420908404000000004012041054203024040");
+        // reportDoubleSigning
+        if (selector == 0x446380e0) return (true, false, hex"140008000000000820404000080000000008204040");
+        // resolveDispute
+        if (selector == 0x43a0e3e6) return (true, false, hex"020020");
         // respond
         if (selector == 0xb2c8cf1e) return (true, false, hex"0b0000010408080004010040");
+        // reveal
+        if (selector == 0xd55550b0) return (true, true, hex"0d00001400000400000000040100");
+        // revokeKey
+        if (selector == 0x5ae7ab32) return (true, false, hex"0114");
+        // setAgentURI
+        if (selector == 0x3bc586e3) return (true, false, hex"0140");
+        // setAgentWallet
+        if (selector == 0x7628dd07) return (true, false, hex"03140840");
+        // setMetadata
+        if (selector == 0x38e58999) return (true, false, hex"024040");
+        // setParams
+        if (selector == 0xc0873f00) return (true, false, hex"15000004040404040404080808080808080808080808");
+        // setPolicy
+        if (selector == 0x28d681de) return (true, false, hex"18140200040408080408040400080000040808000404041414");
         // topUpStake
         if (selector == 0x5a194108) return (true, true, hex"00");
+        // transferOwnership
+        if (selector == 0xf2fde38b) return (true, false, hex"0114");
         // updateAgent
         if (selector == 0x39bf4cf3) return (true, false, hex"03404000");
         // updateCapabilities
-        if (selector == 0x54ad3033) return (true, false, hex"02410a4208074040000000040143020100");
+        if (selector == 0x42cc861e) return (true, false, hex"02410b420908404000000004012043020100");
+        // withdrawFees
+        if (selector == 0x164e68de) return (true, false, hex"0114");
         // withdrawStake
         if (selector == 0xbed9d861) return (true, false, hex"00");
     }

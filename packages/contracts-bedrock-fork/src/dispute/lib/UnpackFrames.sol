@@ -34,7 +34,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 24, 0x14a0888820a0040004a004040420200104008820200088020000000000000000);
+        next = _sparse(w, next, m, 28, 0x14a0888820a004000404a0040404042020010400882020001400880200000000);
     }
 
     /// @notice Reads a packed Run at w[p:] and returns the position after it.
@@ -65,7 +65,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 12, 0x8888a088a0a0a020882020200000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 14, 0x8888a08888a0a0a0a02088202020000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Tx at w[p:] and returns the position after it.

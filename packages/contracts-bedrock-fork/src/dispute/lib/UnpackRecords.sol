@@ -28,7 +28,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 8, 0x88a0a0a004010488000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 10, 0x88a0a0a004010488028800000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.
@@ -47,6 +47,11 @@ library UnpackRecords {
         }
         (x.name, next) = _string(w, next);
         (x.version, next) = _string(w, next);
+        next = _need(w, next, 4);
+        assembly ("memory-safe") {
+            let c := add(w.offset, sub(next, 4))
+            mstore(add(x, 0x140), shr(224, calldataload(c)))
+        }
     }
 
     /// @notice Reads a packed AgentURI at w[p:] and returns the position after it.
@@ -75,7 +80,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 4, 0x040104a000000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x040104a000040000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed CapabilityDetail at w[p:] and returns the position after it.
@@ -95,6 +100,54 @@ library UnpackRecords {
         }
         (x.name, next) = _string(w, next);
         (x.endpoint, next) = _string(w, next);
+    }
+
+    /// @notice Reads a packed Channel at w[p:] and returns the position after it.
+    function unpackChannel(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Channel memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 21, 0x011414a0a0a0a0a0a088888888888804a0a0a0a0880000000000000000000000);
+    }
+
+    /// @notice Reads a packed ChannelPair at w[p:] and returns the position after it.
+    function unpackChannelPair(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.ChannelPair memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 4, 0x2088888800000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Commitment at w[p:] and returns the position after it.
+    function unpackCommitment(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Commitment memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 5, 0x1420a08888000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Composition at w[p:] and returns the position after it.
@@ -160,6 +213,116 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Delegation at w[p:] and returns the position after it.
+    function unpackDelegation(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Delegation memory x, uint256 next)
+    {
+        next = _need(w, p, 76);
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, shr(224, calldataload(c)))
+            mstore(add(x, 0x20), shr(192, calldataload(add(c, 4))))
+            mstore(add(x, 0x40), calldataload(add(c, 12)))
+            mstore(add(x, 0x60), calldataload(add(c, 44)))
+        }
+        (x.operations, next) = _bytes(w, next);
+        (x.capabilities, next) = _bytes(w, next);
+    }
+
+    /// @notice Reads a packed Dispute at w[p:] and returns the position after it.
+    function unpackDispute(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Dispute memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 9, 0x01010014141420a0880000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed History at w[p:] and returns the position after it.
+    function unpackHistory(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.History memory x, uint256 next)
+    {
+        next = _need(w, p, 8);
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, shr(192, calldataload(c)))
+        }
+        {
+            uint256 n;
+            (n, next) = _count(w, next, 32);
+            bytes32[] memory a = new bytes32[](n);
+            assembly ("memory-safe") {
+                let c := add(w.offset, next)
+                for { let m := add(a, 0x20) } lt(m, add(add(a, 0x20), shl(5, n))) { m := add(m, 0x20) } {
+                    mstore(m, calldataload(c))
+                    c := add(c, 32)
+                }
+            }
+            x.peaks = a;
+            next += n * 32;
+        }
+    }
+
+    /// @notice Reads a packed Holding at w[p:] and returns the position after it.
+    function unpackHolding(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Holding memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed IndexCount at w[p:] and returns the position after it.
+    function unpackIndexCount(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.IndexCount memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x0400000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed IndexSlot at w[p:] and returns the position after it.
+    function unpackIndexSlot(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.IndexSlot memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x1400000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Interaction at w[p:] and returns the position after it.
@@ -236,7 +399,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 20, 0x1402a00404888804880404a088a0a0048888a004000000000000000000000000);
+        next = _sparse(w, next, m, 24, 0x1402a00404888804880404a088a0a0048888a004040414140000000000000000);
     }
 
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.
@@ -253,7 +416,21 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 15, 0x8888888888888888888888889088880000000000000000000000000000000000);
+        next = _sparse(w, next, m, 18, 0x8888888888888888888888889088208888880000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Session at w[p:] and returns the position after it.
+    function unpackSession(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Session memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 6, 0x1414208888880000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Totals at w[p:] and returns the position after it.
@@ -263,7 +440,17 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 4, 0x8888a08800000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 6, 0x8888a08888a00000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Wallet at w[p:] and returns the position after it.
+    function unpackWallet(bytes calldata w, uint256 p) internal pure returns (IRecords.Wallet memory x, uint256 next) {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 2, 0x0414000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @dev A string behind its length.
@@ -338,6 +525,15 @@ library UnpackRecords {
             }
             if (next > w.length) revert PackedTruncated();
         }
+    }
+
+    /// @dev Length of an array whose elements take at least `size` bytes each.
+    function _count(bytes calldata w, uint256 p, uint256 size) private pure returns (uint256 n, uint256 next) {
+        next = _need(w, p, 2);
+        assembly ("memory-safe") {
+            n := shr(240, calldataload(add(w.offset, p)))
+        }
+        _need(w, next, n * size);
     }
 
     /// @dev The position n bytes after p, if w reaches that far.

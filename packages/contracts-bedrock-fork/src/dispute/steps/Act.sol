@@ -111,7 +111,7 @@ library Act {
             );
             o.actor = address(0);
         }
-        Transaction.senderRegisters(o, a);
+        Transaction.senderRegisters(o, a, Transaction.discountOf(ctx, a));
         uint8 first = Transaction.firstStep(bytes4(o.branch));
         o.flag = false;
         o.branch = 0;

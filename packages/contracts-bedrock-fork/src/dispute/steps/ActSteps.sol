@@ -38,7 +38,7 @@ library ActSteps {
         if (kind == Steps.ACT_OPERATION || kind == Steps.REGISTER_FOR) {
             return ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
         }
-        if (kind == Steps.ACT_KEY) return ContextLib.BLOCK | ContextLib.OP;
+        if (kind == Steps.ACT_KEY || kind == Steps.ACT_ACCOUNT) return ContextLib.BLOCK | ContextLib.OP;
         return ContextLib.OP;
     }
 

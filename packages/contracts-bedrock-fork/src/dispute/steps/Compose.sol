@@ -228,7 +228,7 @@ library Compose {
         if (offer.class >= Protocol.CAPABILITY_CLASSES) revert Machine.CorruptRecord();
         uint64 gas;
         unchecked {
-            gas = uint64(x.prepaid) * ctx.params.gasClass[offer.class];
+            gas = uint64(x.prepaid) * Gas.class(ctx.params, offer.class, ctx.op.discount);
         }
         if (!Machine.use(ctx, gas)) return Machine.outOfGas(ctx);
         if (x.paymentWei < offer.priceWei) return Machine.fail(ctx);

@@ -13,6 +13,7 @@ import { Keys } from "./Keys.sol";
 import { Logs } from "./Logs.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
+import { Respond } from "./Respond.sol";
 import { TypedData } from "./TypedData.sol";
 import { Register } from "./Register.sol";
 import { RegistryEvents } from "./RegistryEvents.sol";
@@ -178,7 +179,7 @@ library Identity {
                 return Machine.fail(ctx);
             }
         }
-        if (signature.length != (none ? 0 : Protocol.ATTESTATION_LENGTH)) return Machine.fail(ctx);
+        if (signature.length != (none ? 0 : Protocol.SIGNATURE_LENGTH)) return Machine.fail(ctx);
         (, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
         if (a.status != Protocol.ACTIVE) return Machine.fail(ctx);
         if (!none) {
@@ -268,6 +269,6 @@ library Identity {
         if (k.capabilities.length > 0 && !Act.lists(k.capabilities, ctx.call.capability, 32)) {
             return Machine.fail(ctx);
         }
-        return Steps.RESPOND_DEADLINE;
+        return Respond.answered(ctx.call);
     }
 }

@@ -62,8 +62,8 @@ library Respond {
         return o.flag ? Steps.RESPOND_AGENT : answered(i);
     }
 
-    /// @dev Where an answer goes on.
-    function answered(IRecords.Interaction memory i) private pure returns (uint8) {
+    /// @notice Where an answer goes on.
+    function answered(IRecords.Interaction memory i) internal pure returns (uint8) {
         bool needed = i.constituent & Protocol.CONSTITUENT_NEEDED != 0;
         return i.status == Protocol.TENTATIVE && needed ? Steps.RESPOND_COMPOSITION : Steps.RESPOND_DEADLINE;
     }

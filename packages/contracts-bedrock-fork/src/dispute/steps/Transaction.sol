@@ -65,8 +65,12 @@ library Transaction {
             a.nonce++;
             a.balance -= ctx.transaction.reserve;
         }
-        bool discounted = a.discount != 0 && a.discountUntil >= ctx.blk.time;
-        return takeValue(ctx, a, discounted ? a.discount : 0);
+        return takeValue(ctx, a, discountOf(ctx, a));
+    }
+
+    /// @notice An account's discount on the class gas of an INVOKE, as long as it lasts.
+    function discountOf(Context memory ctx, IRecords.Account memory a) internal pure returns (uint16) {
+        return a.discountUntil < ctx.blk.time ? 0 : a.discount;
     }
 
     /// @notice Takes the value from the sender and makes the registers ready. `close` notes the root that this leads to.
@@ -79,9 +83,7 @@ library Transaction {
         o.gasLimit = t.gasLimit;
         o.data = t.data;
         o.flag = a.roles & Protocol.ROLE_DELEGATED != 0;
-        senderRegisters(o, a);
-        o.paced = a.paced;
-        o.discount = discount;
+        senderRegisters(o, a, discount);
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
         if (t.valueTaken) {
@@ -95,7 +97,9 @@ library Transaction {
     }
 
     /// @notice Keeps what operations need of the account of the one who acts, so that they do not read it.
-    function senderRegisters(IFrames.Op memory o, IRecords.Account memory a) internal pure {
+    function senderRegisters(IFrames.Op memory o, IRecords.Account memory a, uint16 discount) internal pure {
+        o.paced = a.paced;
+        o.discount = discount;
         o.stake = a.stake;
         o.pending = a.pendingInvokes;
         o.registered = a.roles & Protocol.ROLE_AGENT != 0;
