@@ -5,6 +5,144 @@ export const address = '0x42000000000000000000000000000000000a6E72' as const
 export const abi = [
   {
     "type": "function",
+    "name": "cancel",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "compose",
+    "inputs": [
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "atomic",
+        "type": "bool",
+        "internalType": "bool"
+      },
+      {
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "constituents",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.ConstituentSpec[]",
+        "components": [
+          {
+            "name": "callee",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "capability",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "template",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "paymentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "ttlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "dependsOn",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "guard",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.Guard"
+          },
+          {
+            "name": "guardOn",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "guardBranch",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "loopFrom",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "maxIterations",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "loopBranch",
+            "type": "uint32",
+            "internalType": "uint32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "compositionId",
+    "inputs": [
+      {
+        "name": "initiator",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "pure"
+  },
+  {
+    "type": "function",
     "name": "deregister",
     "inputs": [],
     "outputs": [],
@@ -151,6 +289,164 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getComposition",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.CompositionView",
+        "components": [
+          {
+            "name": "status",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.CompositionStatus"
+          },
+          {
+            "name": "initiator",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "atomic",
+            "type": "bool",
+            "internalType": "bool"
+          },
+          {
+            "name": "createdAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deadline",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "settledAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "escrowWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "owedWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "culprit",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "constituents",
+            "type": "tuple[]",
+            "internalType": "struct IAGNT2.ConstituentView[]",
+            "components": [
+              {
+                "name": "status",
+                "type": "uint8",
+                "internalType": "enum IAGNT2.ConstituentStatus"
+              },
+              {
+                "name": "callee",
+                "type": "address",
+                "internalType": "address"
+              },
+              {
+                "name": "capability",
+                "type": "bytes32",
+                "internalType": "bytes32"
+              },
+              {
+                "name": "template",
+                "type": "bytes32",
+                "internalType": "bytes32"
+              },
+              {
+                "name": "paymentWei",
+                "type": "uint256",
+                "internalType": "uint256"
+              },
+              {
+                "name": "ttlSeconds",
+                "type": "uint32",
+                "internalType": "uint32"
+              },
+              {
+                "name": "dependsOn",
+                "type": "uint32",
+                "internalType": "uint32"
+              },
+              {
+                "name": "guard",
+                "type": "uint8",
+                "internalType": "enum IAGNT2.Guard"
+              },
+              {
+                "name": "guardOn",
+                "type": "uint8",
+                "internalType": "uint8"
+              },
+              {
+                "name": "guardBranch",
+                "type": "uint16",
+                "internalType": "uint16"
+              },
+              {
+                "name": "loopFrom",
+                "type": "uint8",
+                "internalType": "uint8"
+              },
+              {
+                "name": "maxIterations",
+                "type": "uint8",
+                "internalType": "uint8"
+              },
+              {
+                "name": "loopBranch",
+                "type": "uint32",
+                "internalType": "uint32"
+              },
+              {
+                "name": "iteration",
+                "type": "uint8",
+                "internalType": "uint8"
+              },
+              {
+                "name": "interactionId",
+                "type": "bytes32",
+                "internalType": "bytes32"
+              },
+              {
+                "name": "resultHash",
+                "type": "bytes32",
+                "internalType": "bytes32"
+              },
+              {
+                "name": "branch",
+                "type": "uint32",
+                "internalType": "uint32"
+              }
+            ]
           }
         ]
       }
@@ -323,6 +619,11 @@ export const abi = [
             "name": "lastActiveAt",
             "type": "uint64",
             "internalType": "uint64"
+          },
+          {
+            "name": "aborts",
+            "type": "uint64",
+            "internalType": "uint64"
           }
         ]
       }
@@ -440,6 +741,34 @@ export const abi = [
       }
     ],
     "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "openResult",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "resultHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "branch",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -847,6 +1176,192 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "Composed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "initiator",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "atomic",
+        "type": "bool",
+        "indexed": false,
+        "internalType": "bool"
+      },
+      {
+        "name": "count",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "uint8"
+      },
+      {
+        "name": "totalWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CompositionCancelled",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "by",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CompositionEnded",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "initiator",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.CompositionStatus"
+      },
+      {
+        "name": "culprit",
+        "type": "address",
+        "indexed": false,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CompositionRefunded",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "initiator",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "refundedWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ConstituentAnswered",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.ResponseStatus"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ConstituentOpened",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "Heartbeat",
     "inputs": [
       {
@@ -857,6 +1372,37 @@ export const abi = [
       },
       {
         "name": "timestamp",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "InvokeCancelled",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "deadline",
         "type": "uint64",
         "indexed": false,
         "internalType": "uint64"
@@ -1183,6 +1729,38 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "BadConstituent",
+    "inputs": [
+      {
+        "name": "index",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "rule",
+        "type": "string",
+        "internalType": "string"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "BadOpening",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "CalleeInactive",
     "inputs": [
       {
@@ -1221,6 +1799,97 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "CompositionExpired",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionFinal",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.CompositionStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionNotCommitted",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.CompositionStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionTooShort",
+    "inputs": [
+      {
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "neededSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionTotalMismatch",
+    "inputs": [
+      {
+        "name": "totalWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "valueWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionUnknown",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "ContractCreationUnsupported",
     "inputs": []
   },
@@ -1246,6 +1915,17 @@ export const abi = [
       },
       {
         "name": "contentHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DuplicateComposition",
+    "inputs": [
+      {
+        "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -1366,12 +2046,55 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotCaller",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotCancellable",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NotRegistered",
     "inputs": [
       {
         "name": "agent",
         "type": "address",
         "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NothingToOpen",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.InteractionStatus"
       }
     ]
   },
