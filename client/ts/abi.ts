@@ -5,155 +5,20 @@ export const address = '0x42000000000000000000000000000000000a6E72' as const
 export const abi = [
   {
     "type": "function",
-    "name": "commit",
+    "name": "cancel",
     "inputs": [
       {
-        "name": "commitment",
+        "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
       }
     ],
     "outputs": [],
-    "stateMutability": "payable"
-  },
-  {
-    "type": "function",
-    "name": "deregister",
-    "inputs": [],
-    "outputs": [],
     "stateMutability": "nonpayable"
   },
   {
     "type": "function",
-    "name": "discover",
-    "inputs": [
-      {
-        "name": "query",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.DiscoverQuery",
-        "components": [
-          {
-            "name": "capability",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "inputSchemaHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "outputSchemaHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "minPriceWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "maxPriceWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "maxLatencyMs",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "minReputation",
-            "type": "uint16",
-            "internalType": "uint16"
-          },
-          {
-            "name": "slot",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "slots",
-            "type": "uint32",
-            "internalType": "uint32"
-          }
-        ]
-      }
-    ],
-    "outputs": [
-      {
-        "name": "providers",
-        "type": "tuple[]",
-        "internalType": "struct IAGNT2.Provider[]",
-        "components": [
-          {
-            "name": "agent",
-            "type": "address",
-            "internalType": "address"
-          },
-          {
-            "name": "slot",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "priceWei",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "latencyMsP99",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "class",
-            "type": "uint8",
-            "internalType": "enum IAGNT2.CapabilityClass"
-          },
-          {
-            "name": "commitRequired",
-            "type": "bool",
-            "internalType": "bool"
-          },
-          {
-            "name": "inputSchemaHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "outputSchemaHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "endpoint",
-            "type": "string",
-            "internalType": "string"
-          },
-          {
-            "name": "score",
-            "type": "uint16",
-            "internalType": "uint16"
-          },
-          {
-            "name": "points",
-            "type": "uint64",
-            "internalType": "uint64"
-          }
-        ]
-      },
-      {
-        "name": "next",
-        "type": "uint32",
-        "internalType": "uint32"
-      }
-    ],
-    "stateMutability": "view"
-  },
-  {
-    "type": "function",
-    "name": "discoverInvoke",
+    "name": "compose",
     "inputs": [
       {
         "name": "salt",
@@ -161,14 +26,9 @@ export const abi = [
         "internalType": "bytes32"
       },
       {
-        "name": "capability",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "paramsHash",
-        "type": "bytes32",
-        "internalType": "bytes32"
+        "name": "atomic",
+        "type": "bool",
+        "internalType": "bool"
       },
       {
         "name": "ttlSeconds",
@@ -176,56 +36,34 @@ export const abi = [
         "internalType": "uint32"
       },
       {
-        "name": "filter",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.ProviderFilter",
+        "name": "constituents",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.ConstituentSpec[]",
         "components": [
           {
-            "name": "maxPriceWei",
+            "name": "callee",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "capability",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "template",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "paymentWei",
             "type": "uint256",
             "internalType": "uint256"
           },
           {
-            "name": "maxLatencyMs",
+            "name": "ttlSeconds",
             "type": "uint32",
             "internalType": "uint32"
-          },
-          {
-            "name": "minReputation",
-            "type": "uint16",
-            "internalType": "uint16"
-          },
-          {
-            "name": "inputSchemaHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "outputSchemaHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          }
-        ]
-      },
-      {
-        "name": "sessionId",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "compositionId",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "da",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.DAPointer",
-        "components": [
-          {
-            "name": "contentHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
           },
           {
             "name": "lengthBytes",
@@ -233,14 +71,39 @@ export const abi = [
             "internalType": "uint32"
           },
           {
-            "name": "backend",
+            "name": "dependsOn",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "guard",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.Guard"
+          },
+          {
+            "name": "guardOn",
             "type": "uint8",
             "internalType": "uint8"
           },
           {
-            "name": "locator",
-            "type": "bytes32",
-            "internalType": "bytes32"
+            "name": "guardBranch",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "loopFrom",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "maxIterations",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "loopBranch",
+            "type": "uint32",
+            "internalType": "uint32"
           }
         ]
       }
@@ -253,6 +116,37 @@ export const abi = [
       }
     ],
     "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "compositionId",
+    "inputs": [
+      {
+        "name": "initiator",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "pure"
+  },
+  {
+    "type": "function",
+    "name": "deregister",
+    "inputs": [],
+    "outputs": [],
+    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -395,11 +289,6 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
-          },
-          {
-            "name": "commitRequired",
-            "type": "bool",
-            "internalType": "bool"
           }
         ]
       }
@@ -408,15 +297,10 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "getCommitment",
+    "name": "getComposition",
     "inputs": [
       {
-        "name": "caller",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "commitment",
+        "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -425,15 +309,25 @@ export const abi = [
       {
         "name": "",
         "type": "tuple",
-        "internalType": "struct IAGNT2.CommitmentView",
+        "internalType": "struct IAGNT2.CompositionView",
         "components": [
           {
-            "name": "depositWei",
-            "type": "uint256",
-            "internalType": "uint256"
+            "name": "status",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.CompositionStatus"
           },
           {
-            "name": "revealableFrom",
+            "name": "initiator",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "atomic",
+            "type": "bool",
+            "internalType": "bool"
+          },
+          {
+            "name": "createdAt",
             "type": "uint64",
             "internalType": "uint64"
           },
@@ -441,6 +335,118 @@ export const abi = [
             "name": "deadline",
             "type": "uint64",
             "internalType": "uint64"
+          },
+          {
+            "name": "settledAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "escrowWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "owedWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "culprit",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "constituents",
+            "type": "tuple[]",
+            "internalType": "struct IAGNT2.ConstituentView[]",
+            "components": [
+              {
+                "name": "status",
+                "type": "uint8",
+                "internalType": "enum IAGNT2.ConstituentStatus"
+              },
+              {
+                "name": "callee",
+                "type": "address",
+                "internalType": "address"
+              },
+              {
+                "name": "capability",
+                "type": "bytes32",
+                "internalType": "bytes32"
+              },
+              {
+                "name": "template",
+                "type": "bytes32",
+                "internalType": "bytes32"
+              },
+              {
+                "name": "paymentWei",
+                "type": "uint256",
+                "internalType": "uint256"
+              },
+              {
+                "name": "ttlSeconds",
+                "type": "uint32",
+                "internalType": "uint32"
+              },
+              {
+                "name": "dependsOn",
+                "type": "uint32",
+                "internalType": "uint32"
+              },
+              {
+                "name": "guard",
+                "type": "uint8",
+                "internalType": "enum IAGNT2.Guard"
+              },
+              {
+                "name": "guardOn",
+                "type": "uint8",
+                "internalType": "uint8"
+              },
+              {
+                "name": "guardBranch",
+                "type": "uint16",
+                "internalType": "uint16"
+              },
+              {
+                "name": "loopFrom",
+                "type": "uint8",
+                "internalType": "uint8"
+              },
+              {
+                "name": "maxIterations",
+                "type": "uint8",
+                "internalType": "uint8"
+              },
+              {
+                "name": "loopBranch",
+                "type": "uint32",
+                "internalType": "uint32"
+              },
+              {
+                "name": "iteration",
+                "type": "uint8",
+                "internalType": "uint8"
+              },
+              {
+                "name": "interactionId",
+                "type": "bytes32",
+                "internalType": "bytes32"
+              },
+              {
+                "name": "resultHash",
+                "type": "bytes32",
+                "internalType": "bytes32"
+              },
+              {
+                "name": "branch",
+                "type": "uint32",
+                "internalType": "uint32"
+              }
+            ]
           }
         ]
       }
@@ -615,24 +621,9 @@ export const abi = [
             "internalType": "uint64"
           },
           {
-            "name": "sumOfSquares",
-            "type": "uint256",
-            "internalType": "uint256"
-          },
-          {
-            "name": "scoredCompleted",
+            "name": "aborts",
             "type": "uint64",
             "internalType": "uint64"
-          },
-          {
-            "name": "scoredCallers",
-            "type": "uint64",
-            "internalType": "uint64"
-          },
-          {
-            "name": "frozen",
-            "type": "bool",
-            "internalType": "bool"
           }
         ]
       }
@@ -753,17 +744,27 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "reclaimSlot",
+    "name": "openResult",
     "inputs": [
       {
-        "name": "capability",
+        "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
       },
       {
-        "name": "slot",
+        "name": "resultHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "branch",
         "type": "uint32",
         "internalType": "uint32"
+      },
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ],
     "outputs": [],
@@ -832,11 +833,6 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
-          },
-          {
-            "name": "commitRequired",
-            "type": "bool",
-            "internalType": "bool"
           }
         ]
       },
@@ -933,92 +929,6 @@ export const abi = [
   },
   {
     "type": "function",
-    "name": "reveal",
-    "inputs": [
-      {
-        "name": "commitSalt",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "salt",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "callee",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "capability",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "paramsHash",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "ttlSeconds",
-        "type": "uint32",
-        "internalType": "uint32"
-      },
-      {
-        "name": "maxPriceWei",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "sessionId",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "compositionId",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "da",
-        "type": "tuple",
-        "internalType": "struct IAGNT2.DAPointer",
-        "components": [
-          {
-            "name": "contentHash",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          },
-          {
-            "name": "lengthBytes",
-            "type": "uint32",
-            "internalType": "uint32"
-          },
-          {
-            "name": "backend",
-            "type": "uint8",
-            "internalType": "uint8"
-          },
-          {
-            "name": "locator",
-            "type": "bytes32",
-            "internalType": "bytes32"
-          }
-        ]
-      }
-    ],
-    "outputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ],
-    "stateMutability": "payable"
-  },
-  {
-    "type": "function",
     "name": "topUpStake",
     "inputs": [],
     "outputs": [],
@@ -1090,11 +1000,6 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
-          },
-          {
-            "name": "commitRequired",
-            "type": "bool",
-            "internalType": "bool"
           }
         ]
       },
@@ -1261,12 +1166,6 @@ export const abi = [
         "internalType": "enum IAGNT2.CapabilityClass"
       },
       {
-        "name": "commitRequired",
-        "type": "bool",
-        "indexed": false,
-        "internalType": "bool"
-      },
-      {
         "name": "name",
         "type": "string",
         "indexed": false,
@@ -1277,22 +1176,115 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "CommitmentForfeited",
+    "name": "Composed",
     "inputs": [
       {
-        "name": "caller",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "commitment",
+        "name": "id",
         "type": "bytes32",
         "indexed": true,
         "internalType": "bytes32"
       },
       {
-        "name": "depositWei",
+        "name": "initiator",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "atomic",
+        "type": "bool",
+        "indexed": false,
+        "internalType": "bool"
+      },
+      {
+        "name": "count",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "uint8"
+      },
+      {
+        "name": "totalWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CompositionCancelled",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "by",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CompositionEnded",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "initiator",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.CompositionStatus"
+      },
+      {
+        "name": "culprit",
+        "type": "address",
+        "indexed": false,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CompositionRefunded",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "initiator",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "refundedWei",
         "type": "uint256",
         "indexed": false,
         "internalType": "uint256"
@@ -1302,8 +1294,14 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "Committed",
+    "name": "ConstituentAnswered",
     "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
       {
         "name": "caller",
         "type": "address",
@@ -1311,28 +1309,53 @@ export const abi = [
         "internalType": "address"
       },
       {
-        "name": "commitment",
+        "name": "callee",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.ResponseStatus"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ConstituentOpened",
+    "inputs": [
+      {
+        "name": "id",
         "type": "bytes32",
         "indexed": true,
         "internalType": "bytes32"
       },
       {
-        "name": "depositWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
       },
       {
-        "name": "revealableFrom",
-        "type": "uint64",
-        "indexed": false,
-        "internalType": "uint64"
+        "name": "callee",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
       },
       {
-        "name": "deadline",
-        "type": "uint64",
+        "name": "compositionId",
+        "type": "bytes32",
         "indexed": false,
-        "internalType": "uint64"
+        "internalType": "bytes32"
       }
     ],
     "anonymous": false
@@ -1349,6 +1372,37 @@ export const abi = [
       },
       {
         "name": "timestamp",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "InvokeCancelled",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "deadline",
         "type": "uint64",
         "indexed": false,
         "internalType": "uint64"
@@ -1573,87 +1627,6 @@ export const abi = [
   },
   {
     "type": "event",
-    "name": "RevealRefunded",
-    "inputs": [
-      {
-        "name": "id",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "caller",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "callee",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "refundedWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "Revealed",
-    "inputs": [
-      {
-        "name": "caller",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "commitment",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "depositWei",
-        "type": "uint256",
-        "indexed": false,
-        "internalType": "uint256"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
-    "name": "SlotReclaimed",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "indexed": true,
-        "internalType": "address"
-      },
-      {
-        "name": "capability",
-        "type": "bytes32",
-        "indexed": true,
-        "internalType": "bytes32"
-      },
-      {
-        "name": "slot",
-        "type": "uint32",
-        "indexed": false,
-        "internalType": "uint32"
-      }
-    ],
-    "anonymous": false
-  },
-  {
-    "type": "event",
     "name": "StakeAdded",
     "inputs": [
       {
@@ -1756,33 +1729,44 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "BadConstituent",
+    "inputs": [
+      {
+        "name": "index",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "rule",
+        "type": "string",
+        "internalType": "string"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "BadOpening",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "CalleeInactive",
     "inputs": [
       {
         "name": "callee",
         "type": "address",
         "internalType": "address"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "CalleeIneligible",
-    "inputs": [
-      {
-        "name": "callee",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "reliability",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "minimum",
-        "type": "uint256",
-        "internalType": "uint256"
       }
     ]
   },
@@ -1815,26 +1799,90 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "CommitRequired",
+    "name": "CompositionExpired",
     "inputs": [
       {
-        "name": "callee",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "capability",
+        "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "internalType": "uint64"
       }
     ]
   },
   {
     "type": "error",
-    "name": "CommitmentUnknown",
+    "name": "CompositionFinal",
     "inputs": [
       {
-        "name": "commitment",
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.CompositionStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionNotCommitted",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.CompositionStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionTooShort",
+    "inputs": [
+      {
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "neededSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionTotalMismatch",
+    "inputs": [
+      {
+        "name": "totalWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "valueWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CompositionUnknown",
+    "inputs": [
+      {
+        "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -1874,26 +1922,10 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "DepositBelowMinimum",
+    "name": "DuplicateComposition",
     "inputs": [
       {
-        "name": "depositWei",
-        "type": "uint256",
-        "internalType": "uint256"
-      },
-      {
-        "name": "minimumWei",
-        "type": "uint256",
-        "internalType": "uint256"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "DuplicateCommitment",
-    "inputs": [
-      {
-        "name": "commitment",
+        "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -1998,22 +2030,6 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "NoProviderMatches",
-    "inputs": [
-      {
-        "name": "capability",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "scanned",
-        "type": "uint32",
-        "internalType": "uint32"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "NotCallee",
     "inputs": [
       {
@@ -2030,12 +2046,55 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotCaller",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotCancellable",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NotRegistered",
     "inputs": [
       {
         "name": "agent",
         "type": "address",
         "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NothingToOpen",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.InteractionStatus"
       }
     ]
   },
@@ -2100,17 +2159,6 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "RateLimited",
-    "inputs": [
-      {
-        "name": "retryAt",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "ResultHashInvalid",
     "inputs": [
       {
@@ -2127,66 +2175,12 @@ export const abi = [
   },
   {
     "type": "error",
-    "name": "RevealTooEarly",
-    "inputs": [
-      {
-        "name": "revealableFrom",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "RevealTooLate",
-    "inputs": [
-      {
-        "name": "deadline",
-        "type": "uint64",
-        "internalType": "uint64"
-      }
-    ]
-  },
-  {
-    "type": "error",
     "name": "SelfInvocation",
     "inputs": [
       {
         "name": "agent",
         "type": "address",
         "internalType": "address"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "SlotInUse",
-    "inputs": [
-      {
-        "name": "agent",
-        "type": "address",
-        "internalType": "address"
-      },
-      {
-        "name": "capability",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      }
-    ]
-  },
-  {
-    "type": "error",
-    "name": "SlotUnknown",
-    "inputs": [
-      {
-        "name": "capability",
-        "type": "bytes32",
-        "internalType": "bytes32"
-      },
-      {
-        "name": "slot",
-        "type": "uint32",
-        "internalType": "uint32"
       }
     ]
   },
