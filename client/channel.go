@@ -64,17 +64,23 @@ func (a *Account) ChannelTerms(ctx context.Context, p ChannelProposal) (t Channe
 	if err != nil {
 		return t, err
 	}
+	ttl, err := wholeSeconds(p.TTL)
+	if err != nil {
+		return t, err
+	}
+	heartbeat, err := wholeSeconds(p.Heartbeat)
+	if err != nil {
+		return t, err
+	}
 	t = ChannelTerms{
-		DepositA: own, DepositB: peer, TtlSeconds: wholeSeconds(p.TTL), MaxInteractions: p.MaxInteractions,
-		HeartbeatSeconds: wholeSeconds(p.Heartbeat), Initiator: a.Address(), Nonce: pair.NonceA, ValidUntil: uint64(p.ValidUntil.Unix()),
+		DepositA: own, DepositB: peer, TtlSeconds: ttl, MaxInteractions: p.MaxInteractions,
+		HeartbeatSeconds: heartbeat, Initiator: a.Address(), Nonce: pair.NonceA, ValidUntil: uint64(p.ValidUntil.Unix()),
 	}
 	if t.AgentA, t.AgentB = ChannelParties(a.Address(), p.Peer); t.AgentA != a.Address() {
 		t.DepositA, t.DepositB, t.Nonce = peer, own, pair.NonceB
 	}
 	return t, nil
 }
-
-func wholeSeconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / time.Second) }
 
 // SignChannelTerms returns r‖s‖v with v 27 or 28.
 func (a *Account) SignChannelTerms(t *ChannelTerms) ([]byte, error) {

@@ -98,7 +98,7 @@ func (b *CompositionBuilder) Index(name string) int {
 func wholeSeconds(d time.Duration) (uint32, error) {
 	s := (d + time.Second - 1) / time.Second
 	if s < 0 || s > math.MaxUint32 {
-		return 0, fmt.Errorf("TTL %v is out of range", d)
+		return 0, fmt.Errorf("%v is out of range: 0 to 2^32-1 seconds", d)
 	}
 	return uint32(s), nil
 }

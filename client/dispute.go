@@ -109,5 +109,13 @@ func (a *historyAnswer) verify(id common.Hash) (*PrunedInteraction, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHistoryProof, err)
 	}
-	return &PrunedInteraction{abi.InteractionView(i), uint64(a.Index), a.History.StateRoot, a.History.BlockHash}, nil
+	return &PrunedInteraction{interactionView(&i), uint64(a.Index), a.History.StateRoot, a.History.BlockHash}, nil
+}
+
+// interactionView is what the chain's view shows of a record.
+func interactionView(i *record.Interaction) abi.InteractionView {
+	return abi.InteractionView{
+		Status: i.Status, Caller: i.Caller, Callee: i.Callee, Capability: i.Capability, ParamsHash: i.ParamsHash, ResultHash: i.ResultHash,
+		PaymentWei: i.PaymentWei, InvokedAt: i.InvokedAt, Deadline: i.Deadline, SettledAt: i.SettledAt, Branch: i.Branch, CompositionId: i.CompositionId,
+	}
 }

@@ -706,11 +706,6 @@ func (s *script) run(t testing.TB, line string) string {
 			setParam(t, &s.policy, k, v[0])
 		}
 		return ""
-	case "policy":
-		for k, v := range a {
-			setParam(t, &s.policy, k, v[0])
-		}
-		return ""
 	case "fund":
 		for k, v := range a {
 			s.address(k)

@@ -459,7 +459,7 @@ func (c *composer) late() {
 // TestComposeGas: a COMPOSE is cheaper than as many INVOKEs, with calldata, for the longest chain of dependencies and for none.
 func TestComposeGas(t *testing.T) {
 	p, policy := genesis.DefaultParams(), genesis.DefaultPolicy()
-	one := gas.Calldata(&p, len((&abi.InvokeCall{}).Encode())) + gas.InvokeBase(&p, 100) + gas.Class(&p, 2)
+	one := gas.Calldata(&p, len((&abi.InvokeCall{}).Encode())) + gas.InvokeBase(&p, 100) + gas.Class(&p, 2, 0)
 	for _, chain := range []bool{false, true} {
 		for n := range uint64(vm.MaxConstituents) {
 			call := &abi.ComposeCall{Constituents: make([]abi.ConstituentSpec, n+1)}
@@ -468,7 +468,7 @@ func TestComposeGas(t *testing.T) {
 				if !chain {
 					depth = 0
 				}
-				sum += gas.Class(&p, 2) + gas.Constituent(&p, &policy, 100, depth)
+				sum += gas.Class(&p, 2, 0) + gas.Constituent(&p, &policy, 100, depth)
 			}
 			require.Less(t, sum, (n+1)*one, "%d constituents, chain: %v", n+1, chain)
 		}

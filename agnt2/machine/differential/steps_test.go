@@ -435,7 +435,7 @@ func (s *steps) step() {
 		s.refuse(way, before, w, wrong)
 	}
 	s.state = want
-	s.block, s.sums, s.tx, s.op, s.call, s.search, s.channel, s.params, s.policy, s.dispute = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Channel, m.Search, m.Params, m.Policy, m.Dispute
+	s.block, s.sums, s.tx, s.op, s.call, s.channel, s.search, s.params, s.policy, s.dispute = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Channel, m.Search, m.Params, m.Policy, m.Dispute
 	s.composition, s.constituent = m.Composition, m.Constituent
 }
 

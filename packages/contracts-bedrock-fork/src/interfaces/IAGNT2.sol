@@ -637,6 +637,7 @@ interface IAGNT2 {
         uint64 countedCompleted;
         uint64 distinctCallers;
         uint64 lastActiveAt;
+        uint64 aborts; // never scored
         uint256 sumOfSquares;
         uint64 scoredCompleted;
         uint64 scoredCallers;
@@ -678,7 +679,6 @@ interface IAGNT2 {
         uint256 depositWei;
         uint64 revealableFrom;
         uint64 deadline;
-        uint64 aborts;
     }
 
     struct InteractionView {

@@ -69,9 +69,9 @@ library ContextLib {
     uint256 internal constant CHANNEL = 256; // in the call's place
 
     uint256 internal constant DISPUTE = 4096;
-    uint256 internal constant SEARCH = 256;
-    uint256 internal constant COMPOSITION = 256; // in the place of CALL
-    uint256 internal constant CONSTITUENT = 512; // likewise
+    uint256 internal constant SEARCH = 512;
+    uint256 internal constant COMPOSITION = 1024; // in the place of CALL
+    uint256 internal constant CONSTITUENT = 2048; // likewise
 
     /// @dev Length of a state, and positions of its fields.
     uint256 internal constant STATE_LENGTH = 258;
