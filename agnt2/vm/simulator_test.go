@@ -130,7 +130,7 @@ func (s *simulator) check(swept uint32) {
 	escrow := map[common.Address]*uint256.Int{}
 	pending := map[common.Address]uint32{}
 	queued, open, registered := 0, 0, 0
-	settled, leaving, disputes := 0, 0, 0
+	interactions, settled, leaving, disputes := 0, 0, 0, 0
 	holds := map[common.Address]uint32{}
 	overdue := false
 	agents, owned := uint64(0), map[record.Key]uint64{}
@@ -139,6 +139,7 @@ func (s *simulator) check(swept uint32) {
 		total.Add(&total, &held)
 		switch record.Namespace(k[0]) {
 		case record.NSInteraction:
+			interactions++
 			i := must(record.DecodeInteraction(v))
 			if isOpen(&i) {
 				open++
@@ -146,7 +147,9 @@ func (s *simulator) check(swept uint32) {
 			}
 			if i.Status != uint8(vm.Pending) {
 				require.NotZero(t, i.SettledAt)
-				settled++
+				if i.Constituent == 0 { // those of compositions stay
+					settled++
+				}
 				continue
 			}
 			if i.Constituent != 0 { // its composition holds the payment
@@ -160,20 +163,17 @@ func (s *simulator) check(swept uint32) {
 		case record.NSComposition:
 			s.checkComposition(v)
 		case record.NSDeadline:
-			if record.DueOf(k) != record.DueInteraction {
-				s.checkDue(k, v)
-				continue
-			}
 			id := must(record.DecodeDeadline(v)).Id
-			if record.DueOf(k) == record.DueComposition {
-				require.NotNil(t, s.state[record.CompositionKey(id)])
-				continue
-			}
-			queued++
 			switch record.DueOf(k) {
+			case record.DueCommitment:
+				s.checkDue(k, v)
+			case record.DueComposition:
+				require.NotNil(t, s.state[record.CompositionKey(id)])
 			case record.DueHistory:
-				leaving++
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
+				if i.Constituent == 0 {
+					leaving++
+				}
 				require.NotEqual(t, uint8(vm.Pending), i.Status)
 				require.LessOrEqual(t, i.SettledAt, record.DeadlineOf(k))
 			case record.DueDispute:
@@ -263,7 +263,7 @@ func (s *simulator) check(swept uint32) {
 	require.Equal(t, s.minted.Dec(), total.Dec(), "value is not conserved")
 	s.checkChannels(swept)
 	require.Equal(t, uint64(registered), totals.Agents)
-	require.Equal(t, totals.Interactions, uint64(open+settled)+s.history.Count, "interactions ever, in the state and in the history")
+	require.Equal(t, totals.Interactions, uint64(interactions)+s.history.Count, "interactions ever, in the state and in the history")
 	require.Equal(t, 1, s.most, "a micro-step touched more than one record")
 }
 
@@ -397,7 +397,7 @@ func TestSimulator(t *testing.T) {
 	for _, n := range seeds {
 		t.Logf("seed %d", n)
 		s := newSimulator(t, n)
-		for i := range 250 {
+		for i := range 700 {
 			s.block(i)
 			if t.Failed() {
 				t.Fatalf("seed %d, block %d", n, i)
@@ -418,13 +418,16 @@ func TestSimulator(t *testing.T) {
 		statuses := map[uint8]int{}
 		for k, v := range s.state {
 			if k[0] == byte(record.NSInteraction) {
-				statuses[must(record.DecodeInteraction(v)).Status]++
-				require.NotEqual(t, uint8(vm.Pending), must(record.DecodeInteraction(v)).Status, "an interaction never ends")
+				i := must(record.DecodeInteraction(v))
+				require.NotEqual(t, uint8(vm.Pending), i.Status, "an interaction never ends")
+				if statuses[i.Status]++; i.Constituent == 0 {
+					t.Errorf("%x has not gone into the history", k)
+				}
 			}
 		}
 		t.Logf("outcomes %v, interactions by status %v, reverts %v", s.outcomes, s.ends, s.reverts)
-		require.Empty(t, statuses, "not everything has gone into the history")
-		require.GreaterOrEqual(t, len(s.ends), 7, "not every way to end an interaction was taken: %v", s.ends)
+		require.GreaterOrEqual(t, len(s.ends), 6, "not every way to end an INVOKE was taken: %v", s.ends)
+		require.GreaterOrEqual(t, len(statuses), 7, "not every way to end a constituent was taken: %v", statuses)
 		for _, selector := range [][4]byte{
 			abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
 		} {
