@@ -65,7 +65,7 @@ func (r *Random) Fill(b *Builder, n int) *L2Block {
 	r.Get, r.Deposits = b.Get, false
 	for range n {
 		tx := r.Transaction()
-		if tx.Nonce == ^uint64(0) { // malformed
+		if tx.Nonce == ^uint64(0) || r.Keys[tx.From] == nil { // malformed, or of an agent without a key of its own
 			continue
 		}
 		out := b.Send(tx)
