@@ -88,7 +88,10 @@ func (s *scenario) disputes() {
 		s.seal()
 	}
 	s.open(1)
-	s.do("agent", 0, &abi.RegisterCall{Name: "disputed", Capabilities: []abi.Capability{capability("a", 0)}})
+	if s.account(address("agent")).Roles&vm.RoleAgent == 0 {
+		s.do("agent", 0, &abi.RegisterCall{Name: "disputed"})
+	}
+	s.do("agent", 0, &abi.UpdateCapabilitiesCall{Upserts: []abi.Capability{capability("a", 0)}})
 	salt := byte(0)
 	invoke := func() common.Hash {
 		salt++

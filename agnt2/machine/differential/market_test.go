@@ -300,11 +300,14 @@ func (s *scenario) market() {
 
 	// Stake allows more pending INVOKEs.
 	s.setPolicy(func(p *record.Policy) { p.InvokesPerSecond, p.WeiPerPendingInvoke = 0, *uint256.NewInt(100) })
-	for range 8 { // everything ends
+	for range 30 { // everything ends
 		s.open(30)
 		s.seal()
 	}
 	s.open(1)
+	if acc := s.account(address("other")); acc.Stake.IsZero() {
+		s.do("other", 100, &abi.TopUpStakeCall{})
+	}
 	for range 7 { // six for everybody, one for its stake
 		s.do("other", 20, plain(reveal("p4")))
 	}

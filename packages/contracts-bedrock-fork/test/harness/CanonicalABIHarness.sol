@@ -142,7 +142,33 @@ contract CanonicalABIHarness {
         if (selector == IAGNT2.setParams.selector) return abi.encode(abi.decode(args, (IRecords.Params)));
         if (selector == IAGNT2.setPolicy.selector) return abi.encode(abi.decode(args, (IRecords.Policy)));
         if (selector == IAGNT2.withdrawFees.selector) return abi.encode(abi.decode(args, (address)));
+        if (selector == IAGNT2.openChannel.selector) {
+            (IAGNT2.ChannelTerms memory terms, bytes memory sigA, bytes memory sigB) =
+                abi.decode(args, (IAGNT2.ChannelTerms, bytes, bytes));
+            return abi.encode(terms, sigA, sigB);
+        }
+        if (
+            selector == IAGNT2.checkpoint.selector || selector == IAGNT2.closeChannel.selector
+                || selector == IAGNT2.disputeChannel.selector
+        ) {
+            (IAGNT2.ChannelState memory state, bytes memory sigA, bytes memory sigB) =
+                abi.decode(args, (IAGNT2.ChannelState, bytes, bytes));
+            return abi.encode(state, sigA, sigB);
+        }
+        if (selector == IAGNT2.reportDoubleSigning.selector) return _doubleSigning(args);
         return _identity(selector, args);
+    }
+
+    function _doubleSigning(bytes calldata args) private pure returns (bytes memory) {
+        (
+            IAGNT2.ChannelState memory first,
+            bytes memory firstSigA,
+            bytes memory firstSigB,
+            IAGNT2.ChannelState memory second,
+            bytes memory secondSigA,
+            bytes memory secondSigB
+        ) = abi.decode(args, (IAGNT2.ChannelState, bytes, bytes, IAGNT2.ChannelState, bytes, bytes));
+        return abi.encode(first, firstSigA, firstSigB, second, secondSigA, secondSigB);
     }
 
     function _check(bytes calldata args, bytes memory schema) private view returns (bool canonical, uint256 gasUsed) {

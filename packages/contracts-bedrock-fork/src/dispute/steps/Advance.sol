@@ -20,6 +20,7 @@ library Advance {
         IRecords.Interaction memory i = ctx.call;
         (bool present, IRecords.Composition memory c) = ctx.readComposition(Keys.composition(i.compositionId));
         if (!present) revert Machine.CorruptRecord();
+        Composition.check(c);
         if (c.status != Protocol.COMPOSITION_ACTIVE) return Steps.SWEEP_NEXT;
         (, uint32 bit) = Composition.constituentOf(i);
         uint8 then = Steps.SWEEP_NEXT;
@@ -41,6 +42,7 @@ library Advance {
         bytes32 id = ctx.op.id;
         (bool present, IRecords.Composition memory c) = ctx.readComposition(Keys.composition(id));
         if (!present) revert Machine.CorruptRecord();
+        Composition.check(c);
         ctx.op.branch = Steps.SWEEP_ADVANCE;
         leaveEscrow(ctx, c);
         uint32 ready;

@@ -33,6 +33,14 @@ library Composition {
         return i.constituent & Protocol.CONSTITUENT_NEEDED != 0;
     }
 
+    /// @notice Reverts on what no composition's record can say: its lists have MAX_CONSTITUENTS places.
+    function check(IRecords.Composition memory c) internal pure {
+        uint256 masks = c.active | c.done | c.skipped | c.failed | c.credited | c.opened | c.paid;
+        if (c.count > Protocol.MAX_CONSTITUENTS || masks >> Protocol.MAX_CONSTITUENTS != 0) {
+            revert Machine.CorruptRecord();
+        }
+    }
+
     /// @notice Decides which constituents are skipped or failed, and returns those that can be activated.
     function resolve(IRecords.Composition memory c) internal pure returns (uint32 ready) {
         unchecked {
@@ -56,6 +64,7 @@ library Composition {
         uint8 kind = uint8(edges >> Protocol.EDGE_GUARD) & 3;
         if (kind == Protocol.NO_GUARD) return true;
         uint256 on = (edges >> Protocol.EDGE_GUARD_ON) & Protocol.CONSTITUENT_INDEX;
+        if (on >= Protocol.MAX_CONSTITUENTS) revert Machine.CorruptRecord();
         if ((c.skipped >> on) & 1 != 0) return false;
         return (c.branches[on] == uint32(edges >> Protocol.EDGE_GUARD_BRANCH)) == (kind == Protocol.GUARD_EQUALS);
     }

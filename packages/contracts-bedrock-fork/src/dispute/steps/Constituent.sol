@@ -54,6 +54,7 @@ library Constituent {
         IRecords.Interaction memory i = ctx.call;
         (bool present, IRecords.Composition memory c) = ctx.readComposition(Keys.composition(i.compositionId));
         if (!present) revert Machine.CorruptRecord();
+        Composition.check(c);
         if (Composition.isAtomic(i) && i.status == Protocol.COMPLETED) return openCommitted(ctx, c);
         if (c.status != Protocol.COMPOSITION_ACTIVE) return Machine.fail(ctx);
         uint8 then = Steps.TX_END;
@@ -199,6 +200,7 @@ library Constituent {
         bytes32 id = i.compositionId;
         (bool present, IRecords.Composition memory c) = ctx.readComposition(Keys.composition(id));
         if (!present) return Machine.fail(ctx);
+        Composition.check(c);
         if (i.constituent == 0 && c.initiator != ctx.op.from) return Machine.fail(ctx);
         if (c.status != Protocol.COMPOSITION_ACTIVE) return Machine.fail(ctx);
         if (ctx.blk.time > c.deadline) return Machine.fail(ctx);
