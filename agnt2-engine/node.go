@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/consensus/misc/eip1559"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -96,7 +97,7 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, fmt.Errorf("open %s (is another engine running on it?): %w", cfg.DataDir, err)
 	}
 	n.chain, err = chain.Open(n.db, cfg.Genesis, chain.Options{
-		CacheBytes: cfg.CacheBytes, HistoryBlocks: cfg.HistoryBlocks, Log: cfg.Log,
+		FS: vfs.Default, Dir: cfg.DataDir, CacheBytes: cfg.CacheBytes, HistoryBlocks: cfg.HistoryBlocks, Log: cfg.Log,
 		Sender:    func(h common.Hash) *abi.Transaction { return n.poolTransaction(h) },
 		OnAdopted: n.onAdopted,
 	})
@@ -148,12 +149,6 @@ func openDB(path string) (*pebble.DB, error) {
 	// What is written first is soon written again, further down: only there it is compressed.
 	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	o.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
-	// Bodies, receipts and reverse diffs are most of the bytes and are hardly ever read: compactions move references to them.
-	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
-		return pebble.ValueSeparationPolicy{
-			Enabled: true, MinimumSize: 1 << 10, MaxBlobReferenceDepth: 64, RewriteMinimumAge: time.Hour, TargetGarbageRatio: 0.4,
-		}
-	}
 	return pebble.Open(path, o)
 }
 
@@ -298,10 +293,14 @@ func (n *Node) Close() error {
 	if n.pool != nil {
 		n.pool.Close()
 	}
-	if n.db != nil {
-		return n.db.Close()
+	var err error
+	if n.chain != nil {
+		err = n.chain.Close()
 	}
-	return nil
+	if n.db != nil {
+		err = errors.Join(err, n.db.Close())
+	}
+	return err
 }
 
 // onAdopted keeps the mempool in step with the head.

@@ -34,7 +34,9 @@ func chainOn(fs vfs.FS) (*pebble.DB, *chain.Chain, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := chain.Open(db, enginetest.Genesis(4), chain.Options{CacheBytes: 32 << 20, HistoryBlocks: 8})
+	c, err := chain.Open(db, enginetest.Genesis(4), chain.Options{
+		FS: fs, Dir: "data", IndexMemory: 20, CacheBytes: 32 << 20, HistoryBlocks: 8,
+	})
 	if err != nil {
 		db.Close()
 		return nil, nil, err
@@ -188,7 +190,7 @@ func TestCrash(t *testing.T) {
 			}
 			next = step(t, c, rnd)
 			mu.Lock()
-			armed, countdown = true, rnd.IntN(4)
+			armed, countdown = true, rnd.IntN(24)
 			mu.Unlock()
 			require.NoError(t, c.SetLabels(next.head, next.safe, next.finalized))
 			mu.Lock()
@@ -198,6 +200,7 @@ func TestCrash(t *testing.T) {
 				acknowledged = next
 			}
 			mu.Unlock()
+			require.NoError(t, c.Close())
 			require.NoError(t, db.Close())
 			fs = crashed
 		}
@@ -219,6 +222,7 @@ func TestRefusedLabels(t *testing.T) {
 	require.ErrorIs(t, c.SetLabels(crypto.Keccak256Hash([]byte("unknown")), common.Hash{}, common.Hash{}), chain.ErrUnknownBlock)
 	require.ErrorIs(t, c.SetLabels(to.head, crypto.Keccak256Hash([]byte("unknown")), common.Hash{}), chain.ErrUnknownBlock)
 	require.Equal(t, before, labelsOf(c))
+	require.NoError(t, c.Close())
 	require.NoError(t, db.Close())
 	db, c, err = chainOn(fs)
 	require.NoError(t, err)
