@@ -2,6 +2,7 @@ package mempool
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -132,24 +133,22 @@ func (p *Pool) revisit(addr common.Address) {
 // limits above the block's, and what has been queued for too long.
 func (p *Pool) refresh(a *account, read *accountRead) {
 	p.readState(a, read)
-	for _, it := range a.txs {
-		it.cost = p.head.cost(it.tx)
-	}
 	stale := 0
 	for stale < len(a.txs) && a.txs[stale].tx.Nonce < a.nonce {
+		p.forget(a.txs[stale], removedStale)
 		stale++
 	}
 	a.executable = max(0, a.executable-stale)
-	p.removeRange(a, 0, stale, removedStale)
+	a.txs = slices.Delete(a.txs, 0, stale)
+	for _, it := range a.txs {
+		it.cost = p.head.cost(it.tx)
+	}
+	p.settle(a, 0)
 	for i := len(a.txs) - 1; i >= 0; i-- {
 		if a.txs[i].tx.GasLimit > p.head.GasLimit {
 			p.removeRange(a, i, i+1, removedGasLimit)
 		}
 	}
-	if len(a.txs) == 0 {
-		return
-	}
-	p.settle(a, 0)
 	for i := len(a.txs) - 1; i >= a.executable; i-- {
 		if it := a.txs[i]; p.head.Now > it.queuedSince && p.head.Now-it.queuedSince >= p.cfg.QueuedLifetime {
 			p.removeRange(a, i, i+1, removedExpired)

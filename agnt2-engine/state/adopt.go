@@ -142,9 +142,15 @@ func (a *Adoption) Done() {
 		s.mu.Lock()
 	}
 	if a.final == nil {
-		for i := range a.up[0].Changes {
-			c := &a.up[0].Changes[i]
-			s.table.set(&c.Key, c.New)
+		var keys [64]record.Key
+		for changes := range slices.Chunk(a.up[0].Changes, len(keys)) {
+			for i := range changes {
+				keys[i] = changes[i].Key
+			}
+			s.table.touch(keys[:len(changes)])
+			for i := range changes {
+				s.table.set(&changes[i].Key, changes[i].New)
+			}
 		}
 	}
 	for k, v := range a.final {
