@@ -134,7 +134,7 @@ func (p *Pool) revisit(addr common.Address) {
 func (p *Pool) refresh(a *account, read *accountRead) {
 	p.readState(a, read)
 	stale := 0
-	for stale < len(a.txs) && a.txs[stale].tx.Nonce < a.nonce {
+	for stale < len(a.txs) && a.txs[stale].nonce < a.nonce {
 		p.forget(a.txs[stale], removedStale)
 		stale++
 	}
