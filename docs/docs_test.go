@@ -139,9 +139,9 @@ func TestRecordsAreDocumented(t *testing.T) {
 	for _, s := range structs {
 		name, fields := s[1], fieldPattern.FindAllStringSubmatch(s[2], -1)
 		require.NotEmpty(t, fields, name)
-		table := rows(parameters)
-		if name != "Params" {
-			table = rows(section(t, records, "### "+name))
+		table := rows(section(t, records, "### "+name))
+		if name == "Params" || name == "Policy" {
+			table = rows(section(t, parameters, "## "+name))
 		}
 		var got, want [][]string
 		for _, r := range table {
@@ -160,7 +160,7 @@ func TestRecordsAreDocumented(t *testing.T) {
 		}
 		require.Contains(t, keys, fmt.Sprintf("| %s | `0x%02x` |", ns, b))
 	}
-	for _, k := range []record.Key{record.ParamsKey, record.TotalsKey, record.L1InfoKey} {
+	for _, k := range []record.Key{record.ParamsKey, record.PolicyKey, record.TotalsKey, record.L1InfoKey} {
 		require.Contains(t, keys, "0x"+hex.EncodeToString(k[:]))
 	}
 }
@@ -168,7 +168,7 @@ func TestRecordsAreDocumented(t *testing.T) {
 // TestKeyExamples holds the worked examples of spec/records.md to the code.
 func TestKeyExamples(t *testing.T) {
 	page := read(t, "spec/records.md")
-	account, deadline := record.AccountKey(common.HexToAddress("0x01")), record.DeadlineKey(1_700_000_000, common.Hash{})
+	account, deadline := record.AccountKey(common.HexToAddress("0x01")), record.DeadlineKey(1_700_000_000, record.DueInteraction, common.Hash{})
 	require.Contains(t, page, "`0x"+hex.EncodeToString(account[:])+"`")
 	require.Contains(t, page, "`0x"+hex.EncodeToString(deadline[:])+"`")
 }
@@ -188,8 +188,12 @@ func TestLayerRootIsDocumented(t *testing.T) {
 }
 
 func TestParameterValues(t *testing.T) {
-	defaults, devnet := genesis.DefaultParams(), genesis.DevnetParams()
-	table := rows(read(t, "spec/parameters.md"))
+	page := read(t, "spec/parameters.md")
+	compareParameters(t, rows(section(t, page, "## Params")), genesis.DefaultParams(), genesis.DevnetParams())
+	compareParameters(t, rows(section(t, page, "## Policy")), genesis.DefaultPolicy(), genesis.DevnetPolicy())
+}
+
+func compareParameters(t *testing.T, table [][]string, defaults, devnet any) {
 	require.Len(t, table, reflect.TypeOf(defaults).NumField())
 	for i, r := range table {
 		name := []rune(strings.Trim(r[0], "`"))
@@ -213,6 +217,8 @@ func numbers(t *testing.T, v reflect.Value) (out []string) {
 			out = append(out, strconv.FormatUint(n, 10))
 		}
 		return out
+	case common.Address:
+		return []string{x.Big().String()}
 	}
 	require.True(t, v.CanUint())
 	return []string{strconv.FormatUint(v.Uint(), 10)}
@@ -359,7 +365,7 @@ func TestRPCMethodsAreDocumented(t *testing.T) {
 
 func TestMicroStepsAreDocumented(t *testing.T) {
 	spec := pages(t, "spec")
-	for k := vm.Halt + 1; k < vm.Steps; k++ {
+	for _, k := range vm.All() {
 		require.True(t, mentions(spec, k.String()), "no page of the spec names micro-step %s", k)
 	}
 	for k := machine.Begin; k <= machine.Next; k++ {

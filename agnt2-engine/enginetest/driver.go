@@ -198,7 +198,7 @@ func Sign(key *ecdsa.PrivateKey, chainID, nonce uint64, to *common.Address, valu
 func Genesis(n int) *genesis.Genesis {
 	g := &genesis.Genesis{
 		ChainID: 901, Timestamp: 1_700_000_000, GasLimit: 200_000_000, BaseFee: (*hexutil.Big)(big.NewInt(params.GWei)),
-		EIP1559Denominator: 250, EIP1559Elasticity: 6, Params: genesis.DevnetParams(), Alloc: map[common.Address]*hexutil.Big{},
+		EIP1559Denominator: 250, EIP1559Elasticity: 6, Params: genesis.DevnetParams(), Policy: genesis.DevnetPolicy(), Alloc: map[common.Address]*hexutil.Big{},
 	}
 	for i := range n {
 		g.Alloc[Address(i)] = (*hexutil.Big)(new(big.Int).Mul(big.NewInt(1000), big.NewInt(params.Ether)))

@@ -3,6 +3,7 @@ package ethapi
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/big"
 	"reflect"
 	"unicode"
@@ -198,6 +199,7 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){
 	record.ParamsKey: decoderOf(record.DecodeParams),
+	record.PolicyKey: decoderOf(record.DecodePolicy),
 	record.TotalsKey: decoderOf(record.DecodeTotals),
 	record.L1InfoKey: decoderOf(record.DecodeL1Info),
 }
@@ -315,7 +317,13 @@ func (x *agnt2API) GetParams(at *rpc.BlockNumberOrHash) (map[string]any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return fields(p), nil
+	policy, err := readOr(r, record.PolicyKey, record.DecodePolicy)
+	if err != nil {
+		return nil, err
+	}
+	out := fields(p)
+	maps.Copy(out, fields(policy))
+	return out, nil
 }
 
 // RangeStats is what agnt2_getRangeStats answers.

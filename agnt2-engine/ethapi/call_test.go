@@ -36,7 +36,7 @@ var (
 func populate(x *testAPI) (*record.Agent, *record.Account, *record.Reputation, *record.Interaction) {
 	agent := &record.Agent{Status: 1, Owner: alice, Epoch: 3, CapabilityCount: 1, RegisteredAt: 11, LastHeartbeat: 12,
 		ImageDigest: common.Hash{5}, Name: "bob", Version: "1.2"}
-	acc := &record.Account{Nonce: 4, Balance: *uint256.NewInt(100), Stake: *uint256.NewInt(7), Escrowed: *uint256.NewInt(8), PendingInvokes: 2, Registered: true}
+	acc := &record.Account{Nonce: 4, Balance: *uint256.NewInt(100), Stake: *uint256.NewInt(7), Escrowed: *uint256.NewInt(8), PendingInvokes: 2, Roles: 1}
 	rep := &record.Reputation{Completed: 500, CountedCompleted: 400, DistinctCallers: 40, PenaltyUnits: 9, LastActiveAt: x.chain.head().Time(),
 		SumOfSquares: *uint256.NewInt(77)}
 	act := &record.Interaction{Status: 2, Caller: alice, Callee: bob, Capability: inference, ParamsHash: common.Hash{1}, ResultHash: common.Hash{2},

@@ -94,7 +94,7 @@ var _ Backend = (*fakeChain)(nil)
 func newFakeChain() *fakeChain {
 	g := &genesis.Genesis{
 		ChainID: 901, Timestamp: 1_700_000_000, GasLimit: 100_000_000, BaseFee: (*hexutil.Big)(big.NewInt(1_000_000_000)),
-		EIP1559Denominator: 250, EIP1559Elasticity: 6, Params: genesis.DevnetParams(),
+		EIP1559Denominator: 250, EIP1559Elasticity: 6, Params: genesis.DevnetParams(), Policy: genesis.DevnetPolicy(),
 		Alloc: map[common.Address]*hexutil.Big{alice: (*hexutil.Big)(big.NewInt(gethparams.Ether))},
 	}
 	f := &fakeChain{

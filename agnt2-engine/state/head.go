@@ -2,7 +2,6 @@ package state
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"math/bits"
 	"math/rand/v2"
 	"runtime"
@@ -19,7 +18,7 @@ import (
 //
 // Readers may be concurrent; writers need exclusive access.
 type headTable struct {
-	seed  maphash.Seed
+	seed  record.Seed
 	slots []uint64 // tag (32) ‖ unit (32), zero: empty. A slot's home is the top bits of its tag.
 	shift uint     // 32 − log2(len(slots))
 	count int
@@ -49,7 +48,7 @@ const (
 )
 
 func newHeadTable(limit int) *headTable {
-	t := &headTable{seed: maphash.MakeSeed(), limit: limit, end: 1}
+	t := &headTable{seed: record.NewSeed(), limit: limit, end: 1}
 	t.resize(minSlots)
 	runtime.SetFinalizer(t, (*headTable).release)
 	return t
@@ -63,8 +62,8 @@ func (t *headTable) release() {
 
 func unitsOf(size int) int { return (entryHead + size + unit - 1) >> unitBits }
 
-// tag hashes a key, with a seed, so that whoever chooses identifiers cannot choose slots.
-func (t *headTable) tag(k *record.Key) uint64 { return maphash.Bytes(t.seed, k[:]) >> 32 }
+// tag is half of a key's hash.
+func (t *headTable) tag(k *record.Key) uint64 { return t.seed.Hash(k) >> 32 }
 
 func (t *headTable) entry(u uint32) []byte {
 	return t.chunks[u/chunkUnits][u%chunkUnits<<unitBits:]

@@ -106,7 +106,7 @@ func newHarness(t *testing.T, seed uint64) *harness {
 		a := common.Address{byte(i)}
 		h.keys = append(h.keys, record.AccountKey(a))
 		if i < 20 {
-			h.keys = append(h.keys, record.DeadlineKey(uint64(h.rnd.IntN(8)), crypto.Keccak256Hash(a[:])))
+			h.keys = append(h.keys, record.DeadlineKey(uint64(h.rnd.IntN(8)), record.DueInteraction, crypto.Keccak256Hash(a[:])))
 		}
 	}
 	genesis := &modelBlock{hash: common.Hash{1}, state: map[record.Key][]byte{}}

@@ -428,9 +428,14 @@ func (x *AgentDeregisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentDeregisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentDeregisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentDeregisteredEvent reads a log of this event.
@@ -475,9 +480,14 @@ func (x *AgentRegisteredEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentRegisteredTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentRegisteredTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentRegisteredEvent reads a log of this event.
@@ -522,9 +532,14 @@ func (x *AgentUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{AgentUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{AgentUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeAgentUpdatedEvent reads a log of this event.
@@ -561,10 +576,15 @@ func (x *CapabilityRemovedEvent) Log(address common.Address) *types.Log {
 	d := eventCapabilityRemovedData{}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityRemovedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityRemovedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityRemovedEvent reads a log of this event.
@@ -608,10 +628,15 @@ func (x *CapabilityUpdatedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{CapabilityUpdatedTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{CapabilityUpdatedTopic,
 		common.BytesToHash(x.Agent[:]),
 		x.Capability,
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeCapabilityUpdatedEvent reads a log of this event.
@@ -652,9 +677,14 @@ func (x *HeartbeatEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{HeartbeatTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{HeartbeatTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeHeartbeatEvent reads a log of this event.
@@ -705,11 +735,16 @@ func (x *InvokedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{InvokedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{InvokedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeInvokedEvent reads a log of this event.
@@ -757,10 +792,15 @@ func (x *MetadataSetEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{MetadataSetTopic,
+	l := &struct {
+		types.Log
+		topics [3]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [3]common.Hash{MetadataSetTopic,
 		common.BytesToHash(x.Agent[:]),
 		crypto.Keccak256Hash([]byte(x.IndexedMetadataKey)),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeMetadataSetEvent reads a log of this event.
@@ -814,11 +854,16 @@ func (x *RespondedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{RespondedTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{RespondedTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeRespondedEvent reads a log of this event.
@@ -866,9 +911,14 @@ func (x *StakeAddedEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeAddedTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeAddedTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeAddedEvent reads a log of this event.
@@ -906,9 +956,14 @@ func (x *StakeWithdrawnEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{StakeWithdrawnTopic,
+	l := &struct {
+		types.Log
+		topics [2]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [2]common.Hash{StakeWithdrawnTopic,
 		common.BytesToHash(x.Agent[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeStakeWithdrawnEvent reads a log of this event.
@@ -947,11 +1002,16 @@ func (x *TimedOutEvent) Log(address common.Address) *types.Log {
 	}
 	b := make([]byte, d.size())
 	d.put(b)
-	return &types.Log{Address: address, Topics: []common.Hash{TimedOutTopic,
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{TimedOutTopic,
 		x.Id,
 		common.BytesToHash(x.Caller[:]),
 		common.BytesToHash(x.Callee[:]),
-	}, Data: b}
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
 }
 
 // DecodeTimedOutEvent reads a log of this event.
@@ -1666,7 +1726,7 @@ func (x *GetCapabilityCall) size() int {
 
 func (x *GetCapabilityCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Agent)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *GetCapabilityCall) get(b []byte) (used int, err error) {
@@ -1731,7 +1791,7 @@ func (x *GetInteractionCall) size() int {
 }
 
 func (x *GetInteractionCall) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *GetInteractionCall) get(b []byte) (used int, err error) {
@@ -1853,7 +1913,7 @@ func (x *InteractionIdCall) size() int {
 
 func (x *InteractionIdCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.Caller)
-	copy(b[32:], x.Salt[:])
+	*(*[32]byte)(b[32:]) = x.Salt
 }
 
 func (x *InteractionIdCall) get(b []byte) (used int, err error) {
@@ -1881,7 +1941,7 @@ func (x *InteractionIdReturn) size() int {
 }
 
 func (x *InteractionIdReturn) put(b []byte) {
-	copy(b[0:], x.Ret0[:])
+	*(*[32]byte)(b[0:]) = x.Ret0
 }
 
 func (x *InteractionIdReturn) get(b []byte) (used int, err error) {
@@ -1914,14 +1974,14 @@ func (x *InvokeCall) size() int {
 }
 
 func (x *InvokeCall) put(b []byte) {
-	copy(b[0:], x.Salt[:])
+	*(*[32]byte)(b[0:]) = x.Salt
 	codec.PutAddress(b[32:], x.Callee)
-	copy(b[64:], x.Capability[:])
-	copy(b[96:], x.ParamsHash[:])
+	*(*[32]byte)(b[64:]) = x.Capability
+	*(*[32]byte)(b[96:]) = x.ParamsHash
 	codec.PutUint64(b[128:], uint64(x.TtlSeconds))
 	codec.PutUint256(b[160:], &x.MaxPriceWei)
-	copy(b[192:], x.SessionId[:])
-	copy(b[224:], x.CompositionId[:])
+	*(*[32]byte)(b[192:]) = x.SessionId
+	*(*[32]byte)(b[224:]) = x.CompositionId
 	x.Da.put(b[256:])
 }
 
@@ -1975,7 +2035,7 @@ func (x *InvokeReturn) size() int {
 }
 
 func (x *InvokeReturn) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InvokeReturn) get(b []byte) (used int, err error) {
@@ -2023,7 +2083,7 @@ func (x *RegisterCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Version)
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.AgentURI)
-	copy(b[96:], x.ImageDigest[:])
+	*(*[32]byte)(b[96:]) = x.ImageDigest
 	codec.PutUint64(b[128:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Capabilities)))
 	tail += 32
@@ -2165,8 +2225,8 @@ func (x *RespondCall) size() int {
 
 func (x *RespondCall) put(b []byte) {
 	tail := 352
-	copy(b[0:], x.Id[:])
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.Id
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Status))
 	codec.PutUint64(b[96:], uint64(x.Branch))
 	codec.PutUint64(b[128:], uint64(x.ExecutionMs))
@@ -2265,7 +2325,7 @@ func (x *UpdateAgentCall) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Version)
-	copy(b[64:], x.ImageDigest[:])
+	*(*[32]byte)(b[64:]) = x.ImageDigest
 	_ = tail
 }
 
@@ -2336,7 +2396,7 @@ func (x *UpdateCapabilitiesCall) put(b []byte) {
 	codec.PutUint64(b[tail:], uint64(len(x.Removals)))
 	tail += 32
 	for i := range x.Removals {
-		copy(b[tail:], x.Removals[i][:])
+		*(*[32]byte)(b[tail:]) = x.Removals[i]
 		tail += 32
 	}
 	_ = tail
@@ -2459,7 +2519,7 @@ func (x *eventAgentRegisteredData) size() int {
 func (x *eventAgentRegisteredData) put(b []byte) {
 	tail := 160
 	codec.PutUint256(b[0:], &x.StakeWei)
-	copy(b[32:], x.ImageDigest[:])
+	*(*[32]byte)(b[32:]) = x.ImageDigest
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[96:], uint64(tail))
@@ -2532,7 +2592,7 @@ func (x *eventAgentUpdatedData) size() int {
 
 func (x *eventAgentUpdatedData) put(b []byte) {
 	tail := 96
-	copy(b[0:], x.ImageDigest[:])
+	*(*[32]byte)(b[0:]) = x.ImageDigest
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[64:], uint64(tail))
@@ -2692,10 +2752,10 @@ func (x *DAPointer) size() int {
 }
 
 func (x *DAPointer) put(b []byte) {
-	copy(b[0:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.ContentHash
 	codec.PutUint64(b[32:], uint64(x.LengthBytes))
 	codec.PutUint64(b[64:], uint64(x.Backend))
-	copy(b[96:], x.Locator[:])
+	*(*[32]byte)(b[96:]) = x.Locator
 }
 
 func (x *DAPointer) get(b []byte) (used int, err error) {
@@ -2743,12 +2803,12 @@ func (x *eventInvokedData) size() int {
 }
 
 func (x *eventInvokedData) put(b []byte) {
-	copy(b[0:], x.Capability[:])
-	copy(b[32:], x.ParamsHash[:])
+	*(*[32]byte)(b[0:]) = x.Capability
+	*(*[32]byte)(b[32:]) = x.ParamsHash
 	codec.PutUint256(b[64:], &x.PaymentWei)
 	codec.PutUint64(b[96:], uint64(x.Deadline))
-	copy(b[128:], x.SessionId[:])
-	copy(b[160:], x.CompositionId[:])
+	*(*[32]byte)(b[128:]) = x.SessionId
+	*(*[32]byte)(b[160:]) = x.CompositionId
 	x.Da.put(b[192:])
 }
 
@@ -2852,7 +2912,7 @@ func (x *eventRespondedData) size() int {
 
 func (x *eventRespondedData) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
-	copy(b[32:], x.ResultHash[:])
+	*(*[32]byte)(b[32:]) = x.ResultHash
 	codec.PutUint64(b[64:], uint64(x.Branch))
 	codec.PutUint64(b[96:], uint64(x.ExecutionMs))
 	codec.PutUint64(b[128:], uint64(x.TimestampMs))
@@ -3099,7 +3159,7 @@ func (x *CapabilityUnknown) size() int {
 
 func (x *CapabilityUnknown) put(b []byte) {
 	codec.PutAddress(b[0:], x.Callee)
-	copy(b[32:], x.Capability[:])
+	*(*[32]byte)(b[32:]) = x.Capability
 }
 
 func (x *CapabilityUnknown) get(b []byte) (used int, err error) {
@@ -3173,8 +3233,8 @@ func (x *DACommitmentMismatch) size() int {
 }
 
 func (x *DACommitmentMismatch) put(b []byte) {
-	copy(b[0:], x.Expected[:])
-	copy(b[32:], x.ContentHash[:])
+	*(*[32]byte)(b[0:]) = x.Expected
+	*(*[32]byte)(b[32:]) = x.ContentHash
 }
 
 func (x *DACommitmentMismatch) get(b []byte) (used int, err error) {
@@ -3202,7 +3262,7 @@ func (x *DuplicateInteraction) size() int {
 }
 
 func (x *DuplicateInteraction) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *DuplicateInteraction) get(b []byte) (used int, err error) {
@@ -3295,7 +3355,7 @@ func (x *InteractionExpired) size() int {
 }
 
 func (x *InteractionExpired) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Deadline))
 }
 
@@ -3325,7 +3385,7 @@ func (x *InteractionSettled) size() int {
 }
 
 func (x *InteractionSettled) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -3358,7 +3418,7 @@ func (x *InteractionUnknown) size() int {
 }
 
 func (x *InteractionUnknown) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *InteractionUnknown) get(b []byte) (used int, err error) {
@@ -3599,7 +3659,7 @@ func (x *ResultHashInvalid) size() int {
 }
 
 func (x *ResultHashInvalid) put(b []byte) {
-	copy(b[0:], x.ResultHash[:])
+	*(*[32]byte)(b[0:]) = x.ResultHash
 	codec.PutUint64(b[32:], uint64(x.Status))
 }
 
@@ -3803,7 +3863,7 @@ func (x *UnknownOperation) size() int {
 
 func (x *UnknownOperation) put(b []byte) {
 	clear(b[0 : 0+32])
-	copy(b[0:], x.Selector[:])
+	*(*[4]byte)(b[0:]) = x.Selector
 }
 
 func (x *UnknownOperation) get(b []byte) (used int, err error) {
@@ -3873,7 +3933,7 @@ func (x *AgentView) put(b []byte) {
 	codec.PutUint256(b[192:], &x.StakeWei)
 	codec.PutUint256(b[224:], &x.EscrowedWei)
 	codec.PutUint64(b[256:], uint64(x.PendingInvokes))
-	copy(b[288:], x.ImageDigest[:])
+	*(*[32]byte)(b[288:]) = x.ImageDigest
 	codec.PutUint64(b[320:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[352:], uint64(tail))
@@ -3990,8 +4050,8 @@ func (x *Capability) put(b []byte) {
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Endpoint)
-	copy(b[64:], x.InputSchemaHash[:])
-	copy(b[96:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[64:]) = x.InputSchemaHash
+	*(*[32]byte)(b[96:]) = x.OutputSchemaHash
 	codec.PutUint256(b[128:], &x.PriceWei)
 	codec.PutUint64(b[160:], uint64(x.LatencyMsP99))
 	codec.PutUint64(b[192:], uint64(x.Class))
@@ -4076,15 +4136,15 @@ func (x *InteractionView) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Caller)
 	codec.PutAddress(b[64:], x.Callee)
-	copy(b[96:], x.Capability[:])
-	copy(b[128:], x.ParamsHash[:])
-	copy(b[160:], x.ResultHash[:])
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	*(*[32]byte)(b[160:]) = x.ResultHash
 	codec.PutUint256(b[192:], &x.PaymentWei)
 	codec.PutUint64(b[224:], uint64(x.InvokedAt))
 	codec.PutUint64(b[256:], uint64(x.Deadline))
 	codec.PutUint64(b[288:], uint64(x.SettledAt))
 	codec.PutUint64(b[320:], uint64(x.Branch))
-	copy(b[352:], x.CompositionId[:])
+	*(*[32]byte)(b[352:]) = x.CompositionId
 }
 
 func (x *InteractionView) get(b []byte) (used int, err error) {

@@ -23,7 +23,7 @@ import (
 func testGenesis() *genesis.Genesis {
 	return &genesis.Genesis{
 		ChainID: 901, Timestamp: 1000, GasLimit: 30_000_000, BaseFee: (*hexutil.Big)(big.NewInt(1e9)), EIP1559Denominator: 250,
-		EIP1559Elasticity: 6, Params: genesis.DevnetParams(), Alloc: map[common.Address]*hexutil.Big{{1}: (*hexutil.Big)(big.NewInt(1e18))},
+		EIP1559Elasticity: 6, Params: genesis.DevnetParams(), Policy: genesis.DevnetPolicy(), Alloc: map[common.Address]*hexutil.Big{{1}: (*hexutil.Big)(big.NewInt(1e18))},
 	}
 }
 

@@ -120,10 +120,10 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 		case w.callee != common.Address{}:
 			id := common.Hash(record.Keccak256(p.inputs[w.preimage]))
 			p.keys = append(p.keys, record.AgentKey(w.callee), record.CapabilityKey(w.callee, w.capability), record.InteractionKey(id),
-				record.DeadlineKey(w.deadline, id))
+				record.DeadlineKey(w.deadline, record.DueInteraction, id))
 		case w.caller != common.Address{}:
 			p.keys = append(p.keys, record.AccountKey(w.caller), record.PairKey(w.tx.From, w.caller), record.ReputationKey(w.tx.From),
-				record.DeadlineKey(w.deadline, w.id))
+				record.DeadlineKey(w.deadline, record.DueInteraction, w.id))
 		}
 	}
 	e.toucher.Touch(p.keys)

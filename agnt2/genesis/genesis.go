@@ -33,6 +33,7 @@ type Genesis struct {
 	EIP1559Denominator uint64                          `json:"eip1559Denominator"`
 	EIP1559Elasticity  uint64                          `json:"eip1559Elasticity"`
 	Params             record.Params                   `json:"params"`
+	Policy             record.Policy                   `json:"policy"`
 	Alloc              map[common.Address]*hexutil.Big `json:"alloc"`
 }
 
@@ -69,6 +70,39 @@ func DefaultParams() record.Params {
 		GasWithdrawal:             20_000,
 		GasClass:                  [4]uint64{500, 1_000, 2_000, 3_000},
 	}
+}
+
+// DefaultPolicy is the rest of the governance parameters of a production chain; governance is nobody.
+func DefaultPolicy() record.Policy {
+	return record.Policy{
+		EligibilityScore:      500,
+		WeiPerPendingInvoke:   *uint256.NewInt(1e14),
+		InvokesPerSecond:      1_000,
+		InvokesBurst:          10_000,
+		GasCompose:            8_000,
+		GasPerDepth:           1_500,
+		MaxCompositionSeconds: 24 * 3600,
+		GasChannel:            12_000,
+		ChannelWindowSeconds:  4 * 3600,
+		MaxChannelTtlSeconds:  30 * 24 * 3600,
+		DoubleSignSlashWei:    *uint256.NewInt(1e16),
+		GasDispute:            12_000,
+		DisputeBondWei:        *uint256.NewInt(1e15),
+		DisputeFeeWei:         *uint256.NewInt(1e13),
+		DisputeWindowSeconds:  4 * 3600,
+		GasDiscover:           8_000,
+		GasPerScannedSlot:     500,
+		MinCommitDepositWei:   *uint256.NewInt(1e12),
+		RecentSeconds:         600,
+	}
+}
+
+// DevnetPolicy is DefaultPolicy with times that a person can wait for.
+func DevnetPolicy() record.Policy {
+	p := DefaultPolicy()
+	p.ChannelWindowSeconds, p.DisputeWindowSeconds, p.RecentSeconds = 20, 20, 60
+	p.MaxCompositionSeconds = 600
+	return p
 }
 
 // DevnetParams are DefaultParams with times that a person can wait for. The cooldown still outlasts the longest TTL.
@@ -138,9 +172,10 @@ func (g *Genesis) Check() error {
 
 // Records returns the genesis state in ascending order of keys.
 func (g *Genesis) Records() []Record {
-	p := g.Params
+	p, policy := g.Params, g.Policy
 	rs := []Record{
 		{record.ParamsKey, p.Encode()},
+		{record.PolicyKey, policy.Encode()},
 		{record.TotalsKey, new(record.Totals).Encode()},
 	}
 	for a, b := range g.Alloc {

@@ -19,7 +19,7 @@ import (
 func sample() *genesis.Genesis {
 	g := &genesis.Genesis{
 		ChainID: 901, Timestamp: 1000, GasLimit: 30_000_000, BaseFee: (*hexutil.Big)(big.NewInt(1e9)), EIP1559Denominator: 250,
-		EIP1559Elasticity: 6, Params: genesis.DevnetParams(), Alloc: map[common.Address]*hexutil.Big{},
+		EIP1559Elasticity: 6, Params: genesis.DevnetParams(), Policy: genesis.DevnetPolicy(), Alloc: map[common.Address]*hexutil.Big{},
 	}
 	for i := range byte(20) {
 		g.Alloc[common.Address{i}] = (*hexutil.Big)(new(big.Int).Lsh(big.NewInt(int64(i)), 100))

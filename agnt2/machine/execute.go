@@ -74,8 +74,9 @@ func (p *proofState) NextDeadline() (record.Key, bool) {
 		p.noDueKey = true
 	case 1:
 		b := append(make([]byte, 3), p.w.take(5)...)
+		kind := record.DeadlineKind(p.w.uint8())
 		id := p.w.hash()
-		p.key = record.DeadlineKey((&reader{b: b}).uint64(), id)
+		p.key = record.DeadlineKey((&reader{b: b}).uint64(), kind, id)
 		p.old = (&record.Deadline{Id: id}).Encode()
 	default:
 		p.w.fail("presence of a deadline")
@@ -175,45 +176,62 @@ func micro(m *vm.Machine, p *proofState, k vm.Step) (next vm.Step, err error) {
 	return next, p.w.err
 }
 
+// slot is a frame that micro-steps of execution open, in the order in which witnesses have them.
+type slot struct {
+	bit      vm.Opens
+	readOnly bool
+	pack     func(m *vm.Machine, w []byte) []byte
+	open     func(m *vm.Machine, s *State, w *reader)
+	load     func(m *vm.Machine, s *State) // from what a tracer remembers
+	put      func(m *vm.Machine, s *State)
+}
+
+// slotOf describes a frame: where a machine has it and where its hash is.
+func slotOf[T any, P packed[T]](
+	bit vm.Opens, of func(*vm.Machine) *T, unpack func([]byte) (T, []byte, error), at func(*vm.Machine, *State) *common.Hash,
+) slot {
+	return slot{
+		bit:  bit,
+		pack: func(m *vm.Machine, w []byte) []byte { return P(of(m)).AppendPacked(w) },
+		open: func(m *vm.Machine, s *State, w *reader) { *of(m) = open[T, P](w, *at(m, s), unpack) },
+		load: func(m *vm.Machine, s *State) { *of(m), _ = s.frames[*at(m, s)].(T) },
+		put:  func(m *vm.Machine, s *State) { *at(m, s) = put[T, P](s, of(m)) },
+	}
+}
+
+func (x slot) read() slot { x.readOnly = true; return x }
+
+func callHash(_ *vm.Machine, s *State) *common.Hash { return &s.Call }
+
+var slots = []slot{
+	slotOf(vm.OpensBlock, func(m *vm.Machine) *frame.Block { return &m.Block }, frame.UnpackBlock,
+		func(_ *vm.Machine, s *State) *common.Hash { return &s.Block }),
+	slotOf(vm.OpensSums, func(m *vm.Machine) *frame.Sums { return &m.Sums }, frame.UnpackSums,
+		func(_ *vm.Machine, s *State) *common.Hash { return &s.Sums }),
+	slotOf(vm.OpensTx, func(m *vm.Machine) *frame.Tx { return &m.Tx }, frame.UnpackTx,
+		func(_ *vm.Machine, s *State) *common.Hash { return &s.Tx }),
+	slotOf(vm.OpensOp, func(m *vm.Machine) *frame.Op { return &m.Op }, frame.UnpackOp,
+		func(_ *vm.Machine, s *State) *common.Hash { return &s.Op }),
+	slotOf(vm.OpensCall, func(m *vm.Machine) *record.Interaction { return &m.Call }, record.UnpackInteraction, callHash),
+	slotOf(vm.OpensParams, func(m *vm.Machine) *record.Params { return &m.Params }, record.UnpackParams,
+		func(_ *vm.Machine, s *State) *common.Hash { return &s.Params }).read(),
+	slotOf(vm.OpensPolicy, func(m *vm.Machine) *record.Policy { return &m.Policy }, record.UnpackPolicy,
+		func(m *vm.Machine, _ *State) *common.Hash { return (*common.Hash)(&m.Block.Policy) }).read(),
+}
+
 func readFrames(m *vm.Machine, s *State, opens vm.Opens, w *reader) {
-	if opens&vm.OpensBlock != 0 {
-		m.Block = open(w, s.Block, frame.UnpackBlock)
-	}
-	if opens&vm.OpensSums != 0 {
-		m.Sums = open(w, s.Sums, frame.UnpackSums)
-	}
-	if opens&vm.OpensTx != 0 {
-		m.Tx = open(w, s.Tx, frame.UnpackTx)
-	}
-	if opens&vm.OpensOp != 0 {
-		m.Op = open(w, s.Op, frame.UnpackOp)
-	}
-	if opens&vm.OpensCall != 0 {
-		m.Call = open(w, s.Call, record.UnpackInteraction)
-	}
-	if opens&vm.OpensParams != 0 {
-		m.Params = open(w, s.Params, record.UnpackParams)
+	for _, x := range slots {
+		if opens&x.bit != 0 {
+			x.open(m, s, w)
+		}
 	}
 }
 
 func packFrames(m *vm.Machine, opens vm.Opens) (w []byte) {
-	if opens&vm.OpensBlock != 0 {
-		w = m.Block.AppendPacked(w)
-	}
-	if opens&vm.OpensSums != 0 {
-		w = m.Sums.AppendPacked(w)
-	}
-	if opens&vm.OpensTx != 0 {
-		w = m.Tx.AppendPacked(w)
-	}
-	if opens&vm.OpensOp != 0 {
-		w = m.Op.AppendPacked(w)
-	}
-	if opens&vm.OpensCall != 0 {
-		w = m.Call.AppendPacked(w)
-	}
-	if opens&vm.OpensParams != 0 {
-		w = m.Params.AppendPacked(w)
+	for _, x := range slots {
+		if opens&x.bit != 0 {
+			w = x.pack(m, w)
+		}
 	}
 	if opens&vm.OpensData != 0 {
 		w = appendBytes(w, m.Data())
@@ -243,36 +261,24 @@ func after(s *State, m *vm.Machine, k, next vm.Step, root common.Hash) State {
 	for _, l := range m.Logs() {
 		m.Op.Logs = extendLogs(m.Op.Logs, logRLP(l))
 	}
-	opens := k.Opens()
+	assigns := k.Opens()
+	if !m.Op.Failed && !m.Tx.IsVoid {
+		assigns |= k.Sets()
+	}
 	switch k {
 	case vm.BeginParams:
 		out.Params = put(s, &m.Params)
+	case vm.BeginPolicy:
+		m.Block.Policy = put(s, &m.Policy)
 	case vm.TxBegin, vm.DepositBegin:
 		if !m.Tx.IsVoid {
 			m.Tx.Root = root
-			opens |= vm.OpensOp
 		}
-	case vm.InvokeArgs, vm.RespondInteraction:
-		if !m.Op.Failed {
-			opens |= vm.OpensCall
+	}
+	for _, x := range slots {
+		if assigns&x.bit != 0 && !x.readOnly {
+			x.put(m, &out)
 		}
-	case vm.SweepInteraction:
-		opens |= vm.OpensCall
-	}
-	if opens&vm.OpensBlock != 0 {
-		out.Block = put(s, &m.Block)
-	}
-	if opens&vm.OpensSums != 0 {
-		out.Sums = put(s, &m.Sums)
-	}
-	if opens&vm.OpensTx != 0 {
-		out.Tx = put(s, &m.Tx)
-	}
-	if opens&vm.OpensOp != 0 {
-		out.Op = put(s, &m.Op)
-	}
-	if opens&vm.OpensCall != 0 {
-		out.Call = put(s, &m.Call)
 	}
 	out.Step = next
 	if next == vm.Halt {
@@ -322,6 +328,7 @@ var (
 	}
 	globalCodecs = map[record.Key]recordCodec{
 		record.ParamsKey: codecOf(record.DecodeParams, record.UnpackParams),
+		record.PolicyKey: codecOf(record.DecodePolicy, record.UnpackPolicy),
 		record.TotalsKey: codecOf(record.DecodeTotals, record.UnpackTotals),
 		record.L1InfoKey: codecOf(record.DecodeL1Info, record.UnpackL1Info),
 	}

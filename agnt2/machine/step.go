@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/agnt2/agnt2/agnt2/machine/origin"
-	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
 var program = map[stepKind]func(*Env, *State, *reader) (State, error){
@@ -46,7 +45,7 @@ func (e *Env) step(s State, witness []byte) (out State, err error) {
 	switch k := s.Step; {
 	case s.Status != Unfinished:
 		out, err = s, w.done()
-	case k != vm.Halt && k < vm.Steps:
+	case k.Exists():
 		out, err = e.execute(&s, w)
 	case k >= OriginBase && k < OriginBase+stepKind(origin.Kinds):
 		out, err = e.originStep(&s, w)

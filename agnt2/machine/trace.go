@@ -651,7 +651,7 @@ func (l *liveState) proof() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		w := append([]byte{1}, l.key[1:6]...)
+		w := append([]byte{1}, l.key[1:7]...) // time and kind
 		return append(append(w, d.Id[:]...), proof.Encode()...), nil
 	}
 	return recordWitness(l.key, l.old, proof)
@@ -671,8 +671,11 @@ func recordWitness(k record.Key, value []byte, proof trie.Proof) ([]byte, error)
 // execute makes the witness of a micro-step of execution, by taking it.
 func (c *cursor) execute(k vm.Step, e *Entry) ([]byte, error) {
 	m := &vm.Machine{ChainID: c.t.env.ChainID, Coinbase: abi.SequencerFeeVault}
-	m.Block, m.Sums, m.Tx, m.Op = c.block(), c.sums(), c.txFrame(), c.op()
-	m.Call, m.Params = frameAt[record.Interaction](c, c.state.Call), frameAt[record.Params](c, c.state.Params)
+	for _, x := range slots {
+		if k.Opens()&x.bit != 0 {
+			x.load(m, &c.state)
+		}
+	}
 	if k.Opens()&vm.OpensData != 0 {
 		if err := m.SetData(k, c.data); err != nil {
 			return nil, err
@@ -766,6 +769,7 @@ func (t *Trace) execute(c *cursor) (again bool, err error) {
 	})
 	s := &dirtyState{vm.NewOverlay(t.base), map[record.Key]bool{}}
 	m.Begin(s)
+	m.Block.Policy = commit(&m.Policy)
 	c.index += 1 + m.Steps()
 	var passer *witness.Passer // once a message has been sent
 	for i := 0; i == 0 || nextTransaction(&run) != vm.SealBaseFees; i++ {
@@ -844,6 +848,7 @@ func (t *Trace) execute(c *cursor) (again bool, err error) {
 		}
 		sums.Transactions, sums.Receipts, sums.Bloom = c.txEdge.Hash(), c.receiptEdge.Hash(), crypto.Keccak256Hash(c.bloom[:])
 		at.Run, at.Block, at.Sums, at.Params = put(&at, &run), put(&at, &m.Block), put(&at, &sums), put(&at, &m.Params)
+		put(&at, &m.Policy) // the block frame has its hash
 		c.state = at
 		t.starts = append(t.starts, c.clone())
 	}

@@ -91,13 +91,21 @@ func InteractionKey(id common.Hash) (k Key) {
 	return k
 }
 
+// DeadlineKind says what falls due. Values are consensus: never reuse one.
+type DeadlineKind byte
+
+const (
+	// DueInteraction: a pending interaction times out.
+	DueInteraction DeadlineKind = 1
+)
+
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.
 const deadlineBytes = 5
 
-// DeadlineKey keys an entry of the deadline queue: namespace ‖ deadline (5 bytes, big-endian) ‖ first 26 bytes of the
+// DeadlineKey keys an entry of the deadline queue: namespace ‖ deadline (5 bytes, big-endian) ‖ kind ‖ first 25 bytes of the
 // id. The smallest key of the namespace is the next entry that falls due, and one ordered Merkle path proves it.
 // deadline must be below 2^40.
-func DeadlineKey(deadline uint64, id common.Hash) (k Key) {
+func DeadlineKey(deadline uint64, kind DeadlineKind, id common.Hash) (k Key) {
 	if deadline >= 1<<(8*deadlineBytes) {
 		panic(fmt.Sprintf("deadline %d does not fit in %d bytes", deadline, deadlineBytes))
 	}
@@ -105,7 +113,8 @@ func DeadlineKey(deadline uint64, id common.Hash) (k Key) {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], deadline)
 	copy(k[1:], b[8-deadlineBytes:])
-	copy(k[1+deadlineBytes:], id[:32-1-deadlineBytes])
+	k[1+deadlineBytes] = byte(kind)
+	copy(k[2+deadlineBytes:], id[:])
 	return k
 }
 
@@ -116,9 +125,13 @@ func DeadlineOf(k Key) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
+// DueOf returns what falls due at a key of the deadline queue.
+func DueOf(k Key) DeadlineKind { return DeadlineKind(k[1+deadlineBytes]) }
+
 // Keys of /global/.
 var (
 	ParamsKey = hashed(NSGlobal, []byte("params"))
+	PolicyKey = hashed(NSGlobal, []byte("policy"))
 	TotalsKey = hashed(NSGlobal, []byte("totals"))
 	L1InfoKey = hashed(NSGlobal, []byte("l1Info"))
 )

@@ -38,8 +38,17 @@ func (x *Account) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.PendingInvokes)
 	}
-	if x.Registered {
+	if x.Roles != 0 {
 		b[at+0] |= 0x04
+		b = append(b, x.Roles)
+	}
+	if x.Holds != 0 {
+		b[at+0] |= 0x02
+		b = binary.BigEndian.AppendUint32(b, x.Holds)
+	}
+	if x.Paced != 0 {
+		b[at+0] |= 0x01
+		b = codec.AppendPackedLong(b, x.Paced)
 	}
 	return b
 }
@@ -58,9 +67,6 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x03 != 0 {
-		return nil, codec.ErrPackedZero()
-	}
 	if bits[0]&0x80 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
@@ -100,7 +106,31 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	if bits[0]&0x04 != 0 {
-		x.Registered = true
+		if err := codec.NeedPacked(b, 1); err != nil {
+			return nil, err
+		}
+		x.Roles = b[0]
+		b = b[1:]
+		if !(x.Roles != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.Holds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.Holds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x01 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Paced, b = v, rest
 	}
 	return b, nil
 }
@@ -1059,6 +1089,282 @@ func (x *Params) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.GasClass[3], b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Policy) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 3)...)
+	if x.Governance != ([20]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Governance[:]...)
+	}
+	if x.EligibilityScore != 0 {
+		b[at+0] |= 0x40
+		b = binary.BigEndian.AppendUint16(b, x.EligibilityScore)
+	}
+	if !x.WeiPerPendingInvoke.IsZero() {
+		b[at+0] |= 0x20
+		b = codec.AppendPackedWide(b, &x.WeiPerPendingInvoke)
+	}
+	if x.InvokesPerSecond != 0 {
+		b[at+0] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.InvokesPerSecond)
+	}
+	if x.InvokesBurst != 0 {
+		b[at+0] |= 0x08
+		b = binary.BigEndian.AppendUint32(b, x.InvokesBurst)
+	}
+	if x.GasCompose != 0 {
+		b[at+0] |= 0x04
+		b = codec.AppendPackedLong(b, x.GasCompose)
+	}
+	if x.GasPerDepth != 0 {
+		b[at+0] |= 0x02
+		b = codec.AppendPackedLong(b, x.GasPerDepth)
+	}
+	if x.MaxCompositionSeconds != 0 {
+		b[at+0] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.MaxCompositionSeconds)
+	}
+	if x.GasChannel != 0 {
+		b[at+1] |= 0x80
+		b = codec.AppendPackedLong(b, x.GasChannel)
+	}
+	if x.ChannelWindowSeconds != 0 {
+		b[at+1] |= 0x40
+		b = binary.BigEndian.AppendUint32(b, x.ChannelWindowSeconds)
+	}
+	if x.MaxChannelTtlSeconds != 0 {
+		b[at+1] |= 0x20
+		b = binary.BigEndian.AppendUint32(b, x.MaxChannelTtlSeconds)
+	}
+	if !x.DoubleSignSlashWei.IsZero() {
+		b[at+1] |= 0x10
+		b = codec.AppendPackedWide(b, &x.DoubleSignSlashWei)
+	}
+	if x.GasDispute != 0 {
+		b[at+1] |= 0x08
+		b = codec.AppendPackedLong(b, x.GasDispute)
+	}
+	if !x.DisputeBondWei.IsZero() {
+		b[at+1] |= 0x04
+		b = codec.AppendPackedWide(b, &x.DisputeBondWei)
+	}
+	if !x.DisputeFeeWei.IsZero() {
+		b[at+1] |= 0x02
+		b = codec.AppendPackedWide(b, &x.DisputeFeeWei)
+	}
+	if x.DisputeWindowSeconds != 0 {
+		b[at+1] |= 0x01
+		b = binary.BigEndian.AppendUint32(b, x.DisputeWindowSeconds)
+	}
+	if x.GasDiscover != 0 {
+		b[at+2] |= 0x80
+		b = codec.AppendPackedLong(b, x.GasDiscover)
+	}
+	if x.GasPerScannedSlot != 0 {
+		b[at+2] |= 0x40
+		b = codec.AppendPackedLong(b, x.GasPerScannedSlot)
+	}
+	if !x.MinCommitDepositWei.IsZero() {
+		b[at+2] |= 0x20
+		b = codec.AppendPackedWide(b, &x.MinCommitDepositWei)
+	}
+	if x.RecentSeconds != 0 {
+		b[at+2] |= 0x10
+		b = binary.BigEndian.AppendUint32(b, x.RecentSeconds)
+	}
+	return b
+}
+
+// UnpackPolicy reads a packed Policy and returns what follows it; ErrPacked if that is no packed form.
+func UnpackPolicy(b []byte) (x Policy, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Policy{}, nil, fmt.Errorf("Policy: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Policy) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 3); err != nil {
+		return nil, err
+	}
+	bits, b = b[:3], b[3:]
+	if bits[2]&0x0f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Governance[:], b[0:])
+		b = b[20:]
+		if !(x.Governance != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 2); err != nil {
+			return nil, err
+		}
+		x.EligibilityScore = binary.BigEndian.Uint16(b[0:])
+		b = b[2:]
+		if !(x.EligibilityScore != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x20 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.WeiPerPendingInvoke, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[0]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.InvokesPerSecond = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.InvokesPerSecond != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.InvokesBurst = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.InvokesBurst != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[0]&0x04 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasCompose, b = v, rest
+	}
+	if bits[0]&0x02 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasPerDepth, b = v, rest
+	}
+	if bits[0]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.MaxCompositionSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.MaxCompositionSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasChannel, b = v, rest
+	}
+	if bits[1]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.ChannelWindowSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.ChannelWindowSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.MaxChannelTtlSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.MaxChannelTtlSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[1]&0x10 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DoubleSignSlashWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x08 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasDispute, b = v, rest
+	}
+	if bits[1]&0x04 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DisputeBondWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x02 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.DisputeFeeWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[1]&0x01 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.DisputeWindowSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.DisputeWindowSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[2]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasDiscover, b = v, rest
+	}
+	if bits[2]&0x40 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.GasPerScannedSlot, b = v, rest
+	}
+	if bits[2]&0x20 != 0 {
+		rest, err := codec.GetPackedWide(b, &x.MinCommitDepositWei, 32)
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+	if bits[2]&0x10 != 0 {
+		if err := codec.NeedPacked(b, 4); err != nil {
+			return nil, err
+		}
+		x.RecentSeconds = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
+		if !(x.RecentSeconds != 0) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }

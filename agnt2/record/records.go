@@ -21,7 +21,7 @@ var (
 
 // Encode returns abi.encode of the record.
 func (x *Account) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -37,7 +37,7 @@ func DecodeAccount(b []byte) (x Account, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Agent) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -57,7 +57,7 @@ func DecodeAgent(b []byte) (x Agent, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *AgentURI) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -77,7 +77,7 @@ func DecodeAgentURI(b []byte) (x AgentURI, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Capability) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -93,7 +93,7 @@ func DecodeCapability(b []byte) (x Capability, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *CapabilityDetail) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -113,7 +113,7 @@ func DecodeCapabilityDetail(b []byte) (x CapabilityDetail, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Deadline) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -129,7 +129,7 @@ func DecodeDeadline(b []byte) (x Deadline, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Interaction) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -145,7 +145,7 @@ func DecodeInteraction(b []byte) (x Interaction, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *L1Info) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -161,7 +161,7 @@ func DecodeL1Info(b []byte) (x L1Info, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Metadata) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -181,7 +181,7 @@ func DecodeMetadata(b []byte) (x Metadata, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Pair) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -197,7 +197,7 @@ func DecodePair(b []byte) (x Pair, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Params) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -212,8 +212,24 @@ func DecodeParams(b []byte) (x Params, err error) {
 }
 
 // Encode returns abi.encode of the record.
-func (x *Reputation) Encode() []byte {
+func (x *Policy) Encode() []byte {
 	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodePolicy reads abi.encode of the record.
+func DecodePolicy(b []byte) (x Policy, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Policy: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Reputation) Encode() []byte {
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -229,7 +245,7 @@ func DecodeReputation(b []byte) (x Reputation, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Totals) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -250,11 +266,13 @@ type Account struct {
 	Stake          uint256.Int
 	Escrowed       uint256.Int
 	PendingInvokes uint32
-	Registered     bool
+	Roles          uint8
+	Holds          uint32
+	Paced          uint64
 }
 
 func (x *Account) size() int {
-	n := 192
+	n := 256
 	return n
 }
 
@@ -264,11 +282,13 @@ func (x *Account) put(b []byte) {
 	codec.PutUint256(b[64:], &x.Stake)
 	codec.PutUint256(b[96:], &x.Escrowed)
 	codec.PutUint64(b[128:], uint64(x.PendingInvokes))
-	codec.PutBool(b[160:], x.Registered)
+	codec.PutUint64(b[160:], uint64(x.Roles))
+	codec.PutUint64(b[192:], uint64(x.Holds))
+	codec.PutUint64(b[224:], uint64(x.Paced))
 }
 
 func (x *Account) get(b []byte) (used int, err error) {
-	tail := 192
+	tail := 256
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -291,7 +311,21 @@ func (x *Account) get(b []byte) (used int, err error) {
 		}
 		x.PendingInvokes = uint32(v)
 	}
-	if x.Registered, err = codec.GetBool(b, 160); err != nil {
+	{
+		v, err := codec.GetUint(b, 160, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Roles = uint8(v)
+	}
+	{
+		v, err := codec.GetUint(b, 192, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Holds = uint32(v)
+	}
+	if x.Paced, err = codec.GetUint(b, 224, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -327,7 +361,7 @@ func (x *Agent) put(b []byte) {
 	codec.PutUint64(b[128:], uint64(x.RegisteredAt))
 	codec.PutUint64(b[160:], uint64(x.DeregisteredAt))
 	codec.PutUint64(b[192:], uint64(x.LastHeartbeat))
-	copy(b[224:], x.ImageDigest[:])
+	*(*[32]byte)(b[224:]) = x.ImageDigest
 	codec.PutUint64(b[256:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[288:], uint64(tail))
@@ -507,8 +541,8 @@ func (x *CapabilityDetail) size() int {
 
 func (x *CapabilityDetail) put(b []byte) {
 	tail := 128
-	copy(b[0:], x.InputSchemaHash[:])
-	copy(b[32:], x.OutputSchemaHash[:])
+	*(*[32]byte)(b[0:]) = x.InputSchemaHash
+	*(*[32]byte)(b[32:]) = x.OutputSchemaHash
 	codec.PutUint64(b[64:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Name)
 	codec.PutUint64(b[96:], uint64(tail))
@@ -563,7 +597,7 @@ func (x *Deadline) size() int {
 }
 
 func (x *Deadline) put(b []byte) {
-	copy(b[0:], x.Id[:])
+	*(*[32]byte)(b[0:]) = x.Id
 }
 
 func (x *Deadline) get(b []byte) (used int, err error) {
@@ -602,15 +636,15 @@ func (x *Interaction) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Status))
 	codec.PutAddress(b[32:], x.Caller)
 	codec.PutAddress(b[64:], x.Callee)
-	copy(b[96:], x.Capability[:])
-	copy(b[128:], x.ParamsHash[:])
-	copy(b[160:], x.ResultHash[:])
+	*(*[32]byte)(b[96:]) = x.Capability
+	*(*[32]byte)(b[128:]) = x.ParamsHash
+	*(*[32]byte)(b[160:]) = x.ResultHash
 	codec.PutUint256(b[192:], &x.PaymentWei)
 	codec.PutUint64(b[224:], uint64(x.InvokedAt))
 	codec.PutUint64(b[256:], uint64(x.Deadline))
 	codec.PutUint64(b[288:], uint64(x.SettledAt))
 	codec.PutUint64(b[320:], uint64(x.Branch))
-	copy(b[352:], x.CompositionId[:])
+	*(*[32]byte)(b[352:]) = x.CompositionId
 }
 
 func (x *Interaction) get(b []byte) (used int, err error) {
@@ -690,8 +724,8 @@ func (x *L1Info) put(b []byte) {
 	codec.PutUint64(b[32:], uint64(x.Timestamp))
 	codec.PutUint256(b[64:], &x.BaseFee)
 	codec.PutUint256(b[96:], &x.BlobBaseFee)
-	copy(b[128:], x.BlockHash[:])
-	copy(b[160:], x.BatcherHash[:])
+	*(*[32]byte)(b[128:]) = x.BlockHash
+	*(*[32]byte)(b[160:]) = x.BatcherHash
 	codec.PutUint64(b[192:], uint64(x.SequenceNumber))
 	codec.PutUint64(b[224:], uint64(x.BaseFeeScalar))
 	codec.PutUint64(b[256:], uint64(x.BlobBaseFeeScalar))
@@ -975,6 +1009,158 @@ func (x *Params) get(b []byte) (used int, err error) {
 	}
 	if x.GasClass[3], err = codec.GetUint(b, 544+96, 64); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// Policy has the ABI layout of the Solidity type or argument list of that name.
+type Policy struct {
+	Governance            common.Address
+	EligibilityScore      uint16
+	WeiPerPendingInvoke   uint256.Int
+	InvokesPerSecond      uint32
+	InvokesBurst          uint32
+	GasCompose            uint64
+	GasPerDepth           uint64
+	MaxCompositionSeconds uint32
+	GasChannel            uint64
+	ChannelWindowSeconds  uint32
+	MaxChannelTtlSeconds  uint32
+	DoubleSignSlashWei    uint256.Int
+	GasDispute            uint64
+	DisputeBondWei        uint256.Int
+	DisputeFeeWei         uint256.Int
+	DisputeWindowSeconds  uint32
+	GasDiscover           uint64
+	GasPerScannedSlot     uint64
+	MinCommitDepositWei   uint256.Int
+	RecentSeconds         uint32
+}
+
+func (x *Policy) size() int {
+	n := 640
+	return n
+}
+
+func (x *Policy) put(b []byte) {
+	codec.PutAddress(b[0:], x.Governance)
+	codec.PutUint64(b[32:], uint64(x.EligibilityScore))
+	codec.PutUint256(b[64:], &x.WeiPerPendingInvoke)
+	codec.PutUint64(b[96:], uint64(x.InvokesPerSecond))
+	codec.PutUint64(b[128:], uint64(x.InvokesBurst))
+	codec.PutUint64(b[160:], uint64(x.GasCompose))
+	codec.PutUint64(b[192:], uint64(x.GasPerDepth))
+	codec.PutUint64(b[224:], uint64(x.MaxCompositionSeconds))
+	codec.PutUint64(b[256:], uint64(x.GasChannel))
+	codec.PutUint64(b[288:], uint64(x.ChannelWindowSeconds))
+	codec.PutUint64(b[320:], uint64(x.MaxChannelTtlSeconds))
+	codec.PutUint256(b[352:], &x.DoubleSignSlashWei)
+	codec.PutUint64(b[384:], uint64(x.GasDispute))
+	codec.PutUint256(b[416:], &x.DisputeBondWei)
+	codec.PutUint256(b[448:], &x.DisputeFeeWei)
+	codec.PutUint64(b[480:], uint64(x.DisputeWindowSeconds))
+	codec.PutUint64(b[512:], uint64(x.GasDiscover))
+	codec.PutUint64(b[544:], uint64(x.GasPerScannedSlot))
+	codec.PutUint256(b[576:], &x.MinCommitDepositWei)
+	codec.PutUint64(b[608:], uint64(x.RecentSeconds))
+}
+
+func (x *Policy) get(b []byte) (used int, err error) {
+	tail := 640
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Governance, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 16)
+		if err != nil {
+			return 0, err
+		}
+		x.EligibilityScore = uint16(v)
+	}
+	if x.WeiPerPendingInvoke, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.InvokesPerSecond = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 128, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.InvokesBurst = uint32(v)
+	}
+	if x.GasCompose, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerDepth, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 224, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxCompositionSeconds = uint32(v)
+	}
+	if x.GasChannel, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 288, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.ChannelWindowSeconds = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.MaxChannelTtlSeconds = uint32(v)
+	}
+	if x.DoubleSignSlashWei, err = codec.GetUint256(b, 352, 256); err != nil {
+		return 0, err
+	}
+	if x.GasDispute, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.DisputeBondWei, err = codec.GetUint256(b, 416, 256); err != nil {
+		return 0, err
+	}
+	if x.DisputeFeeWei, err = codec.GetUint256(b, 448, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 480, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.DisputeWindowSeconds = uint32(v)
+	}
+	if x.GasDiscover, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.GasPerScannedSlot, err = codec.GetUint(b, 544, 64); err != nil {
+		return 0, err
+	}
+	if x.MinCommitDepositWei, err = codec.GetUint256(b, 576, 256); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 608, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.RecentSeconds = uint32(v)
 	}
 	return tail, nil
 }

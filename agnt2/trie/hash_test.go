@@ -1,26 +1,30 @@
 package trie
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/agnt2/agnt2/agnt2/trie/lanes"
 )
 
-// eachLaneKind runs a test with and without the four-lane permutation.
-func eachLaneKind(t *testing.T, f func(t *testing.T)) {
-	real := haveX4
-	defer func() { haveX4 = real }()
-	for name, on := range map[string]bool{"four lanes": true, "one lane": false} {
-		haveX4 = on
-		t.Run(name, f)
+// eachWidth runs a test with every width that this processor has.
+func eachWidth(t *testing.T, f func(t *testing.T)) {
+	real := wide
+	defer func() { wide = real }()
+	for _, wide = range []width{one, four, eight} {
+		if wide <= real {
+			t.Run(fmt.Sprintf("width %d", wide), f)
+		}
 	}
 }
 
 func TestHashMany(t *testing.T) {
-	eachLaneKind(t, func(t *testing.T) {
+	eachWidth(t, func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			sizes := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]int{0, 1, 64, 135, 136, 137, 271, 272, 273}),
 				rapid.IntRange(0, 1500)), 0, 23).Draw(t, "sizes")
@@ -42,9 +46,9 @@ func TestHashMany(t *testing.T) {
 }
 
 func TestTagged(t *testing.T) {
-	eachLaneKind(t, func(t *testing.T) {
+	eachWidth(t, func(t *testing.T) {
 		h := NewHasher()
-		for n := range 9 { // partial groups
+		for n := range 2*lanes.Most + 1 { // partial groups
 			in, out := make([][64]byte, n), make([]Hash, n)
 			for i := range in {
 				for j := range in[i] {

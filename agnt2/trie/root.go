@@ -10,7 +10,7 @@ import (
 var passLimit = 2048
 
 // hashPass gathers dirty nodes by height, the number of hashes that must come before theirs, and then computes them
-// height by height, four at a time.
+// height by height, several at a time.
 type hashPass struct {
 	t       *Trie
 	hasher  *Hasher

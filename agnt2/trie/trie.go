@@ -2,7 +2,6 @@ package trie
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -83,28 +82,14 @@ type Trie struct {
 
 // batch is the state of one Update.
 type batch struct {
-	changes  []Change
-	sorted   []entry
-	swap     []entry
+	changes []Change
+	order
 	merged   []entry
 	carry    Hash // hash of the existing leaf among merged, valid if carryOK
 	carryOK  bool
 	carryRef ref
 	touched  byte // keeps reads whose only purpose is the cache
 }
-
-// entry is a change in key order: its key's first 64 bits and its index in the batch, or, with entryLeaf, a leaf that
-// the trie already has.
-type entry struct {
-	head uint64
-	at   uint32
-	kind uint32
-}
-
-const entryLeaf = 1
-
-// radixFrom is the batch size from which a radix sort is quicker than comparing.
-const radixFrom = 256
 
 // New returns the empty trie.
 func New() *Trie { return &Trie{nodeEnd: 1, leafEnd: 1} }
@@ -366,7 +351,7 @@ func (t *Trie) Update(changes []Change) {
 		return
 	}
 	t.batch.changes = changes
-	t.batch.sort()
+	t.batch.sort(len(changes), func(i int) *Key { return &changes[i].Key })
 	t.root = t.apply(t.root, 0, &t.rootHash, t.batch.sorted)
 	if t.pass != nil {
 		t.pass.flush()
@@ -375,77 +360,6 @@ func (t *Trie) Update(changes []Change) {
 	if t.root == 0 {
 		t.rootHash = Hash{}
 	}
-}
-
-// sort fills b.sorted with one entry per key, in key order.
-func (b *batch) sort() {
-	b.sorted = b.sorted[:0]
-	var all, any uint64 = ^uint64(0), 0
-	for i := range b.changes {
-		head := binary.BigEndian.Uint64(b.changes[i].Key[:])
-		all, any = all&head, any|head
-		b.sorted = append(b.sorted, entry{head: head, at: uint32(i)})
-	}
-	b.sortHeads(all ^ any)
-	b.sortTails()
-}
-
-// sortHeads orders by the first 64 bits, of which those in differ are not all alike. It is stable, so that equal keys
-// stay in the caller's order.
-func (b *batch) sortHeads(differ uint64) {
-	byHead := func(x, y entry) int { return cmp.Compare(x.head, y.head) }
-	if slices.IsSortedFunc(b.sorted, byHead) {
-		return
-	}
-	if len(b.sorted) < radixFrom {
-		slices.SortStableFunc(b.sorted, byHead)
-		return
-	}
-	b.swap = slices.Grow(b.swap[:0], len(b.sorted))[:len(b.sorted)]
-	for shift := 0; shift < 64; shift += 8 {
-		if differ>>shift&0xff == 0 {
-			continue
-		}
-		var at [256]int
-		for i := range b.sorted {
-			at[b.sorted[i].head>>shift&0xff]++
-		}
-		sum := 0
-		for v := range at {
-			at[v], sum = sum, sum+at[v]
-		}
-		for _, e := range b.sorted {
-			v := e.head >> shift & 0xff
-			b.swap[at[v]] = e
-			at[v]++
-		}
-		b.sorted, b.swap = b.swap, b.sorted
-	}
-}
-
-// sortTails orders entries with equal heads by the rest of the key and drops all but the last of equal keys.
-func (b *batch) sortTails() {
-	kept := 0
-	for lo := 0; lo < len(b.sorted); {
-		hi := lo + 1
-		for hi < len(b.sorted) && b.sorted[hi].head == b.sorted[lo].head {
-			hi++
-		}
-		if hi-lo > 1 {
-			slices.SortStableFunc(b.sorted[lo:hi], func(x, y entry) int {
-				return bytes.Compare(b.changes[x.at].Key[8:], b.changes[y.at].Key[8:])
-			})
-		}
-		for i := lo; i < hi; i++ {
-			if i+1 < hi && b.changes[b.sorted[i].at].Key == b.changes[b.sorted[i+1].at].Key {
-				continue
-			}
-			b.sorted[kept] = b.sorted[i]
-			kept++
-		}
-		lo = hi
-	}
-	b.sorted = b.sorted[:kept]
 }
 
 func (t *Trie) keyOf(e *entry) *Key {

@@ -98,7 +98,7 @@ func stepInvokeInteraction(m *Machine, s State) Step {
 }
 
 func stepInvokeDeadline(m *Machine, s State) Step {
-	k := record.DeadlineKey(m.Call.Deadline, m.Op.Id)
+	k := record.DeadlineKey(m.Call.Deadline, record.DueInteraction, m.Op.Id)
 	m.set(s, k, nil, (&record.Deadline{Id: m.Op.Id}).Encode())
 	m.Op.Effect |= effectEscrow
 	m.ret = m.Op.Id[:]

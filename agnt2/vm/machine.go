@@ -80,13 +80,18 @@ type Machine struct {
 	Op    frame.Op
 	Call  record.Interaction // the interaction in progress
 
-	Params   record.Params // Block.Params is its hash
+	Params   record.Params // the state's hash of it is for proofs
+	Policy   record.Policy // Block.Policy is its hash, in proofs
 	L1       record.L1Info // of the block's L1-attributes deposit; receipts show it
 	Messages []common.Hash // withdrawals sent by this block, in order
 
 	data []byte // the transaction's calldata; Tx.Data and Op.Data are its hash
 	args any    // the operation's decoded arguments: a function of data
 	logs []*types.Log
+
+	// What results and their logs are cut from: so a block's take few allocations.
+	results []Result
+	logRoom []*types.Log
 
 	// Results that no later micro-step reads.
 	failure abi.Revert
@@ -230,6 +235,11 @@ func (m *Machine) Seal(s State) { m.run(s, SealBaseFees) }
 
 func stepBeginParams(m *Machine, s State) Step {
 	m.Params = decoded(record.DecodeParams(m.get(s, record.ParamsKey)))
+	return BeginPolicy
+}
+
+func stepBeginPolicy(m *Machine, s State) Step {
+	m.Policy = decoded(record.DecodePolicy(m.get(s, record.PolicyKey)))
 	return BeginTotals
 }
 

@@ -2,9 +2,9 @@ package vm
 
 import (
 	"bytes"
-	"hash/maphash"
 
 	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
 // Base is the state of the parent block.
@@ -33,67 +33,76 @@ type Overlay struct {
 	appender Appender // base, if it can
 	arena    []byte   // what the appender has written, in pieces
 
-	entries []Change
-	slots   []uint32    // open addressing: index in entries plus one, 0 if empty
-	swept   *record.Key // last deadline key that NextDeadline found deleted
-
-	// The record that was asked for last: a micro-step reads one and then writes it.
-	lastKey record.Key
-	last    int // -1: none
+	count int
+	chunk [][]Change // entries in the order in which they were first touched; they do not move
+	slots []uint64   // open addressing: high half of the key's hash ‖ index of the entry plus one, 0 if empty
+	seed  record.Seed
+	last  *Change     // the record that was asked for last: a micro-step reads one and then writes it
+	swept *record.Key // last deadline key that NextDeadline found deleted
 }
 
 var _ State = (*Overlay)(nil)
 
 const (
 	overlaySlots = 64 // to begin with
+	overlayChunk = 128
 	leastArena   = 4 << 10
 	mostArena    = 64 << 10
 	// arenaRoom is larger than nearly every record; a larger one moves to a piece of its own.
 	arenaRoom = 512
 )
 
-// overlaySeed keeps whoever chooses identifiers from choosing slots. Nothing but speed depends on it.
-var overlaySeed = maphash.MakeSeed()
-
 // NewOverlay returns an empty overlay on base.
 func NewOverlay(base Base) *Overlay {
-	o := &Overlay{base: base, slots: make([]uint32, overlaySlots), last: -1}
+	o := &Overlay{base: base, slots: make([]uint64, overlaySlots), seed: record.NewSeed()}
 	o.appender, _ = base.(Appender)
 	return o
 }
 
-// find returns the index of a record's entry, or -1 and the slot that is free for it.
-func (o *Overlay) find(k *record.Key) (i, slot int) {
+func (o *Overlay) at(i int) *Change { return &o.chunk[i/overlayChunk][i%overlayChunk] }
+
+// find returns a record's entry, or nil and what is to be put into which slot for it.
+func (o *Overlay) find(k *record.Key) (e *Change, tag uint64, slot int) {
 	mask := len(o.slots) - 1
-	for slot = int(maphash.Bytes(overlaySeed, k[:])) & mask; ; slot = (slot + 1) & mask {
-		e := o.slots[slot]
-		if e == 0 {
-			return -1, slot
+	h := o.seed.Hash(k)
+	tag = h >> 32 << 32
+	for slot = int(h) & mask; ; slot = (slot + 1) & mask {
+		s := o.slots[slot]
+		if s == 0 {
+			return nil, tag, slot
 		}
-		if o.entries[e-1].Key == *k {
-			return int(e - 1), slot
+		if s>>32 == tag>>32 {
+			if e := o.at(int(uint32(s)) - 1); e.Key == *k {
+				return e, 0, 0
+			}
 		}
 	}
 }
 
 func (o *Overlay) entry(k *record.Key) *Change {
-	if o.last >= 0 && o.lastKey == *k {
-		return &o.entries[o.last]
+	if o.last != nil && o.last.Key == *k {
+		return o.last
 	}
-	i, slot := o.find(k)
-	if i < 0 {
-		i = len(o.entries)
-		v := o.read(k)
-		o.entries = append(o.entries, Change{*k, v, v})
-		o.slots[slot] = uint32(i + 1)
-		if 2*len(o.entries) > len(o.slots) {
+	e, tag, slot := o.find(k)
+	if e == nil {
+		if o.count%overlayChunk == 0 {
+			o.chunk = append(o.chunk, make([]Change, overlayChunk))
+		}
+		e = o.at(o.count)
+		o.count++
+		e.Key = *k
+		e.Old = o.read(&e.Key)
+		e.New = e.Old
+		o.slots[slot] = tag | uint64(o.count)
+		if 2*o.count > len(o.slots) {
 			o.grow()
 		}
 	}
-	o.lastKey, o.last = *k, i
-	return &o.entries[i]
+	o.last = e
+	return e
 }
 
+// read takes a key that is on the heap already, because the base could keep it for all that the compiler knows.
 func (o *Overlay) read(k *record.Key) []byte {
 	if o.appender == nil {
 		return o.base.Get(*k)
@@ -102,8 +111,7 @@ func (o *Overlay) read(k *record.Key) []byte {
 		o.arena = make([]byte, 0, min(mostArena, max(leastArena, 2*cap(o.arena))))
 	}
 	from := len(o.arena)
-	o.lastKey, o.last = *k, -1 // where it does not have to move to the heap
-	out, ok := o.appender.AppendRecord(o.arena, &o.lastKey)
+	out, ok := o.appender.AppendRecord(o.arena, k)
 	if !ok {
 		return nil
 	}
@@ -112,14 +120,15 @@ func (o *Overlay) read(k *record.Key) []byte {
 }
 
 func (o *Overlay) grow() {
-	o.slots = make([]uint32, 2*len(o.slots))
+	o.slots = make([]uint64, 4*len(o.slots))
 	mask := len(o.slots) - 1
-	for i := range o.entries {
-		slot := int(maphash.Bytes(overlaySeed, o.entries[i].Key[:])) & mask
+	for i := range o.count {
+		h := o.seed.Hash(&o.at(i).Key)
+		slot := int(h) & mask
 		for o.slots[slot] != 0 {
 			slot = (slot + 1) & mask
 		}
-		o.slots[slot] = uint32(i + 1)
+		o.slots[slot] = h>>32<<32 | uint64(i+1)
 	}
 }
 
@@ -135,20 +144,24 @@ func (o *Overlay) NextDeadline() (record.Key, bool) {
 		if !ok {
 			return k, false
 		}
-		if i, _ := o.find(&k); i < 0 || o.entries[i].New != nil {
+		if e, _, _ := o.find(&k); e == nil || e.New != nil {
 			return k, true
 		}
 		o.swept = &k
 	}
 }
 
-// Changes returns the records whose bytes differ from the parent's, in the order in which they were first touched.
+// Changes returns the records whose bytes differ from the parent's, in ascending order of keys.
 func (o *Overlay) Changes() []Change {
-	out := make([]Change, 0, len(o.entries))
-	for i := range o.entries {
-		if c := &o.entries[i]; !bytes.Equal(c.Old, c.New) || (c.Old == nil) != (c.New == nil) {
-			out = append(out, *c)
+	changed := make([]*Change, 0, o.count)
+	for i := range o.count {
+		if c := o.at(i); !bytes.Equal(c.Old, c.New) || (c.Old == nil) != (c.New == nil) {
+			changed = append(changed, c)
 		}
+	}
+	out := make([]Change, len(changed))
+	for n, i := range trie.Order(len(changed), func(i int) *trie.Key { return (*trie.Key)(&changed[i].Key) }) {
+		out[n] = *changed[i]
 	}
 	return out
 }

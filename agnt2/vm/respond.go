@@ -85,7 +85,7 @@ func stepRespondAttestation(m *Machine, _ State) Step {
 }
 
 func stepRespondDeadline(m *Machine, s State) Step {
-	k := record.DeadlineKey(m.Call.Deadline, m.Op.Id)
+	k := record.DeadlineKey(m.Call.Deadline, record.DueInteraction, m.Op.Id)
 	old := m.get(s, k)
 	assert(old != nil, "pending interaction is not queued")
 	m.set(s, k, old, nil)
@@ -106,7 +106,7 @@ func stepRespondCaller(m *Machine, s State) Step {
 		a.Balance.Add(&a.Balance, &i.PaymentWei)
 	}
 	m.set(s, k, old, a.Encode())
-	m.Op.Flag = i.Status == uint8(Completed) && a.Registered &&
+	m.Op.Flag = i.Status == uint8(Completed) && a.Roles&RoleAgent != 0 &&
 		!a.Stake.Lt(&m.Params.MinStakeWei) && !i.PaymentWei.Lt(&m.Params.MinCountedPaymentWei)
 	if m.Op.Flag {
 		return RespondPair

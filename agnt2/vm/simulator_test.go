@@ -114,6 +114,8 @@ func (s *simulator) check(swept uint32) {
 	queued, open, registered := 0, 0, 0
 	overdue := false
 	for k, v := range s.state {
+		held := holdings(k, v)
+		total.Add(&total, &held)
 		switch record.Namespace(k[0]) {
 		case record.NSInteraction:
 			i := must(record.DecodeInteraction(v))
@@ -127,14 +129,13 @@ func (s *simulator) check(swept uint32) {
 				escrow[i.Caller] = new(uint256.Int)
 			}
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
-			total.Add(&total, &i.PaymentWei)
 			overdue = overdue || i.Deadline < s.time
 		case record.NSDeadline:
 			queued++
 			id := must(record.DecodeDeadline(v)).Id
 			i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
 			require.Equal(t, uint8(vm.Pending), i.Status)
-			require.Equal(t, k, record.DeadlineKey(i.Deadline, id))
+			require.Equal(t, k, record.DeadlineKey(i.Deadline, record.DueInteraction, id))
 		case record.NSAgent:
 			if must(record.DecodeAgent(v)).Status == uint8(vm.Active) {
 				registered++
@@ -170,6 +171,18 @@ func (s *simulator) check(swept uint32) {
 	totals := must(record.DecodeTotals(s.state[record.TotalsKey]))
 	require.Equal(t, uint64(registered), totals.Agents)
 	require.Equal(t, 1, s.most, "a micro-step touched more than one record")
+}
+
+// holdings is the value, in wei, that a record holds beside accounts' balances and stakes. Every record that a payment can
+// rest in has a case: that is what makes the conservation of value an invariant.
+func holdings(k record.Key, v []byte) (wei uint256.Int) {
+	switch record.Namespace(k[0]) {
+	case record.NSInteraction:
+		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) {
+			wei = i.PaymentWei
+		}
+	}
+	return wei
 }
 
 // naiveRoot is the definition of the root, read off the specification.

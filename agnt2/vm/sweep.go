@@ -23,7 +23,14 @@ func stepSweepNext(m *Machine, s State) Step {
 	m.put(s, k, nil)
 	m.Op.Count++
 	m.Op.Id = d.Id
-	return SweepInteraction
+	next, ok := sweeps[record.DueOf(k)]
+	assert(ok, "nothing sweeps what is queued")
+	return next
+}
+
+// sweeps says which micro-step deals with what falls due.
+var sweeps = map[record.DeadlineKind]Step{
+	record.DueInteraction: SweepInteraction,
 }
 
 func stepSweepInteraction(m *Machine, s State) Step {

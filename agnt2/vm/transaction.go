@@ -3,8 +3,10 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
@@ -36,8 +38,16 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 	}, payable, first}
 }
 
-// operations by selector, for the AGNT2 address.
-var operations = map[[4]byte]operation{
+// operations by selector, for the AGNT2 address: those of all families.
+var operations = map[[4]byte]operation{}
+
+func init() {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations} {
+		maps.Copy(operations, family)
+	}
+}
+
+var agentOperations = map[[4]byte]operation{
 	abi.RegisterSelector:           op(abi.DecodeRegisterCall, true, RegisterAgent),
 	abi.UpdateAgentSelector:        op(abi.DecodeUpdateAgentCall, false, UpdateAgent),
 	abi.UpdateCapabilitiesSelector: op(abi.DecodeUpdateCapabilitiesCall, false, ReadOwnAgent),
@@ -45,8 +55,11 @@ var operations = map[[4]byte]operation{
 	abi.DeregisterSelector:         op(abi.DecodeDeregisterCall, false, DeregisterAgent),
 	abi.WithdrawStakeSelector:      op(abi.DecodeWithdrawStakeCall, false, WithdrawStake),
 	abi.HeartbeatSelector:          op(abi.DecodeHeartbeatCall, false, Heartbeat),
-	abi.InvokeSelector:             op(abi.DecodeInvokeCall, true, InvokeArgs),
-	abi.RespondSelector:            op(abi.DecodeRespondCall, false, RespondArgs),
+}
+
+var interactionOperations = map[[4]byte]operation{
+	abi.InvokeSelector:  op(abi.DecodeInvokeCall, true, InvokeArgs),
+	abi.RespondSelector: op(abi.DecodeRespondCall, false, RespondArgs),
 }
 
 // load makes tx the transaction in progress. The hashes in the frames are for proofs and left zero.
@@ -60,7 +73,10 @@ func (m *Machine) load(tx *abi.Transaction) {
 	}
 	m.Op, m.Call = frame.Op{}, record.Interaction{}
 	m.data, m.args = tx.Data, nil
-	m.undo, m.logs = m.undo[:0], nil
+	if len(m.logRoom) < leastLogs {
+		m.logRoom = make([]*types.Log, cutLogs)
+	}
+	m.undo, m.logs = m.undo[:0], m.logRoom[:0]
 	m.failure, m.why, m.ret = nil, nil, nil
 }
 
@@ -78,18 +94,33 @@ func (m *Machine) Apply(s State, tx *abi.Transaction) *Result {
 	return m.Result()
 }
 
+const (
+	cutResults = 32
+	cutLogs    = 64
+	leastLogs  = 8 // more than most transactions emit; those of the others move
+)
+
 // Result is what became of the last transaction.
 func (m *Machine) Result() *Result {
+	if len(m.results) == 0 {
+		m.results = make([]Result, cutResults)
+	}
+	r := &m.results[0]
+	m.results = m.results[1:]
 	if m.Tx.IsVoid {
-		return &Result{Outcome: Void, Why: m.why}
+		r.Outcome, r.Why = Void, m.why
+		return r
 	}
-	o := Succeeded
+	r.Outcome = Succeeded
 	if m.Op.Failed {
-		o = Failed
+		r.Outcome = Failed
 	}
-	return &Result{
-		Outcome: o, GasUsed: m.Op.GasUsed, GasPrice: m.Tx.GasPrice, L1Fee: m.Tx.L1Fee, Revert: m.failure, Return: m.ret, Logs: m.logs,
+	r.GasUsed, r.GasPrice, r.L1Fee, r.Revert, r.Return = m.Op.GasUsed, m.Tx.GasPrice, m.Tx.L1Fee, m.failure, m.ret
+	if n := len(m.logs); n > 0 {
+		r.Logs = m.logs[:n:n]
+		m.logRoom = m.logRoom[min(n, len(m.logRoom)):]
 	}
+	return r
 }
 
 // voidBeforeState reports why a transaction is void whatever its sender holds, and sets its prices.
@@ -155,7 +186,7 @@ func (m *Machine) takeValue(s State, k record.Key, a *record.Account) Step {
 	t := &m.Tx
 	m.Op = frame.Op{
 		From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data,
-		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Registered,
+		Stake: a.Stake, Pending: a.PendingInvokes, Registered: a.Roles&RoleAgent != 0,
 	}
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
@@ -247,10 +278,10 @@ func stepTxEnd(m *Machine, s State) Step {
 		a.PendingInvokes++
 	}
 	if o.Effect&effectRegister != 0 {
-		a.Registered = true
+		a.Roles |= RoleAgent
 	}
 	if o.Effect&effectUnregister != 0 {
-		a.Registered = false
+		a.Roles &^= RoleAgent
 	}
 	if !t.Deposit {
 		var fee uint256.Int

@@ -105,6 +105,9 @@ type world struct {
 	m       *vm.Machine
 	overlay *vm.Overlay
 	most    int // records that the busiest micro-step touched
+
+	watch  func(*abi.Transaction, *vm.Result, []change) // if set, sees every transaction
+	sealed func([]change)                               // and what closes a block, in the order of the writes
 }
 
 var coinbase = abi.SequencerFeeVault
@@ -112,6 +115,7 @@ var coinbase = abi.SequencerFeeVault
 func newWorld(p record.Params) *world {
 	w := &world{state: memory{}, params: p, time: 1000, limit: 200_000_000}
 	w.state[record.ParamsKey] = p.Encode()
+	w.state[record.PolicyKey] = new(record.Policy).Encode()
 	w.state[record.TotalsKey] = new(record.Totals).Encode()
 	return w
 }
@@ -144,7 +148,11 @@ func (w *world) apply(tx *abi.Transaction) (*vm.Result, []change) {
 	s := &watched{Overlay: w.overlay, m: w.m, past: map[record.Key][][]byte{}}
 	r := w.m.Apply(s, tx)
 	w.most = max(w.most, s.most)
-	return r, s.changed()
+	cs := s.changed()
+	if w.watch != nil {
+		w.watch(tx, r, cs)
+	}
+	return r, cs
 }
 
 // seal closes the block and returns what the closing micro-steps wrote.
@@ -159,8 +167,12 @@ func (w *world) seal() []change {
 			w.state[c.Key] = c.New
 		}
 	}
+	cs := s.changed()
+	if w.sealed != nil {
+		w.sealed(cs)
+	}
 	w.m, w.overlay = nil, nil
-	return s.changed()
+	return cs
 }
 
 func (w *world) get(k record.Key) []byte {

@@ -76,6 +76,7 @@ type Intent struct {
 
 	// Params are the L2's governance parameters in its genesis.
 	Params record.Params `json:"params"`
+	Policy record.Policy `json:"policy"`
 	// Alloc are balances that exist from genesis. They are not backed by the portal, so a withdrawal of them never pays:
 	// for benchmarks only. Every other account is funded by an L1 deposit.
 	Alloc map[common.Address]*hexutil.Big `json:"alloc,omitempty"`
@@ -118,7 +119,7 @@ func ProductionIntent() Intent {
 		},
 		ProofMaturityDelaySeconds: 3600, GameFinalityDelaySeconds: 1800, WETHDelaySeconds: 3600,
 		OracleMinProposalBytes: 126_000, OracleChallengePeriodSeconds: 1800,
-		BatcherBondWei: wei(10, 18), Params: genesis.DefaultParams(),
+		BatcherBondWei: wei(10, 18), Params: genesis.DefaultParams(), Policy: genesis.DefaultPolicy(),
 	}
 }
 
@@ -131,7 +132,7 @@ func DevnetIntent() Intent {
 	in.Game.ClockExtensionSeconds, in.Game.MaxClockSeconds = 20, 120
 	in.ProofMaturityDelaySeconds, in.GameFinalityDelaySeconds, in.WETHDelaySeconds = 12, 6, 6
 	in.OracleChallengePeriodSeconds = 20
-	in.Params = genesis.DevnetParams()
+	in.Params, in.Policy = genesis.DevnetParams(), genesis.DevnetPolicy()
 	return in
 }
 

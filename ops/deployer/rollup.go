@@ -19,7 +19,7 @@ func (d *deployment) genesis(start *startBlock) *genesis.Genesis {
 	return &genesis.Genesis{
 		ChainID: in.L2ChainID, Timestamp: start.Time, GasLimit: hexutil.Uint64(in.L2GasLimit), BaseFee: in.GenesisBaseFeeWei,
 		EIP1559Denominator: in.EIP1559Denominator, EIP1559Elasticity: in.EIP1559Elasticity,
-		Params: in.Params, Alloc: in.Alloc,
+		Params: in.Params, Policy: in.Policy, Alloc: in.Alloc,
 	}
 }
 

@@ -34,8 +34,9 @@ func PutUint256(b []byte, v *uint256.Int) { v.WriteToArray32((*[32]byte)(b[:32])
 
 // PutAddress writes v left-padded to a word.
 func PutAddress(b []byte, v common.Address) {
+	_ = b[:32]
 	clear(b[:12])
-	copy(b[12:32], v[:])
+	*(*common.Address)(b[12:]) = v
 }
 
 // PutBool writes v as a word.
@@ -56,77 +57,86 @@ func PutBytes[T ~string | ~[]byte](b []byte, v T) int {
 	return wordSize + n
 }
 
-// word checks that b holds a word at offset at.
-func word(b []byte, at int) ([]byte, error) {
+// word returns the word at offset at, nil if there is none. The errors are made elsewhere, so that the way past them is short.
+func word(b []byte, at int) *[wordSize]byte {
 	if at < 0 || len(b)-at < wordSize {
-		return nil, fmt.Errorf("%w: %d bytes, need a word at %d", ErrNotCanonical, len(b), at)
+		return nil
 	}
-	return b[at : at+wordSize], nil
+	return (*[wordSize]byte)(b[at:])
+}
+
+//go:noinline
+func errShort(b []byte, at int) error {
+	return fmt.Errorf("%w: %d bytes, need a word at %d", ErrNotCanonical, len(b), at)
+}
+
+//go:noinline
+func errRange(at int, bits uint) error {
+	return fmt.Errorf("%w: number at %d exceeds uint%d", ErrNotCanonical, at, bits)
 }
 
 // GetUint reads an unsigned integer of at most 64 bits.
 func GetUint(b []byte, at int, bits uint) (uint64, error) {
-	w, err := word(b, at)
-	if err != nil {
-		return 0, err
+	w := word(b, at)
+	if w == nil {
+		return 0, errShort(b, at)
 	}
 	hi := binary.BigEndian.Uint64(w[0:8]) | binary.BigEndian.Uint64(w[8:16]) | binary.BigEndian.Uint64(w[16:24])
 	v := binary.BigEndian.Uint64(w[24:32])
-	if hi != 0 || (bits < 64 && v>>bits != 0) {
-		return 0, fmt.Errorf("%w: number at %d exceeds uint%d", ErrNotCanonical, at, bits)
+	if hi|v>>bits != 0 { // a shift by 64 leaves nothing
+		return 0, errRange(at, bits)
 	}
 	return v, nil
 }
 
 // GetUint256 reads an unsigned integer of at most 256 bits.
 func GetUint256(b []byte, at int, bits uint) (v uint256.Int, err error) {
-	w, err := word(b, at)
-	if err != nil {
-		return v, err
+	w := word(b, at)
+	if w == nil {
+		return v, errShort(b, at)
 	}
-	v.SetBytes32(w)
-	if uint(v.BitLen()) > bits {
-		return v, fmt.Errorf("%w: number at %d exceeds uint%d", ErrNotCanonical, at, bits)
+	v = uint256.Int{
+		binary.BigEndian.Uint64(w[24:]), binary.BigEndian.Uint64(w[16:]), binary.BigEndian.Uint64(w[8:]), binary.BigEndian.Uint64(w[0:]),
+	}
+	if bits < 256 && uint(v.BitLen()) > bits {
+		return v, errRange(at, bits)
 	}
 	return v, nil
 }
 
 // GetAddress reads an address.
 func GetAddress(b []byte, at int) (v common.Address, err error) {
-	w, err := word(b, at)
-	if err != nil {
-		return v, err
+	w := word(b, at)
+	if w == nil {
+		return v, errShort(b, at)
 	}
 	if binary.BigEndian.Uint64(w[0:8]) != 0 || binary.BigEndian.Uint32(w[8:12]) != 0 {
 		return v, fmt.Errorf("%w: address at %d has high bytes", ErrNotCanonical, at)
 	}
-	copy(v[:], w[12:])
-	return v, nil
+	return common.Address(w[12:]), nil
 }
 
 // GetHash reads a bytes32.
 func GetHash(b []byte, at int) (v common.Hash, err error) {
-	w, err := word(b, at)
-	if err != nil {
-		return v, err
+	w := word(b, at)
+	if w == nil {
+		return v, errShort(b, at)
 	}
-	copy(v[:], w)
-	return v, nil
+	return *w, nil
 }
 
 // GetBytes4 reads a bytes4.
 func GetBytes4(b []byte, at int) (v [4]byte, err error) {
-	w, err := word(b, at)
-	if err != nil {
-		return v, err
+	w := word(b, at)
+	if w == nil {
+		return v, errShort(b, at)
 	}
 	for _, c := range w[4:] {
 		if c != 0 {
 			return v, fmt.Errorf("%w: bytes4 at %d has low bytes", ErrNotCanonical, at)
 		}
 	}
-	copy(v[:], w)
-	return v, nil
+	return [4]byte(w[:]), nil
 }
 
 // GetBool reads a bool.

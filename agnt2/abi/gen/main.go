@@ -158,10 +158,10 @@ func (g *generator) record(m gethabi.Method) {
 	t := m.Outputs[0].Type
 	n := g.structName(&t)
 	if dynamic(&t) {
-		g.p("// Encode returns abi.encode of the record.\nfunc (x *%s) Encode() []byte {\nb := make([]byte, 32+x.size())\ncodec.PutUint64(b, 32)\nx.put(b[32:])\nreturn b\n}\n", n)
+		g.p("// Encode returns abi.encode of the record.\nfunc (x *%s) Encode() []byte {\nb := codec.Room(32 + x.size())\ncodec.PutUint64(b, 32)\nx.put(b[32:])\nreturn b\n}\n", n)
 		g.p("// Decode%s reads abi.encode of the record.\nfunc Decode%s(b []byte) (x %s, err error) {\nif err = codec.GetOffset(b, 0, 32); err != nil { return x, fmt.Errorf(\"%s: %%w\", err) }\nn, err := x.get(b[32:])\nif err != nil { return x, fmt.Errorf(\"%s: %%w\", err) }\nreturn x, codec.Whole(b, n+32)\n}\n", n, n, n, n, n)
 	} else {
-		g.p("// Encode returns abi.encode of the record.\nfunc (x *%s) Encode() []byte {\nb := make([]byte, x.size())\nx.put(b)\nreturn b\n}\n", n)
+		g.p("// Encode returns abi.encode of the record.\nfunc (x *%s) Encode() []byte {\nb := codec.Room(x.size())\nx.put(b)\nreturn b\n}\n", n)
 		g.p("// Decode%s reads abi.encode of the record.\nfunc Decode%s(b []byte) (x %s, err error) {\nn, err := x.get(b)\nif err != nil { return x, fmt.Errorf(\"%s: %%w\", err) }\nreturn x, codec.Whole(b, n)\n}\n", n, n, n, n)
 	}
 }
@@ -190,7 +190,13 @@ func (g *generator) events(a gethabi.ABI) {
 		for _, in := range data {
 			g.p("%s: x.%s,", title(in.Name), title(in.Name))
 		}
-		g.p("}\nb := make([]byte, d.size())\nd.put(b)\nreturn &types.Log{Address: address, Topics: []common.Hash{%sTopic,", title(e.Name))
+		topics := 1
+		for _, in := range e.Inputs {
+			if in.Indexed {
+				topics++
+			}
+		}
+		g.p("}\nb := make([]byte, d.size())\nd.put(b)\nl := &struct {\ntypes.Log\ntopics [%d]common.Hash\n}{Log: types.Log{Address: address, Data: b}, topics: [%d]common.Hash{%sTopic,", topics, topics, title(e.Name))
 		for _, in := range e.Inputs {
 			if !in.Indexed {
 				continue
@@ -212,7 +218,7 @@ func (g *generator) events(a gethabi.ABI) {
 				log.Fatalf("%s: indexed %s unsupported", e.Name, in.Type.String())
 			}
 		}
-		g.p("}, Data: b}\n}\n")
+		g.p("}}\nl.Topics = l.topics[:]\nreturn &l.Log\n}\n")
 		idx := 1
 		g.p("// Decode%s reads a log of this event.\nfunc Decode%s(l *types.Log) (x %s, err error) {", n, n, n)
 		var cnt int
@@ -441,7 +447,7 @@ func (g *generator) putStatic(at, f string, t *gethabi.Type) {
 		if t.Size != 32 {
 			g.p("clear(b[%s:%s+32])", at, at)
 		}
-		g.p("copy(b[%s:], %s[:])", at, f)
+		g.p("*(*[%d]byte)(b[%s:]) = %s", t.Size, at, f)
 	case gethabi.TupleTy:
 		g.p("%s.put(b[%s:])", f, at)
 	case gethabi.ArrayTy:

@@ -59,6 +59,7 @@ type steps struct {
 	op     frame.Op
 	call   record.Interaction
 	params record.Params
+	policy record.Policy
 	data   []byte
 
 	number, time, limit uint64
@@ -81,11 +82,12 @@ type vmChange struct {
 func newSteps(t *testing.T, p record.Params, seed uint64) *steps {
 	evm, c := deploy(t, "StepsHarness")
 	s := &steps{
-		t: t, evm: evm, harness: c, env: &machine.Env{ChainID: stepsChainID}, rnd: rand.New(rand.NewPCG(seed, 2)),
+		policy: stepsPolicy(), t: t, evm: evm, harness: c, env: &machine.Env{ChainID: stepsChainID}, rnd: rand.New(rand.NewPCG(seed, 2)),
 		tree: trie.New(), records: map[record.Key][]byte{}, time: 1000, limit: 200_000_000,
 		seen: map[string]int{}, cost: map[vm.Step]*[2][]int{}, wrong: map[string]int{},
 	}
 	s.set(record.ParamsKey, p.Encode())
+	s.set(record.PolicyKey, s.policy.Encode())
 	s.set(record.TotalsKey, new(record.Totals).Encode())
 	return s
 }
@@ -159,6 +161,9 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.ParamsKey:
 		x, err := record.DecodeParams(v)
 		return pack(&x, err)
+	case record.PolicyKey:
+		x, err := record.DecodePolicy(v)
+		return pack(&x, err)
 	case record.TotalsKey:
 		x, err := record.DecodeTotals(v)
 		return pack(&x, err)
@@ -218,7 +223,7 @@ func (o *oneRecord) proof(wrong bool) []byte {
 		p = s.tree.ProveDelete(trie.Key(o.key))
 	}
 	if o.queue {
-		return slices.Concat([]byte{1}, o.key[1:6], old, p.Encode()) // the record is the id
+		return slices.Concat([]byte{1}, o.key[1:7], old, p.Encode()) // time and kind; the record is the id
 	}
 	if old == nil {
 		return append([]byte{0}, p.Encode()...)
@@ -233,7 +238,7 @@ func (s *steps) step() {
 	t, k := s.t, s.state.Step
 	m := &vm.Machine{
 		ChainID: stepsChainID, Coinbase: abi.SequencerFeeVault,
-		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Params: s.params,
+		Block: s.block, Sums: s.sums, Tx: s.tx, Op: s.op, Call: s.call, Params: s.params, Policy: s.policy,
 	}
 	var w []byte
 	opens := k.Opens()
@@ -247,6 +252,7 @@ func (s *steps) step() {
 	}{
 		{vm.OpensBlock, &m.Block, s.state.Block}, {vm.OpensSums, &m.Sums, s.state.Sums}, {vm.OpensTx, &m.Tx, s.state.Tx},
 		{vm.OpensOp, &m.Op, s.state.Op}, {vm.OpensCall, &m.Call, s.state.Call}, {vm.OpensParams, &m.Params, s.state.Params},
+		{vm.OpensPolicy, &m.Policy, m.Block.Policy},
 	} {
 		if opens&f.bit != 0 {
 			require.Equal(t, f.hash, hashOf(f.frame), "%v opens a frame that is not there", k)
@@ -289,6 +295,8 @@ func (s *steps) step() {
 	switch {
 	case k == vm.BeginParams:
 		want.Params = hashOf(&m.Params)
+	case k == vm.BeginPolicy:
+		m.Block.Policy = hashOf(&m.Policy)
 	case k == vm.BeginTotals:
 		want.Step = machine.TxAttributes
 	case k == vm.TxBook, k == vm.TxBegin && m.Tx.IsVoid:
@@ -298,13 +306,13 @@ func (s *steps) step() {
 	case k == vm.TxBegin, k == vm.DepositBegin:
 		m.Tx.Root = want.Root
 		s.journal = nil
-		want.Op = hashOf(&m.Op)
 	case k == vm.TxUndo:
 		require.Equal(t, m.Tx.Root, common.Hash(want.Root))
-	case k == vm.SweepInteraction, (k == vm.InvokeArgs || k == vm.RespondInteraction) && next != vm.TxUndo:
-		want.Call = hashOf(&m.Call)
 	case next == vm.TxUndo:
 		m.Call = s.call // a failed step leaves it
+	}
+	if next != vm.TxUndo && !m.Tx.IsVoid {
+		opens |= k.Sets()
 	}
 	if opens&vm.OpensBlock != 0 {
 		want.Block = hashOf(&m.Block)
@@ -359,7 +367,7 @@ func (s *steps) step() {
 		s.refuse(way, before, w, wrong)
 	}
 	s.state = want
-	s.block, s.sums, s.tx, s.op, s.call, s.params = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Params
+	s.block, s.sums, s.tx, s.op, s.call, s.params, s.policy = m.Block, m.Sums, m.Tx, m.Op, m.Call, m.Params, m.Policy
 }
 
 func firstError(err error) error {
@@ -413,7 +421,7 @@ func (s *steps) refuse(way string, state, w []byte, wrong [][]byte) {
 }
 
 func (s *steps) run() {
-	for s.state.Step != vm.Halt && s.state.Step < vm.Steps {
+	for s.state.Step.Exists() {
 		s.step()
 	}
 }
@@ -480,7 +488,7 @@ func (s *steps) seal() {
 // report logs what every kind of micro-step costs.
 func (s *steps) report() {
 	median := func(v []int) int { slices.Sort(v); return v[len(v)/2] }
-	for k := vm.BeginParams; k < vm.Steps; k++ {
+	for _, k := range vm.All() {
 		if c := s.cost[k]; c != nil {
 			s.t.Logf("%-24v %6d times  gas %6d, at most %7d  witness %5d bytes, at most %6d", k, len(c[0]),
 				median(c[0]), slices.Max(c[0]), median(c[1]), slices.Max(c[1]))
@@ -498,6 +506,16 @@ func stepsParams() record.Params {
 		StakeCooldownSeconds: 40, MaxPendingInvokes: 6, MaxCapabilities: 3, SweepsPerBlock: 4, ReputationHalfLifeSeconds: 1000,
 		GasTransfer: 4000, GasAgentOperation: 6000, GasPerRecord: 2000, GasInvokeBase: 6000, GasRespond: 6000,
 		GasPerPayloadByte: 1, GasPerCalldataByte: 1, GasWithdrawal: 20000, GasClass: [gas.Classes]uint64{500, 1000, 2000, 3000},
+	}
+}
+
+// stepsPolicy is in the same spirit.
+func stepsPolicy() record.Policy {
+	return record.Policy{
+		EligibilityScore: 500, WeiPerPendingInvoke: *uint256.NewInt(100), InvokesPerSecond: 100, InvokesBurst: 1000,
+		GasCompose: 8000, GasPerDepth: 1500, MaxCompositionSeconds: 100, GasChannel: 12000, ChannelWindowSeconds: 8, MaxChannelTtlSeconds: 60,
+		DoubleSignSlashWei: *uint256.NewInt(70), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50), DisputeFeeWei: *uint256.NewInt(5),
+		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), RecentSeconds: 12,
 	}
 }
 
@@ -637,7 +655,7 @@ func filler(t *testing.T, n int, rnd *rand.Rand, after uint64) (*trie.Trie, reco
 		}
 		l.key = l.id
 		if l.key[0] = byte(shares[i%len(shares)]); l.key[0] == byte(record.NSDeadline) {
-			l.key = trie.Key(record.DeadlineKey(after+rnd.Uint64N(86_400), l.id))
+			l.key = trie.Key(record.DeadlineKey(after+rnd.Uint64N(86_400), record.DueInteraction, l.id))
 		}
 	}
 	slices.SortFunc(leaves, func(a, b leaf) int { return bytes.Compare(a.key[:], b.key[:]) })
@@ -656,7 +674,8 @@ func filler(t *testing.T, n int, rnd *rand.Rand, after uint64) (*trie.Trie, reco
 
 // ways are all that micro-steps go: to which one next, or how they fail.
 const ways = `
-beginParams: beginTotals
+beginParams: beginPolicy
+beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
 depositBegin: dispatch
@@ -1111,7 +1130,7 @@ func TestStepsScenario(t *testing.T) {
 		}
 	}
 	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(s.seen)), "the ways that micro-steps go")
-	for k := vm.BeginParams; k < vm.Steps; k++ {
+	for _, k := range vm.All() {
 		require.NotNil(t, s.cost[k], "%v was never taken", k)
 	}
 }
@@ -1134,5 +1153,5 @@ func TestStepNumbers(t *testing.T) {
 			named++
 		}
 	}
-	require.Equal(t, int(vm.Steps-1)+int(machine.Next-machine.Begin), named, "as many as there are, less the number that is not used")
+	require.Equal(t, len(vm.All())+int(machine.Next-machine.Begin), named, "as many as there are, less the number that is not used")
 }

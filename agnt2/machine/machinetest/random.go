@@ -24,6 +24,9 @@ func RandomParams() record.Params {
 	return p
 }
 
+// RandomPolicy is in the same spirit.
+func RandomPolicy() record.Policy { return genesis.DefaultPolicy() }
+
 // Random is a world in which blocks are filled by vmtest's generator.
 type Random struct {
 	*World

@@ -114,7 +114,7 @@ func NewLarge(seed uint64, p record.Params, accounts, further int) *World {
 	}
 	w.Genesis = &genesis.Genesis{
 		ChainID: ChainID, Timestamp: genesisAt, GasLimit: gasLimit, BaseFee: (*hexutil.Big)(big.NewInt(2)),
-		EIP1559Denominator: 50, EIP1559Elasticity: 6, Params: p, Alloc: alloc,
+		EIP1559Denominator: 50, EIP1559Elasticity: 6, Params: p, Policy: RandomPolicy(), Alloc: alloc,
 	}
 	w.config = eth.SystemConfig{BatcherAddr: common.Address{0xba}, GasLimit: gasLimit}
 	w.config.Scalar = eth.EncodeScalar(eth.EcotoneScalars{BaseFeeScalar: 100, BlobBaseFeeScalar: 7})

@@ -21,8 +21,8 @@ import (
 func sample(t testing.TB, before, sent int) (*Block, *withdrawal.Tree, []common.Hash) {
 	records := map[record.Key][]byte{
 		record.ParamsKey: []byte("params"), record.TotalsKey: []byte("totals"), record.AccountKey(common.Address{1}): {},
-		record.DeadlineKey(5, common.Hash{1}): []byte("one"), record.DeadlineKey(7, common.Hash{1}): []byte("two"),
-		record.DeadlineKey(7, common.Hash{9}): []byte("three"), record.DeadlineKey(7, common.Hash{11}): []byte("four"),
+		record.DeadlineKey(5, record.DueInteraction, common.Hash{1}): []byte("one"), record.DeadlineKey(7, record.DueInteraction, common.Hash{1}): []byte("two"),
+		record.DeadlineKey(7, record.DueInteraction, common.Hash{9}): []byte("three"), record.DeadlineKey(7, record.DueInteraction, common.Hash{11}): []byte("four"),
 	}
 	full := trie.New()
 	for k, v := range records {
@@ -30,7 +30,7 @@ func sample(t testing.TB, before, sent int) (*Block, *withdrawal.Tree, []common.
 	}
 	b := &Block{Txs: [][]byte{{1}, {2, 3}}}
 	for _, k := range []record.Key{record.AccountKey(common.Address{1}), record.AccountKey(common.Address{2}),
-		record.DeadlineKey(5, common.Hash{1}), record.ParamsKey} {
+		record.DeadlineKey(5, record.DueInteraction, common.Hash{1}), record.ParamsKey} {
 		b.Records = append(b.Records, Record{k, records[k]})
 	}
 	sortRecords(b.Records)
@@ -97,10 +97,10 @@ func TestState(t *testing.T) {
 	require.Panics(t, func() { s.Get(record.TotalsKey) }, "known to the block's state, not to the witness")
 	first, ok := s.DeadlineAfter(nil)
 	require.True(t, ok)
-	require.Equal(t, record.DeadlineKey(5, common.Hash{1}), first)
+	require.Equal(t, record.DeadlineKey(5, record.DueInteraction, common.Hash{1}), first)
 	second, ok := s.DeadlineAfter(&first)
 	require.True(t, ok)
-	require.Equal(t, record.DeadlineKey(7, common.Hash{1}), second)
+	require.Equal(t, record.DeadlineKey(7, record.DueInteraction, common.Hash{1}), second)
 	require.Panics(t, func() { s.DeadlineAfter(&second) }, "one further than the block got is known, no more")
 }
 

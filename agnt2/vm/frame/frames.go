@@ -21,7 +21,7 @@ var (
 
 // Encode returns abi.encode of the record.
 func (x *Block) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -37,7 +37,7 @@ func DecodeBlock(b []byte) (x Block, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Op) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -53,7 +53,7 @@ func DecodeOp(b []byte) (x Op, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Run) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -69,7 +69,7 @@ func DecodeRun(b []byte) (x Run, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Sums) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -85,7 +85,7 @@ func DecodeSums(b []byte) (x Sums, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Tx) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -107,10 +107,11 @@ type Block struct {
 	GasUsed  uint64
 	BaseFee  uint256.Int
 	L1Price  uint256.Int
+	Policy   common.Hash
 }
 
 func (x *Block) size() int {
-	n := 192
+	n := 224
 	return n
 }
 
@@ -121,10 +122,11 @@ func (x *Block) put(b []byte) {
 	codec.PutUint64(b[96:], uint64(x.GasUsed))
 	codec.PutUint256(b[128:], &x.BaseFee)
 	codec.PutUint256(b[160:], &x.L1Price)
+	copy(b[192:], x.Policy[:])
 }
 
 func (x *Block) get(b []byte) (used int, err error) {
-	tail := 192
+	tail := 224
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -146,6 +148,9 @@ func (x *Block) get(b []byte) (used int, err error) {
 	if x.L1Price, err = codec.GetUint256(b, 160, 256); err != nil {
 		return 0, err
 	}
+	if x.Policy, err = codec.GetHash(b, 192); err != nil {
+		return 0, err
+	}
 	return tail, nil
 }
 
@@ -159,7 +164,7 @@ type Op struct {
 	Stake      uint256.Int
 	Pending    uint32
 	Registered bool
-	Effect     uint8
+	Effect     uint32
 	Credit     uint256.Int
 	Index      uint32
 	Epoch      uint32
@@ -185,7 +190,7 @@ func (x *Op) put(b []byte) {
 	codec.PutUint256(b[32:], &x.Value)
 	codec.PutUint64(b[64:], uint64(x.GasLimit))
 	codec.PutUint64(b[96:], uint64(x.GasUsed))
-	copy(b[128:], x.Data[:])
+	*(*[32]byte)(b[128:]) = x.Data
 	codec.PutUint256(b[160:], &x.Stake)
 	codec.PutUint64(b[192:], uint64(x.Pending))
 	codec.PutBool(b[224:], x.Registered)
@@ -194,14 +199,14 @@ func (x *Op) put(b []byte) {
 	codec.PutUint64(b[320:], uint64(x.Index))
 	codec.PutUint64(b[352:], uint64(x.Epoch))
 	codec.PutUint64(b[384:], uint64(x.Count))
-	copy(b[416:], x.Id[:])
-	copy(b[448:], x.Word[:])
+	*(*[32]byte)(b[416:]) = x.Id
+	*(*[32]byte)(b[448:]) = x.Word
 	codec.PutUint64(b[480:], uint64(x.Status))
 	codec.PutUint64(b[512:], uint64(x.Branch))
 	codec.PutBool(b[544:], x.Flag)
 	codec.PutUint64(b[576:], uint64(x.Pairs))
-	copy(b[608:], x.Message[:])
-	copy(b[640:], x.Logs[:])
+	*(*[32]byte)(b[608:]) = x.Message
+	*(*[32]byte)(b[640:]) = x.Logs
 	codec.PutBool(b[672:], x.Failed)
 }
 
@@ -239,11 +244,11 @@ func (x *Op) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 256, 8)
+		v, err := codec.GetUint(b, 256, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Effect = uint8(v)
+		x.Effect = uint32(v)
 	}
 	if x.Credit, err = codec.GetUint256(b, 288, 256); err != nil {
 		return 0, err
@@ -354,42 +359,42 @@ func (x *Run) size() int {
 }
 
 func (x *Run) put(b []byte) {
-	copy(b[0:], x.Disputed[:])
-	copy(b[32:], x.Agreed[:])
-	copy(b[64:], x.ParentHash[:])
-	copy(b[96:], x.ParentRoot[:])
-	copy(b[128:], x.ParentPasser[:])
+	*(*[32]byte)(b[0:]) = x.Disputed
+	*(*[32]byte)(b[32:]) = x.Agreed
+	*(*[32]byte)(b[64:]) = x.ParentHash
+	*(*[32]byte)(b[96:]) = x.ParentRoot
+	*(*[32]byte)(b[128:]) = x.ParentPasser
 	codec.PutUint64(b[160:], uint64(x.Number))
 	codec.PutUint64(b[192:], uint64(x.Time))
-	copy(b[224:], x.Extra[:])
-	copy(b[256:], x.BaseFee[:])
+	*(*[32]byte)(b[224:]) = x.Extra
+	*(*[32]byte)(b[256:]) = x.BaseFee
 	codec.PutUint64(b[288:], uint64(x.ParentOrigin))
-	copy(b[320:], x.ParentOriginHash[:])
+	*(*[32]byte)(b[320:]) = x.ParentOriginHash
 	codec.PutUint64(b[352:], uint64(x.SequenceNumber))
-	copy(b[384:], x.BatcherHash[:])
+	*(*[32]byte)(b[384:]) = x.BatcherHash
 	codec.PutUint64(b[416:], uint64(x.BaseFeeScalar))
 	codec.PutUint64(b[448:], uint64(x.BlobBaseFeeScalar))
 	codec.PutUint64(b[480:], uint64(x.GasLimit))
-	copy(b[512:], x.Walk[:])
+	*(*[32]byte)(b[512:]) = x.Walk
 	codec.PutUint64(b[544:], uint64(x.WalkLeft))
 	codec.PutUint64(b[576:], uint64(x.HeadNumber))
-	copy(b[608:], x.HeadRoot[:])
+	*(*[32]byte)(b[608:]) = x.HeadRoot
 	codec.PutUint64(b[640:], uint64(x.Origin))
 	codec.PutBool(b[672:], x.Empty)
 	codec.PutBool(b[704:], x.Settled)
 	codec.PutUint64(b[736:], uint64(x.TxCount))
 	codec.PutUint64(b[768:], uint64(x.TxNext))
-	copy(b[800:], x.TxsRoot[:])
-	copy(b[832:], x.OriginHash[:])
+	*(*[32]byte)(b[800:]) = x.TxsRoot
+	*(*[32]byte)(b[832:]) = x.OriginHash
 	codec.PutUint64(b[864:], uint64(x.OriginTime))
-	copy(b[896:], x.OriginBaseFee[:])
-	copy(b[928:], x.OriginBlobBaseFee[:])
-	copy(b[960:], x.OriginRandao[:])
-	copy(b[992:], x.OriginBeaconRoot[:])
-	copy(b[1024:], x.OriginReceipts[:])
-	copy(b[1056:], x.AllDeposits[:])
+	*(*[32]byte)(b[896:]) = x.OriginBaseFee
+	*(*[32]byte)(b[928:]) = x.OriginBlobBaseFee
+	*(*[32]byte)(b[960:]) = x.OriginRandao
+	*(*[32]byte)(b[992:]) = x.OriginBeaconRoot
+	*(*[32]byte)(b[1024:]) = x.OriginReceipts
+	*(*[32]byte)(b[1056:]) = x.AllDeposits
 	codec.PutUint64(b[1088:], uint64(x.DepositCount))
-	copy(b[1120:], x.Deposits[:])
+	*(*[32]byte)(b[1120:]) = x.Deposits
 	codec.PutUint64(b[1152:], uint64(x.DepositsLeft))
 }
 
@@ -549,11 +554,11 @@ func (x *Sums) put(b []byte) {
 	codec.PutUint256(b[128:], &x.BaseFees)
 	codec.PutUint256(b[160:], &x.PriorityFees)
 	codec.PutUint256(b[192:], &x.L1Fees)
-	copy(b[224:], x.Passer[:])
+	*(*[32]byte)(b[224:]) = x.Passer
 	codec.PutUint64(b[256:], uint64(x.Index))
-	copy(b[288:], x.Transactions[:])
-	copy(b[320:], x.Receipts[:])
-	copy(b[352:], x.Bloom[:])
+	*(*[32]byte)(b[288:]) = x.Transactions
+	*(*[32]byte)(b[320:]) = x.Receipts
+	*(*[32]byte)(b[352:]) = x.Bloom
 }
 
 func (x *Sums) get(b []byte) (used int, err error) {
@@ -641,16 +646,16 @@ func (x *Tx) put(b []byte) {
 	codec.PutUint256(b[224:], &x.TipCap)
 	codec.PutUint256(b[256:], &x.Value)
 	codec.PutUint256(b[288:], &x.Mint)
-	copy(b[320:], x.Data[:])
+	*(*[32]byte)(b[320:]) = x.Data
 	codec.PutUint64(b[352:], uint64(x.Size))
-	copy(b[384:], x.Hash[:])
+	*(*[32]byte)(b[384:]) = x.Hash
 	codec.PutUint256(b[416:], &x.GasPrice)
 	codec.PutUint256(b[448:], &x.L1Fee)
 	codec.PutUint256(b[480:], &x.Reserve)
 	codec.PutBool(b[512:], x.ValueTaken)
 	codec.PutBool(b[544:], x.IsVoid)
-	copy(b[576:], x.Root[:])
-	copy(b[608:], x.Receipt[:])
+	*(*[32]byte)(b[576:]) = x.Root
+	*(*[32]byte)(b[608:]) = x.Receipt
 	codec.PutUint64(b[640:], uint64(x.ReceiptSize))
 }
 

@@ -42,6 +42,10 @@ func (x *Block) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x04
 		b = codec.AppendPackedWide(b, &x.L1Price)
 	}
+	if x.Policy != ([32]byte{}) {
+		b[at+0] |= 0x02
+		b = append(b, x.Policy[:]...)
+	}
 	return b
 }
 
@@ -59,7 +63,7 @@ func (x *Block) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x03 != 0 {
+	if bits[0]&0x01 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -104,6 +108,16 @@ func (x *Block) getPacked(b []byte) ([]byte, error) {
 		}
 		b = rest
 	}
+	if bits[0]&0x02 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Policy[:], b[0:])
+		b = b[32:]
+		if !(x.Policy != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
 	return b, nil
 }
 
@@ -146,7 +160,7 @@ func (x *Op) AppendPacked(b []byte) []byte {
 	}
 	if x.Effect != 0 {
 		b[at+1] |= 0x80
-		b = append(b, x.Effect)
+		b = binary.BigEndian.AppendUint32(b, x.Effect)
 	}
 	if !x.Credit.IsZero() {
 		b[at+1] |= 0x40
@@ -280,11 +294,11 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		x.Registered = true
 	}
 	if bits[1]&0x80 != 0 {
-		if err := codec.NeedPacked(b, 1); err != nil {
+		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
-		x.Effect = b[0]
-		b = b[1:]
+		x.Effect = binary.BigEndian.Uint32(b[0:])
+		b = b[4:]
 		if !(x.Effect != 0) {
 			return nil, codec.ErrPackedZero()
 		}

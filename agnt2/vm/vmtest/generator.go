@@ -65,7 +65,51 @@ func (g *Generator) upserts() (out []abi.Capability) {
 	return out
 }
 
-// operation returns calldata and a value that mostly suits it.
+// Draft is an operation before it becomes a transaction.
+type Draft struct {
+	From  common.Address
+	To    *common.Address
+	Value uint256.Int // mostly suits the operation
+	Data  []byte
+}
+
+// families are the generators of operations, drawn by weight. A family that needs to remember what it made (ids, peers) has
+// fields in Generator.
+var families = []struct {
+	weight int
+	draft  func(g *Generator, from common.Address) Draft
+}{
+	{16, (*Generator).basic},
+}
+
+func (g *Generator) draft(from common.Address) Draft {
+	sum := 0
+	for _, f := range families {
+		sum += f.weight
+	}
+	n := 0
+	if len(families) > 1 {
+		n = g.Rnd.IntN(sum)
+	}
+	for _, f := range families {
+		if n -= f.weight; n < 0 {
+			return f.draft(g, from)
+		}
+	}
+	panic("unreachable")
+}
+
+// basic is the family of agents, interactions, transfers and junk.
+func (g *Generator) basic(from common.Address) Draft {
+	to, value, data := g.operation(from)
+	if c, err := abi.DecodeRespondCall(tail(data)); err == nil && bytes.HasPrefix(data, abi.RespondSelector[:]) && !g.chance(8) {
+		if b := g.Get(record.InteractionKey(c.Id)); b != nil { // mostly from the one who may
+			from = must(record.DecodeInteraction(b)).Callee
+		}
+	}
+	return Draft{from, to, value, data}
+}
+
 func (g *Generator) operation(from common.Address) (to *common.Address, value uint256.Int, data []byte) {
 	to = &abi.Address
 	switch g.Rnd.IntN(16) {
@@ -120,7 +164,7 @@ func (g *Generator) operation(from common.Address) (to *common.Address, value ui
 	case 8, 9, 10, 11:
 		callee := g.anyone()
 		for range 20 {
-			if callee == from || !g.account(callee).Registered {
+			if callee == from || g.account(callee).Roles&vm.RoleAgent == 0 {
 				callee = g.anyone()
 			}
 		}
@@ -163,13 +207,8 @@ func (g *Generator) Transaction() *abi.Transaction {
 	if len(g.Old) > 0 && g.chance(6) {
 		return g.Old[g.Rnd.IntN(len(g.Old))]
 	}
-	from := g.anyone()
-	to, value, data := g.operation(from)
-	if c, err := abi.DecodeRespondCall(tail(data)); err == nil && bytes.HasPrefix(data, abi.RespondSelector[:]) && !g.chance(8) {
-		if b := g.Get(record.InteractionKey(c.Id)); b != nil { // mostly from the one who may
-			from = must(record.DecodeInteraction(b)).Callee
-		}
-	}
+	d := g.draft(g.anyone())
+	from, to, value, data := d.From, d.To, d.Value, d.Data
 	if to != nil && g.chance(40) {
 		to = nil
 	}

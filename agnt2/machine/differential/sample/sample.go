@@ -21,7 +21,7 @@ var (
 
 // Encode returns abi.encode of the record.
 func (x *Fixed) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }
@@ -37,7 +37,7 @@ func DecodeFixed(b []byte) (x Fixed, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Lists) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -57,7 +57,7 @@ func DecodeLists(b []byte) (x Lists, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Text) Encode() []byte {
-	b := make([]byte, 32+x.size())
+	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
 	x.put(b[32:])
 	return b
@@ -94,7 +94,7 @@ func (x *Fixed) size() int {
 func (x *Fixed) put(b []byte) {
 	codec.PutBool(b[0:], x.First)
 	clear(b[32 : 32+32])
-	copy(b[32:], x.Selector[:])
+	*(*[4]byte)(b[32:]) = x.Selector
 	codec.PutUint64(b[64+0:], uint64(x.Numbers[0]))
 	codec.PutUint64(b[64+32:], uint64(x.Numbers[1]))
 	codec.PutUint64(b[64+64:], uint64(x.Numbers[2]))
@@ -203,7 +203,7 @@ func (x *Lists) put(b []byte) {
 	codec.PutUint64(b[tail:], uint64(len(x.Hashes)))
 	tail += 32
 	for i := range x.Hashes {
-		copy(b[tail:], x.Hashes[i][:])
+		*(*[32]byte)(b[tail:]) = x.Hashes[i]
 		tail += 32
 	}
 	codec.PutUint64(b[128:], uint64(tail))

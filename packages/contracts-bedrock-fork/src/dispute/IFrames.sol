@@ -63,6 +63,7 @@ interface IFrames {
         uint64 gasUsed;
         uint256 baseFee; // wei per gas
         uint256 l1Price; // 10^-6 wei per byte of transaction
+        bytes32 policy; // hash of the Policy record
     }
 
     /// @notice What accumulates over the block and is written when it closes.
@@ -118,7 +119,7 @@ interface IFrames {
         uint256 stake; // wei, of the sender before the operation
         uint32 pending; // INVOKEs of the sender before the operation
         bool registered; // the sender before the operation
-        uint8 effect; // what the end does with sender and sums: docs/spec/machine.md
+        uint32 effect; // what the end does with sender and sums: docs/spec/machine.md
         uint256 credit; // wei to the sender at the end
         uint32 index; // position in a list argument
         uint32 epoch;

@@ -13,7 +13,9 @@ interface IRecords {
         uint256 stake;
         uint256 escrowed;
         uint32 pendingInvokes;
-        bool registered;
+        uint8 roles; // bit 0: an active agent; bit 1: delegated, only its owner and session keys act for it
+        uint32 holds; // what keeps the stake from being withdrawn: open channels and disputes
+        uint64 paced; // rate bucket: Unix milliseconds at which it is full again
     }
 
     /// @notice Identity of an agent.
@@ -93,7 +95,8 @@ interface IRecords {
         bytes32 compositionId;
     }
 
-    /// @notice Entry of the deadline queue; its key carries the deadline, so the trie's order is the queue's.
+    /// @notice Entry of the deadline queue. Its key carries the time and what falls due (DeadlineKind of agnt2/record), so the
+    ///         trie's order is the queue's.
     struct Deadline {
         bytes32 id;
     }
@@ -143,6 +146,37 @@ interface IRecords {
         uint64[4] gasClass;
     }
 
+    /// @notice Further governance parameters of /global/: those that INVOKE and RESPOND do not need, apart from Params so that the
+    ///         witnesses of their steps stay small. Units are in the names.
+    struct Policy {
+        // Agents and quotas.
+        address governance; // L1 address whose deposits change Params and Policy
+        uint16 eligibilityScore; // 1/10000; an agent with a history below it is not invoked
+        uint256 weiPerPendingInvoke; // stake that allows one more pending INVOKE than Params.maxPendingInvokes
+        uint32 invokesPerSecond; // rate bucket: refill
+        uint32 invokesBurst; // rate bucket: size
+        // Compositions.
+        uint64 gasCompose;
+        uint64 gasPerDepth;
+        uint32 maxCompositionSeconds;
+        // Channels.
+        uint64 gasChannel;
+        uint32 channelWindowSeconds;
+        uint32 maxChannelTtlSeconds;
+        uint256 doubleSignSlashWei;
+        // Disputes.
+        uint64 gasDispute;
+        uint256 disputeBondWei;
+        uint256 disputeFeeWei;
+        uint32 disputeWindowSeconds;
+        // Discovery, commit–reveal.
+        uint64 gasDiscover;
+        uint64 gasPerScannedSlot;
+        uint256 minCommitDepositWei;
+        // History.
+        uint32 recentSeconds; // a settled interaction keeps its own record for so long
+    }
+
     function account() external view returns (Account memory);
     function agent() external view returns (Agent memory);
     function agentURI() external view returns (AgentURI memory);
@@ -156,4 +190,5 @@ interface IRecords {
     function totals() external view returns (Totals memory);
     function l1Info() external view returns (L1Info memory);
     function params() external view returns (Params memory);
+    function policy() external view returns (Policy memory);
 }

@@ -13,6 +13,7 @@ contract StepsHarness {
     /// @notice Executes the micro-step that the state names.
     function step(bytes calldata stateData, bytes calldata proof, uint64 chainId) external view returns (bytes memory) {
         uint8 kind = uint8(stateData[1]);
+        if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.INVOKE_ARGS && kind <= Steps.RESPOND_EVENT) {
             return InteractionSteps.step(kind, stateData, proof, chainId);
         }

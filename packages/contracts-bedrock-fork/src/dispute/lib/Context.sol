@@ -24,6 +24,7 @@ struct Context {
     IFrames.Op op;
     IRecords.Interaction call;
     IRecords.Params params;
+    IRecords.Policy policy;
     bool touched; // a record was read; its proof is at the cursor
     bytes32 key; // of that record
     bytes32 oldHash; // its value hash before the step; zero: absent
@@ -59,6 +60,7 @@ library ContextLib {
     uint256 internal constant CALL = 16;
     uint256 internal constant PARAMS = 32; // read only
     uint256 internal constant DATA = 64; // read only
+    uint256 internal constant POLICY = 128; // read only; committed to by the block frame, which must be open
 
     /// @dev Length of a state, and positions of its fields.
     uint256 internal constant STATE_LENGTH = 258;
@@ -113,6 +115,10 @@ library ContextLib {
         if (opens & PARAMS != 0) {
             (ctx.params, p) = UnpackRecords.unpackParams(proof, p);
             if (hash(ctx.params) != _field(ctx, PARAMS_AT)) revert FrameMismatch();
+        }
+        if (opens & POLICY != 0) {
+            (ctx.policy, p) = UnpackRecords.unpackPolicy(proof, p);
+            if (hash(ctx.policy) != ctx.blk.policy) revert FrameMismatch();
         }
         if (opens & DATA != 0) p = _openData(ctx, proof, p);
         if (p > proof.length) revert WitnessTruncated();
@@ -564,6 +570,22 @@ library ContextLib {
         touch(ctx, key, h);
     }
 
+    /// @dev Reads the Policy of a key.
+    function readPolicy(Context memory ctx, bytes32 key)
+        internal
+        pure
+        returns (bool present, IRecords.Policy memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackPolicy(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
     // ----------------------------------------------------------------------------------------------------------- hashes
     // keccak256 of `abi.encode`. The memory of a struct without references is its encoding, one word a field, so that there is
     // nothing to copy. The counts of fields must follow IFrames and IRecords: agnt2/machine/differential compares the hashes.
@@ -571,7 +593,7 @@ library ContextLib {
     /// @notice What commits to a Block.
     function hash(IFrames.Block memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 192) // 6 fields
+            h := keccak256(x, 224) // 7 fields
         }
     }
 
@@ -599,7 +621,7 @@ library ContextLib {
     /// @notice What commits to an Account.
     function hash(IRecords.Account memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 192) // 6 fields
+            h := keccak256(x, 256) // 8 fields
         }
     }
 
@@ -675,6 +697,13 @@ library ContextLib {
     /// @notice What commits to a Params.
     function hash(IRecords.Params memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(x));
+    }
+
+    /// @notice What commits to a Policy.
+    function hash(IRecords.Policy memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 640) // 20 fields
+        }
     }
 
     // ------------------------------------------------------------------------------------------------ fields of a state

@@ -56,6 +56,7 @@ library Steps {
     uint8 internal constant SEAL_PRIORITY_FEES = 45;
     uint8 internal constant SEAL_L1_FEES = 46;
     uint8 internal constant SEAL_TOTALS = 47;
+    uint8 internal constant BEGIN_POLICY = 48;
 
     // The machine around execution.
     uint8 internal constant BEGIN = 128;

@@ -24,7 +24,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 6, 0x88888888a0a00000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 7, 0x88888888a0a02000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Op at w[p:] and returns the position after it.
@@ -34,7 +34,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 22, 0x14a0888820a0040001a004040420200104008820200000000000000000000000);
+        next = _sparse(w, next, m, 22, 0x14a0888820a0040004a004040420200104008820200000000000000000000000);
     }
 
     /// @notice Reads a packed Run at w[p:] and returns the position after it.

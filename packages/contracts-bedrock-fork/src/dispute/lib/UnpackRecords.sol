@@ -28,7 +28,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 6, 0x88a0a0a004000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 8, 0x88a0a0a004010488000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.
@@ -179,6 +179,16 @@ library UnpackRecords {
             }
             next = _sparse(w, next, a, 4, 0x8888888800000000000000000000000000000000000000000000000000000000);
         }
+    }
+
+    /// @notice Reads a packed Policy at w[p:] and returns the position after it.
+    function unpackPolicy(bytes calldata w, uint256 p) internal pure returns (IRecords.Policy memory x, uint256 next) {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 20, 0x1402a00404888804880404a088a0a0048888a004000000000000000000000000);
     }
 
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.

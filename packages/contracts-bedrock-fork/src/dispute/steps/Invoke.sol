@@ -78,7 +78,8 @@ library Invoke {
     }
 
     function stepInvokeDeadline(Context memory ctx) internal pure returns (uint8) {
-        (, IRecords.Deadline memory d) = ctx.readDeadline(Keys.deadline(ctx.call.deadline, ctx.op.id));
+        (, IRecords.Deadline memory d) =
+            ctx.readDeadline(Keys.deadline(ctx.call.deadline, Keys.DUE_INTERACTION, ctx.op.id));
         d.id = ctx.op.id;
         ctx.write(d);
         ctx.op.effect |= Protocol.ESCROW;

@@ -6,7 +6,11 @@ pragma solidity ^0.8.24;
 library Keys {
     uint8 internal constant DEADLINES = 0x11;
 
+    // What falls due: DeadlineKind of agnt2/record.
+    uint8 internal constant DUE_INTERACTION = 1;
+
     bytes32 internal constant PARAMS = 0xffb40d1b5f6b77d2ba0d8b0410e0f8e6dfe0005ee7b9331709c2b66ef5868054;
+    bytes32 internal constant POLICY = 0xff5b0f9436c819b53dbee8ea2c97c9b239e65dc59bc3413d5d08ecbb88caf2b2;
     bytes32 internal constant TOTALS = 0xff6cc40a048a92a8416556ac00f80eb21f591a2ded6f58ae93554662341cdfce;
     bytes32 internal constant L1_INFO = 0xffa80b3ee3ab847717d7dcf8d3f8b7fc5eb113b6461947e9414860e84847a172;
 
@@ -59,9 +63,13 @@ library Keys {
 
     /// @notice Key of a Deadline.
     /// @param  time Unix seconds, below 2^40.
-    /// @param  id   The interaction.
-    function deadline(uint64 time, bytes32 id) internal pure returns (bytes32) {
-        return bytes32((uint256(DEADLINES) << 248) | ((uint256(time) & 0xffffffffff) << 208) | (uint256(id) >> 48));
+    /// @param  kind What falls due: DeadlineKind of agnt2/record.
+    /// @param  id   Of the interaction or other thing that falls due.
+    function deadline(uint64 time, uint8 kind, bytes32 id) internal pure returns (bytes32) {
+        return bytes32(
+            (uint256(DEADLINES) << 248) | ((uint256(time) & 0xffffffffff) << 208) | (uint256(kind) << 200)
+                | (uint256(id) >> 56)
+        );
     }
 
     /// @dev The namespace and the first 31 bytes of a hash.

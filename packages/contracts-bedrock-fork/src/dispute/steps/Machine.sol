@@ -72,6 +72,13 @@ library Machine {
         (bool present,) = ctx.readParams(Keys.PARAMS);
         if (!present) revert CorruptRecord();
         ctx.setParams(ctx.oldHash);
+        return Steps.BEGIN_POLICY;
+    }
+
+    function stepBeginPolicy(Context memory ctx) internal pure returns (uint8) {
+        (bool present,) = ctx.readPolicy(Keys.POLICY);
+        if (!present) revert CorruptRecord();
+        ctx.blk.policy = ctx.oldHash;
         return Steps.BEGIN_TOTALS;
     }
 

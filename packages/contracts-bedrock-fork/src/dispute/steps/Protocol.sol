@@ -15,13 +15,17 @@ library Protocol {
     address internal constant L1_ATTRIBUTES_DEPOSITOR = 0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001;
 
     // Bits of Op.effect: what the end of a transaction does.
-    uint8 internal constant STAKE_VALUE = 1; // the value becomes stake
-    uint8 internal constant STAKE_OUT = 2; // the stake becomes balance
-    uint8 internal constant ESCROW = 4; // the value goes into escrow for one more pending INVOKE
-    uint8 internal constant REGISTER = 8; // the sender becomes an agent
-    uint8 internal constant UNREGISTER = 16; // the sender stops being one
-    uint8 internal constant SETTLE = 32; // a completed interaction: its payment counts as volume
-    uint8 internal constant MESSAGE = 64; // a withdrawal was sent
+    uint32 internal constant STAKE_VALUE = 1; // the value becomes stake
+    uint32 internal constant STAKE_OUT = 2; // the stake becomes balance
+    uint32 internal constant ESCROW = 4; // the value goes into escrow for one more pending INVOKE
+    uint32 internal constant REGISTER = 8; // the sender becomes an agent
+    uint32 internal constant UNREGISTER = 16; // the sender stops being one
+    uint32 internal constant SETTLE = 32; // a completed interaction: its payment counts as volume
+    uint32 internal constant MESSAGE = 64; // a withdrawal was sent
+
+    // Bits of Account.roles.
+    uint8 internal constant ROLE_AGENT = 1; // an active agent
+    uint8 internal constant ROLE_DELEGATED = 2; // its own key does not act for it
 
     // Agent.status.
     uint8 internal constant ACTIVE = 1;

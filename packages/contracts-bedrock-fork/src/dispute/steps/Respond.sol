@@ -68,7 +68,7 @@ library Respond {
     }
 
     function stepRespondDeadline(Context memory ctx) internal pure returns (uint8) {
-        (bool present,) = ctx.readDeadline(Keys.deadline(ctx.call.deadline, ctx.op.id));
+        (bool present,) = ctx.readDeadline(Keys.deadline(ctx.call.deadline, Keys.DUE_INTERACTION, ctx.op.id));
         if (!present) revert Machine.CorruptRecord();
         ctx.remove();
         return Steps.RESPOND_CALLER;
@@ -88,7 +88,7 @@ library Respond {
             }
         }
         ctx.write(a);
-        bool counts = completed && a.registered && a.stake >= ctx.params.minStakeWei
+        bool counts = completed && a.roles & Protocol.ROLE_AGENT != 0 && a.stake >= ctx.params.minStakeWei
             && i.paymentWei >= ctx.params.minCountedPaymentWei;
         ctx.op.flag = counts;
         return counts ? Steps.RESPOND_PAIR : Steps.RESPOND_REPUTATION;

@@ -17,30 +17,32 @@ library Sweep {
 
     function stepSweepNext(Context memory ctx) internal pure returns (uint8) {
         if (ctx.op.count >= ctx.params.sweepsPerBlock) return Steps.TX_END;
-        (bool found, uint64 time, bytes32 id) = nextDeadline(ctx);
+        (bool found, uint64 time, uint8 due, bytes32 id) = nextDeadline(ctx);
         if (!found || time >= ctx.blk.time) return Steps.TX_END;
         ctx.remove();
         unchecked {
             ctx.op.count++;
         }
         ctx.op.id = id;
-        return Steps.SWEEP_INTERACTION;
+        if (due == Keys.DUE_INTERACTION) return Steps.SWEEP_INTERACTION;
+        revert Machine.CorruptRecord(); // nothing else is ever queued
     }
 
     /// @dev Reads the first entry of the deadline queue, which the witness brings with its place in it.
-    function nextDeadline(Context memory ctx) private pure returns (bool found, uint64 time, bytes32 id) {
+    function nextDeadline(Context memory ctx) private pure returns (bool found, uint64 time, uint8 due, bytes32 id) {
         found = ctx.flag();
         if (!found) {
             ctx.advance(RecordTrie.none(ctx.root(), Keys.DEADLINES, ctx.rest(), 0));
-            return (false, 0, 0);
+            return (false, 0, 0, 0);
         }
         uint256 pos = ctx.cursor;
-        ctx.advance(37);
+        ctx.advance(38);
         assembly ("memory-safe") {
             time := shr(216, calldataload(pos))
-            id := calldataload(add(pos, 5))
+            due := byte(5, calldataload(pos))
+            id := calldataload(add(pos, 6))
         }
-        bytes32 key = Keys.deadline(time, id);
+        bytes32 key = Keys.deadline(time, due, id);
         bytes32 h = ContextLib.hash(IRecords.Deadline(id));
         RecordTrie.first(ctx.root(), Keys.DEADLINES, key, h, ctx.rest(), 0);
         ctx.touch(key, h); // `close` reads the same proof again

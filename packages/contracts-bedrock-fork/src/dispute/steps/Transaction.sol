@@ -78,7 +78,7 @@ library Transaction {
         o.data = t.data;
         o.stake = a.stake;
         o.pending = a.pendingInvokes;
-        o.registered = a.registered;
+        o.registered = a.roles & Protocol.ROLE_AGENT != 0;
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
         if (t.valueTaken) {
@@ -170,8 +170,8 @@ library Transaction {
                 a.escrowed += o.value;
                 a.pendingInvokes++;
             }
-            if (o.effect & Protocol.REGISTER != 0) a.registered = true;
-            if (o.effect & Protocol.UNREGISTER != 0) a.registered = false;
+            if (o.effect & Protocol.REGISTER != 0) a.roles |= Protocol.ROLE_AGENT;
+            if (o.effect & Protocol.UNREGISTER != 0) a.roles &= ~Protocol.ROLE_AGENT;
             if (!t.deposit) a.balance = a.balance + t.reserve - (o.gasUsed * t.gasPrice + t.l1Fee);
         }
         ctx.write(a);

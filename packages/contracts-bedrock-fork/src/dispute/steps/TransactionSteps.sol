@@ -51,6 +51,7 @@ library TransactionSteps {
             return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
         }
         if (kind == Steps.BEGIN_PARAMS) return 0;
+        if (kind == Steps.BEGIN_POLICY) return ContextLib.BLOCK;
         if (kind == Steps.BEGIN_TOTALS) return ContextLib.SUMS;
         revert UnknownStep(kind);
     }
@@ -67,6 +68,7 @@ library TransactionSteps {
         if (kind == Steps.SEND_MESSAGE) return Withdrawal.stepSendMessage(ctx);
         if (kind == Steps.L1_ATTRIBUTES) return Deposit.stepL1Attributes(ctx);
         if (kind == Steps.BEGIN_PARAMS) return Machine.stepBeginParams(ctx);
+        if (kind == Steps.BEGIN_POLICY) return Machine.stepBeginPolicy(ctx);
         if (kind == Steps.BEGIN_TOTALS) return Machine.stepBeginTotals(ctx);
         revert UnknownStep(kind);
     }
