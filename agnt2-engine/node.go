@@ -376,13 +376,17 @@ func l1Info(r ethapi.Records) (l1 record.L1Info) {
 // accounts reads what the mempool wants to know.
 type accounts struct{ view *state.View }
 
-// Prefetch hashes the accounts' keys four at a time.
+// Prefetch hashes the accounts' keys together, and has their records fetched side by side.
 func (a accounts) Prefetch(as []common.Address) {
-	ids := make([][]byte, len(as))
+	ids, keys := make([][]byte, len(as)), make([]record.Key, len(as))
 	for i := range as {
 		ids[i] = as[i][:]
 	}
 	record.Prehash(ids)
+	for i := range as {
+		keys[i] = record.AccountKey(as[i])
+	}
+	a.view.Touch(keys)
 }
 
 func (a accounts) Account(addr common.Address) (acc mempool.Account) {

@@ -25,9 +25,9 @@ const (
 	// its RESPOND and below what the pool takes of one sender.
 	agentsPerSubmitter = 100
 	batchSize          = 256
-	// poolBound is where submitters wait, counting what the open block has taken: a backlog that keeps the builder busy,
-	// without letting admission take all processors from it.
-	poolBound = 50_000
+	// poolBound is where submitters wait, counting what the open block has taken: a block, what comes while that is sealed
+	// and committed, and a backlog for the next; half of what the pool takes. Below that, it is the bench that stands still.
+	poolBound = 100_000
 	// poolPerAgent keeps every sender within the transactions that the pool lets it have.
 	poolPerAgent = 10
 	// warmBlocks are not measured.

@@ -1,6 +1,7 @@
 package hashindex_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
@@ -135,6 +136,23 @@ func TestMetamorphic(t *testing.T) {
 		runs := slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".run") })
 		require.NotEmpty(t, runs)
 		require.Less(t, len(runs), 24, "runs are merged")
+	}
+}
+
+// TestSort: whatever the keys are like.
+func TestSort(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 3))
+	for _, n := range []int{0, 1, 63, 64, 65, 1000, 5000} {
+		for _, key := range []func() uint64{rnd.Uint64, func() uint64 { return rnd.Uint64N(5) }, func() uint64 { return ^rnd.Uint64N(5) }} {
+			got := make([]hashindex.Entry, n)
+			for i := range got {
+				got[i] = hashindex.Entry{Key: key(), Value: rnd.Uint64N(9)}
+			}
+			want := slices.Clone(got)
+			slices.SortFunc(want, func(a, b hashindex.Entry) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Value, b.Value)) })
+			hashindex.Sort(got)
+			require.Equal(t, want, got)
+		}
 	}
 }
 

@@ -36,8 +36,9 @@ type account struct {
 	txs        []*item // nonce order
 	executable int     // the first so many of txs
 
-	orderIndex int // in Pool.order
-	evictIndex int // in evictor.heap; -1: not there
+	visited    uint64 // by which Reset
+	orderIndex int    // in Pool.order
+	evictIndex int    // in evictor.heap; -1: not there
 	evictRank  rank
 	cut        int // transactions at the end that an eviction being planned has already counted
 }

@@ -51,9 +51,12 @@ type Pool struct {
 
 	mu   sync.RWMutex
 	head Head
-	// prefetched is what a Reset has read of the new head before it took the lock; nil otherwise.
+	// prefetched is what a Reset has read of the new head, beside touched accounts, before it took the lock; nil otherwise.
 	prefetched map[common.Address]Account
-	epoch      uint64 // counts Resets
+	resets     uint64     // that have begun
+	watched    bool       // a Reset is reading: newcomers are noted
+	newcomers  []*account // since then
+	epoch      uint64     // counts Resets
 	all        map[common.Hash]*item
 	accounts   map[common.Address]*account
 	order      []*account // all accounts, for the slow round of Reset
@@ -518,6 +521,9 @@ func (p *Pool) enlist(a *account) {
 	a.orderIndex = len(p.order)
 	p.order = append(p.order, a)
 	p.accounts[a.addr] = a
+	if p.watched {
+		p.newcomers = append(p.newcomers, a)
+	}
 }
 
 func (p *Pool) delist(a *account) {

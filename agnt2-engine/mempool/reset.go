@@ -38,9 +38,9 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	defer p.resetMu.Unlock()
 
 	// The state is read before the lock is taken: that is most of the work, and the builder need not wait for it.
-	touched := p.touchedBy(included, dropped)
-	prefetched := make(map[common.Address]Account, len(touched))
-	for _, addr := range touched {
+	touched, prefetched := p.touchedBy(included, dropped)
+	read(head.State, touched)
+	for addr := range prefetched {
 		prefetched[addr] = head.State.Account(addr)
 	}
 
@@ -52,14 +52,17 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	p.head, p.prefetched = head, prefetched
 	p.epoch++
 	p.evict = evictor{heap: p.evict.heap[:0]}
-	for _, txs := range [][]*abi.Transaction{included, dropped} {
-		for _, tx := range txs { // not just touched: more may have come in meanwhile
-			p.revisit(tx.From)
-			if tx.To != nil {
-				p.revisit(*tx.To)
-			}
+	for i := range touched {
+		if t := &touched[i]; p.listed(t.account) && t.account.readAt != p.epoch {
+			p.refresh(t.account, &accountRead{t.now, p.epoch})
 		}
 	}
+	for _, a := range p.newcomers { // some of them may be touched too
+		if p.listed(a) && a.readAt != p.epoch {
+			p.refresh(a, nil)
+		}
+	}
+	p.watched, p.newcomers = false, nil
 	// Twice the length is enough to meet everybody of a small pool even if those that go move others to places passed.
 	budget := revalidatedPerReset
 	for range 2 * min(revalidatedPerReset, len(p.order)) {
@@ -96,37 +99,66 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	}
 }
 
+// touched is an account that blocks may have changed.
+type touched struct {
+	*account
+	now Account // at the new head
+}
+
 // touchedBy lists, in the order of appearance, the senders and recipients (they may have been paid) of transactions that
-// have pooled transactions, and the senders of dropped ones.
-func (p *Pool) touchedBy(included, dropped []*abi.Transaction) []common.Address {
-	seen := make(map[common.Address]struct{})
-	var touched []common.Address
+// have pooled transactions; and the senders of dropped ones that have none. From here on newcomers are noted.
+func (p *Pool) touchedBy(included, dropped []*abi.Transaction) (out []touched, others map[common.Address]Account) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	visit := func(addr common.Address, always bool) {
-		if !always && p.accounts[addr] == nil {
-			return
+	p.resets++
+	p.watched = true
+	visit := func(addr common.Address) bool {
+		a := p.accounts[addr]
+		if a != nil && a.visited != p.resets {
+			a.visited = p.resets
+			out = append(out, touched{account: a})
 		}
-		if _, dup := seen[addr]; !dup {
-			seen[addr] = struct{}{}
-			touched = append(touched, addr)
-		}
+		return a != nil
 	}
+	var recipient common.Address // the last one: nearly always the same
 	for k, txs := range [][]*abi.Transaction{included, dropped} {
 		for _, tx := range txs {
-			visit(tx.From, k == 1)
-			if tx.To != nil {
-				visit(*tx.To, false)
+			if !visit(tx.From) && k == 1 {
+				if others == nil {
+					others = make(map[common.Address]Account)
+				}
+				others[tx.From] = Account{}
+			}
+			if tx.To != nil && *tx.To != recipient {
+				recipient = *tx.To
+				visit(recipient)
 			}
 		}
 	}
-	return touched
+	return out, others
 }
 
-func (p *Pool) revisit(addr common.Address) {
-	if a := p.accounts[addr]; a != nil && a.readAt != p.epoch {
-		p.refresh(a, nil)
+// read reads accounts, many at a time if the state can.
+func read(s State, accounts []touched) {
+	const together = 64
+	ahead, _ := s.(Prefetcher)
+	var addrs [together]common.Address
+	for part := range slices.Chunk(accounts, together) {
+		for i := range part {
+			addrs[i] = part[i].addr
+		}
+		if ahead != nil {
+			ahead.Prefetch(addrs[:len(part)])
+		}
+		for i := range part {
+			part[i].now = s.Account(addrs[i])
+		}
 	}
+}
+
+// listed: the account is in the pool.
+func (p *Pool) listed(a *account) bool {
+	return a.orderIndex < len(p.order) && p.order[a.orderIndex] == a
 }
 
 // refresh reads an account again after the head has moved and drops what can never be included: used nonces, gas

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -137,6 +138,9 @@ func (u *Unverified) Size() int { return u.tx.Size }
 func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []error) {
 	us, errs, all := make([]*Unverified, len(inner)), make([]error, len(inner)), make([]Unverified, len(inner))
 	inputs := make([][]byte, 0, 2*len(inner))
+	scratch := signedParts.Get().(*[]byte)
+	defer signedParts.Put(scratch)
+	buf := (*scratch)[:0]
 	for i, tx := range inner {
 		u := &all[i]
 		var signed []byte
@@ -146,9 +150,12 @@ func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []err
 		us[i] = u
 		inputs = append(inputs, u.tx.Raw)
 		if !u.tx.Deposit {
-			inputs = append(inputs, signed)
+			from := len(buf)
+			buf = appendSigned(buf, u.tx.Raw[0], signed)
+			inputs = append(inputs, buf[from:])
 		}
 	}
+	*scratch = buf
 	digests := make([]trie.Hash, len(inputs))
 	trie.HashMany(inputs, digests)
 	for _, u := range us {
@@ -163,7 +170,10 @@ func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []err
 	return us, errs
 }
 
-// prepare returns what is signed, for all but deposits.
+// signedParts are buffers for what is signed.
+var signedParts = sync.Pool{New: func() any { return new([]byte) }}
+
+// prepare returns the encodings of the fields that are signed, for all but deposits.
 func (u *Unverified) prepare(inner *types.Transaction, chainID *big.Int) (signed []byte, err error) {
 	u.chain = chainID
 	t := &u.tx
@@ -210,7 +220,7 @@ func (u *Unverified) prepare(inner *types.Transaction, chainID *big.Int) (signed
 		copy(u.sig[64-len(s):], s)
 		copy(u.sig[64:], v)
 	} // else it stays zero, which is no signature
-	return signedPart(t.Raw[0], content), nil
+	return content, nil
 }
 
 func (u *Unverified) prepareOther(inner *types.Transaction) error {
@@ -288,18 +298,17 @@ func setUint(z *uint256.Int, b []byte) bool {
 	return true
 }
 
-// signedPart is what an EIP-1559 transaction's sender signs the hash of: a list of the signed fields, behind the type.
-func signedPart(kind byte, fields []byte) []byte {
-	out := make([]byte, 1, 1+9+len(fields))
-	out[0] = kind
+// appendSigned appends what an EIP-1559 transaction's sender signs the hash of: a list of the signed fields, behind the type.
+func appendSigned(dst []byte, kind byte, fields []byte) []byte {
+	dst = append(dst, kind)
 	if n := len(fields); n < 56 {
-		out = append(out, 0xc0+byte(n))
+		dst = append(dst, 0xc0+byte(n))
 	} else {
-		size := binary.BigEndian.AppendUint64(nil, uint64(n))
+		size := binary.BigEndian.AppendUint64(make([]byte, 0, 8), uint64(n))
 		size = bytes.TrimLeft(size, "\x00")
-		out = append(append(out, 0xf7+byte(len(size))), size...)
+		dst = append(append(dst, 0xf7+byte(len(size))), size...)
 	}
-	return append(out, fields...)
+	return append(dst, fields...)
 }
 
 // Verify recovers the sender.
