@@ -149,7 +149,9 @@ func TestSort(t *testing.T) {
 				got[i] = hashindex.Entry{Key: key(), Value: rnd.Uint64N(9)}
 			}
 			want := slices.Clone(got)
-			slices.SortFunc(want, func(a, b hashindex.Entry) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Value, b.Value)) })
+			slices.SortFunc(want, func(a, b hashindex.Entry) int {
+				return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Value, b.Value))
+			})
 			hashindex.Sort(got)
 			require.Equal(t, want, got)
 		}
