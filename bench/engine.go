@@ -187,11 +187,11 @@ func (w *world) submit(ctx context.Context, items []item) error {
 		}
 		errs = w.node.Pool().AddDecoded(txs)
 	} else {
-		txs := make([]*types.Transaction, len(items))
+		txs, raw := make([]*types.Transaction, len(items)), make([][]byte, len(items))
 		for i := range items {
-			txs[i] = items[i].raw
+			txs[i], raw[i] = items[i].signed, items[i].raw
 		}
-		errs = w.node.Pool().Add(ctx, txs)
+		errs = w.node.Pool().AddEncoded(ctx, txs, raw)
 	}
 	return errors.Join(errs...)
 }

@@ -115,10 +115,22 @@ func (p *Pool) Close() {
 // is configured). Senders are recovered in parallel. When ctx ends, those not decided yet fail with its error; one that
 // was only waiting for the disk stays in the pool.
 func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
+	return p.AddEncoded(ctx, txs, nil)
+}
+
+// AddEncoded is Add for who has the EIP-2718 encodings, from which the transactions were decoded, at hand: they need not be
+// encoded again. They belong to the pool then. An encoding may be nil.
+func (p *Pool) AddEncoded(ctx context.Context, txs []*types.Transaction, raw [][]byte) []error {
 	errs := make([]error, len(txs))
+	if raw == nil {
+		raw = make([][]byte, len(txs))
+	}
 	var size int64
-	for _, tx := range txs {
-		if tx != nil {
+	for i, tx := range txs {
+		switch {
+		case raw[i] != nil:
+			size += int64(len(raw[i]))
+		case tx != nil:
 			size += int64(len(tx.Data())) + envelopeBytes
 		}
 	}
@@ -143,7 +155,7 @@ func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
 			}
 			return
 		}
-		p.verify(txs[from:to], from, &first, decoded[from:to], errs[from:to])
+		p.verify(txs[from:to], raw[from:to], from, &first, decoded[from:to], errs[from:to])
 		var senders [verifiedAtOnce]common.Address
 		recovered := senders[:0]
 		for _, tx := range decoded[from:to] {
@@ -182,8 +194,8 @@ func (f *firsts) before(h common.Hash, i int) bool {
 // verify decodes a part of a batch, which begins at a position, and recovers the senders. Everything that is done to a
 // transaction here finds it in the processor's cache. Duplicates cost a map look-up, not a signature recovery, if they are
 // seen in time; at the latest they are refused when the batch is admitted, in its order.
-func (p *Pool) verify(txs []*types.Transaction, at int, first *firsts, decoded []*abi.Transaction, errs []error) {
-	good, where := make([]*types.Transaction, 0, verifiedAtOnce), make([]int, 0, verifiedAtOnce)
+func (p *Pool) verify(txs []*types.Transaction, raw [][]byte, at int, first *firsts, decoded []*abi.Transaction, errs []error) {
+	good, encodings, where := make([]*types.Transaction, 0, verifiedAtOnce), make([][]byte, 0, verifiedAtOnce), make([]int, 0, verifiedAtOnce)
 	for i, tx := range txs {
 		switch {
 		case tx == nil:
@@ -191,10 +203,10 @@ func (p *Pool) verify(txs []*types.Transaction, at int, first *firsts, decoded [
 		case tx.Type() == types.DepositTxType:
 			errs[i] = reject(tx.Hash(), abi.ErrDepositSigned)
 		default:
-			good, where = append(good, tx), append(where, i)
+			good, encodings, where = append(good, tx), append(encodings, raw[i]), append(where, i)
 		}
 	}
-	prepared, malformed := abi.Prepare(good, p.cfg.ChainID)
+	prepared, malformed := abi.Prepare(good, encodings, p.cfg.ChainID)
 	var known [verifiedAtOnce]bool
 	p.mu.RLock()
 	for k, u := range prepared {

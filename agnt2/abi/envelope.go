@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"sync"
 
@@ -111,7 +112,7 @@ func FromInner(inner *types.Transaction, chainID *big.Int, size int) (*Transacti
 	if inner.Type() == types.DynamicFeeTxType && size > MaxTransactionBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxTransactionBytes)
 	}
-	us, errs := Prepare([]*types.Transaction{inner}, chainID)
+	us, errs := Prepare([]*types.Transaction{inner}, nil, chainID)
 	if errs[0] != nil {
 		return nil, errs[0]
 	}
@@ -133,9 +134,10 @@ func (u *Unverified) Hash() common.Hash { return u.tx.Hash }
 // Size is the length of the EIP-2718 encoding in bytes.
 func (u *Unverified) Size() int { return u.tx.Size }
 
-// Prepare encodes, hashes and checks transactions up to their signatures; for each there is an error or an Unverified. To
-// prepare many at once costs less: hashes are computed several at a time.
-func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []error) {
+// Prepare hashes and checks transactions up to their signatures; for each there is an error or an Unverified. raw are the
+// EIP-2718 encodings from which they were decoded; what is nil is encoded. To prepare many at once costs less: hashes are
+// computed several at a time.
+func Prepare(inner []*types.Transaction, raw [][]byte, chainID *big.Int) ([]*Unverified, []error) {
 	us, errs, all := make([]*Unverified, len(inner)), make([]error, len(inner)), make([]Unverified, len(inner))
 	inputs := make([][]byte, 0, 2*len(inner))
 	scratch := signedParts.Get().(*[]byte)
@@ -144,6 +146,9 @@ func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []err
 	for i, tx := range inner {
 		u := &all[i]
 		var signed []byte
+		if raw != nil {
+			u.tx.Raw = raw[i]
+		}
 		if signed, errs[i] = u.prepare(tx, chainID); errs[i] != nil {
 			continue
 		}
@@ -177,15 +182,26 @@ var signedParts = sync.Pool{New: func() any { return new([]byte) }}
 func (u *Unverified) prepare(inner *types.Transaction, chainID *big.Int) (signed []byte, err error) {
 	u.chain = chainID
 	t := &u.tx
-	t.Nonce, t.GasLimit, t.Inner = inner.Nonce(), inner.Gas(), inner
+	t.Inner = inner
 	if inner.Type() != types.DynamicFeeTxType {
 		return nil, u.prepareOther(inner)
 	}
-	if t.Raw, err = encodeTyped(inner); err != nil {
+	if t.Raw == nil {
+		if t.Raw, err = encodeTyped(inner); err != nil {
+			return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
+		}
+	}
+	f, content, err := splitFields(t.Raw)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
 	}
-	f, content := splitFields(t.Raw)
 	t.Size, t.Data = len(t.Raw), f[fieldData]
+	if t.Nonce, err = toUint64(f[fieldNonce]); err == nil {
+		t.GasLimit, err = toUint64(f[fieldGas])
+	}
+	if err != nil {
+		return nil, err
+	}
 	if !setUint(&t.Value, f[fieldValue]) {
 		return nil, fmt.Errorf("%w: value", ErrFieldRange)
 	}
@@ -211,7 +227,7 @@ func (u *Unverified) prepare(inner *types.Transaction, chainID *big.Int) (signed
 	if t.Nonce == ^uint64(0) {
 		return nil, fmt.Errorf("%w: nonce", ErrFieldRange)
 	}
-	if len(f[fieldTo]) > 0 {
+	if len(f[fieldTo]) == common.AddressLength {
 		u.to = common.Address(f[fieldTo])
 		t.To = &u.to
 	}
@@ -229,7 +245,7 @@ func (u *Unverified) prepareOther(inner *types.Transaction) error {
 		return fmt.Errorf("%w: %v", ErrUndecodable, err)
 	}
 	t := &u.tx
-	t.To, t.Data, t.Size, t.Raw = inner.To(), inner.Data(), len(raw), raw
+	t.Nonce, t.GasLimit, t.To, t.Data, t.Size, t.Raw = inner.Nonce(), inner.Gas(), inner.To(), inner.Data(), len(raw), raw
 	if t.Value.SetFromBig(inner.Value()) {
 		return fmt.Errorf("%w: value", ErrFieldRange)
 	}
@@ -272,8 +288,11 @@ const (
 )
 
 // splitFields returns the contents of an EIP-1559 transaction's fields, and the encodings of those that are signed. The
-// encoding is one that go-ethereum has made.
-func splitFields(raw []byte) (f [fields][]byte, signed []byte) {
+// encoding is one that go-ethereum has made or accepted.
+func splitFields(raw []byte) (f [fields][]byte, signed []byte, err error) {
+	if len(raw) == 0 {
+		return f, nil, io.ErrUnexpectedEOF
+	}
 	content, _, err := rlp.SplitList(raw[1:])
 	rest := content
 	for i := range f {
@@ -284,10 +303,17 @@ func splitFields(raw []byte) (f [fields][]byte, signed []byte) {
 			signed = content[:len(content)-len(rest)]
 		}
 	}
-	if err != nil {
-		panic(fmt.Sprintf("encoded transaction does not parse: %v", err))
+	return f, signed, err
+}
+
+func toUint64(b []byte) (v uint64, err error) {
+	if len(b) > 8 {
+		return 0, fmt.Errorf("%w: more than 64 bits", ErrFieldRange)
 	}
-	return f, signed
+	for _, x := range b {
+		v = v<<8 | uint64(x)
+	}
+	return v, nil
 }
 
 func setUint(z *uint256.Int, b []byte) bool {
