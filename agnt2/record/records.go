@@ -213,7 +213,7 @@ func DecodeParams(b []byte) (x Params, err error) {
 
 // Encode returns abi.encode of the record.
 func (x *Policy) Encode() []byte {
-	b := make([]byte, x.size())
+	b := codec.Room(x.size())
 	x.put(b)
 	return b
 }

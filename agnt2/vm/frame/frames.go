@@ -122,7 +122,7 @@ func (x *Block) put(b []byte) {
 	codec.PutUint64(b[96:], uint64(x.GasUsed))
 	codec.PutUint256(b[128:], &x.BaseFee)
 	codec.PutUint256(b[160:], &x.L1Price)
-	copy(b[192:], x.Policy[:])
+	*(*[32]byte)(b[192:]) = x.Policy
 }
 
 func (x *Block) get(b []byte) (used int, err error) {
