@@ -131,7 +131,7 @@ func (u *Unverified) Hash() common.Hash { return u.tx.Hash }
 func (u *Unverified) Size() int { return u.tx.Size }
 
 // Prepare encodes, hashes and checks transactions up to their signatures; for each there is an error or an Unverified. To
-// prepare many at once costs less: hashes are computed four at a time.
+// prepare many at once costs less: hashes are computed several at a time.
 func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []error) {
 	us, errs := make([]*Unverified, len(inner)), make([]error, len(inner))
 	var inputs [][]byte
