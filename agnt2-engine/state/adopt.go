@@ -199,7 +199,7 @@ func (a *Adoption) Abort() {
 }
 
 // Prune forgets the history at and below a block, and effects in memory that finality has overtaken. The caller commits
-// the batch; the diffs go once it is on disk for certain, with the next adoption.
+// the batch; diffs and index entries go once it is on disk for certain, with the next adoption.
 func (s *Store) Prune(batch *pebble.Batch, keepFrom uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +210,6 @@ func (s *Store) Prune(batch *pebble.Batch, keepFrom uint64) error {
 		return err
 	}
 	s.tail, s.stale = keepFrom, true
-	s.changes.Forget(keepFrom + 1)
 	return nil
 }
 

@@ -360,9 +360,14 @@ func (s *Store) oldestDiff() (n uint64, r seglog.Ref, err error) {
 	return binary.BigEndian.Uint64(it.Key()[1:]), r, nil
 }
 
-// drop removes diffs that are pruned for certain. Called with mu held, after something was committed with fsync.
+// drop removes diffs, and forgets changes, that are pruned for certain. Called with mu held, after something was committed
+// with fsync: had the pruning been lost by a crash, they would be missed.
 func (s *Store) drop() {
-	if !s.stale || s.pasts > 0 {
+	if !s.stale {
+		return
+	}
+	s.changes.Forget(s.tail + 1)
+	if s.pasts > 0 {
 		return
 	}
 	n, r, err := s.oldestDiff()
