@@ -144,12 +144,16 @@ func openDB(path string) (*pebble.DB, error) {
 		// through a memtable's skip list.
 		MemTableSize:                16 << 20,
 		MemTableStopWritesThreshold: 8,
-		// Records of the head are read from memory, so tables may pile up at level 0 until it pays to merge them.
-		L0CompactionThreshold: 24,
-		L0StopWritesThreshold: 96,
-		LBaseMaxBytes:         256 << 20,
+		// Records of the head are read from memory, so tables may pile up at level 0, until it pays to merge them with all that
+		// lies below; and up to some GB that is one level, since each further one writes every record again.
+		L0CompactionThreshold: 48,
+		L0StopWritesThreshold: 128,
+		LBaseMaxBytes:         4 << 30,
 		Logger:                quiet{},
 	}
+	// Every answer removes a deadline, and these lie side by side: merging tables early because of them would go on all the
+	// time. They go when the tables are merged anyway.
+	o.Experimental.TombstoneDenseCompactionThreshold = -1
 	o.TargetFileSizes[0] = 16 << 20
 	// What is written first is soon written again, further down: only there it is compressed.
 	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
