@@ -134,8 +134,8 @@ func (b *backend) L1Cost(h *types.Header, size int) (*uint256.Int, error) {
 	return &fee, nil
 }
 
-func (b *backend) SubmitTransaction(ctx context.Context, tx *types.Transaction) error {
-	return b.n.pool.Add(ctx, []*types.Transaction{tx})[0]
+func (b *backend) SubmitTransaction(ctx context.Context, tx *types.Transaction, raw []byte) error {
+	return b.n.pool.AddEncoded(ctx, []*types.Transaction{tx}, [][]byte{raw})[0]
 }
 
 func (b *backend) PoolNonce(a common.Address) uint64 { return b.n.pool.Nonce(a) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/consensus/misc/eip1559"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -46,6 +47,7 @@ type Config struct {
 	JWTSecret                               [32]byte
 
 	CacheBytes    int    // record cache
+	AgentIndex    bool   // whether the interactions of an agent can be listed
 	HistoryBlocks uint64 // blocks whose state stays readable
 	// PrunedInteractions that keep their record in the store; 0: all.
 	PrunedInteractions uint64
@@ -59,6 +61,11 @@ type Config struct {
 	DisableMetrics     bool
 	Log                log.Logger
 }
+
+// GCPercent is the default of the command's gc.percent. What is large, records and the trie, lies outside of Go's heap; what
+// is in it is transactions, receipts and recent blocks, many small pieces that live for seconds. To look at them a
+// quarter as often as Go's default of 100 would have it is worth some hundred MB.
+const GCPercent = 400
 
 // maxEngineBody is what the Engine API accepts in one request: a full block crosses it as JSON.
 const maxEngineBody = 128 << 20
@@ -98,7 +105,7 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, fmt.Errorf("open %s (is another engine running on it?): %w", cfg.DataDir, err)
 	}
 	n.chain, err = chain.Open(n.db, cfg.Genesis, chain.Options{
-		CacheBytes: cfg.CacheBytes, HistoryBlocks: cfg.HistoryBlocks, PrunedInteractions: cfg.PrunedInteractions, Log: cfg.Log,
+		FS: vfs.Default, Dir: cfg.DataDir, CacheBytes: cfg.CacheBytes, HistoryBlocks: cfg.HistoryBlocks, AgentIndex: cfg.AgentIndex, PrunedInteractions: cfg.PrunedInteractions, Log: cfg.Log,
 		Sender:    func(h common.Hash) *abi.Transaction { return n.poolTransaction(h) },
 		OnAdopted: n.onAdopted,
 	})
@@ -140,22 +147,20 @@ func openDB(path string) (*pebble.DB, error) {
 		// through a memtable's skip list.
 		MemTableSize:                16 << 20,
 		MemTableStopWritesThreshold: 8,
-		// Records of the head are read from memory, so tables may pile up at level 0 until it pays to merge them.
-		L0CompactionThreshold: 12,
-		L0StopWritesThreshold: 64,
-		LBaseMaxBytes:         256 << 20,
+		// Records of the head are read from memory, so tables may pile up at level 0, until it pays to merge them with all that
+		// lies below; and up to some GB that is one level, since each further one writes every record again.
+		L0CompactionThreshold: 48,
+		L0StopWritesThreshold: 128,
+		LBaseMaxBytes:         4 << 30,
 		Logger:                quiet{},
 	}
+	// Every answer removes a deadline, and these lie side by side: merging tables early because of them would go on all the
+	// time. They go when the tables are merged anyway.
+	o.Experimental.TombstoneDenseCompactionThreshold = -1
 	o.TargetFileSizes[0] = 16 << 20
 	// What is written first is soon written again, further down: only there it is compressed.
 	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	o.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
-	// Bodies, receipts and reverse diffs are most of the bytes and are hardly ever read: compactions move references to them.
-	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
-		return pebble.ValueSeparationPolicy{
-			Enabled: true, MinimumSize: 1 << 10, MaxBlobReferenceDepth: 64, RewriteMinimumAge: time.Hour, TargetGarbageRatio: 0.4,
-		}
-	}
 	return pebble.Open(path, o)
 }
 
@@ -300,10 +305,14 @@ func (n *Node) Close() error {
 	if n.pool != nil {
 		n.pool.Close()
 	}
-	if n.db != nil {
-		return n.db.Close()
+	var err error
+	if n.chain != nil {
+		err = n.chain.Close()
 	}
-	return nil
+	if n.db != nil {
+		err = errors.Join(err, n.db.Close())
+	}
+	return err
 }
 
 // onAdopted keeps the mempool in step with the head.
@@ -374,13 +383,17 @@ func l1Info(r ethapi.Records) (l1 record.L1Info) {
 // accounts reads what the mempool wants to know.
 type accounts struct{ view *state.View }
 
-// Prefetch hashes the accounts' keys four at a time.
+// Prefetch hashes the accounts' keys together, and has their records fetched side by side.
 func (a accounts) Prefetch(as []common.Address) {
-	ids := make([][]byte, len(as))
+	ids, keys := make([][]byte, len(as)), make([]record.Key, len(as))
 	for i := range as {
 		ids[i] = as[i][:]
 	}
 	record.Prehash(ids)
+	for i := range as {
+		keys[i] = record.AccountKey(as[i])
+	}
+	a.view.Touch(keys)
 }
 
 func (a accounts) Account(addr common.Address) (acc mempool.Account) {

@@ -22,7 +22,7 @@ import (
 const chainID = 901
 
 func newNode(t testing.TB, g *genesis.Genesis, dir string) *engine.Node {
-	n, err := engine.New(engine.Config{Genesis: g, DataDir: dir, CacheBytes: 32 << 20, HistoryBlocks: 64})
+	n, err := engine.New(engine.Config{Genesis: g, DataDir: dir, CacheBytes: 32 << 20, HistoryBlocks: 64, AgentIndex: true})
 	require.NoError(t, err)
 	return n
 }

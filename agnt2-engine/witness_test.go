@@ -26,7 +26,7 @@ import (
 // servedWorld is a world whose engine also listens, and a client of it.
 func servedWorld(t testing.TB, accounts int, history uint64) (*world, *rpc.Client) {
 	n, err := engine.New(engine.Config{
-		Genesis: enginetest.Genesis(accounts), DataDir: t.TempDir(), CacheBytes: 32 << 20, HistoryBlocks: history, HTTPAddr: "127.0.0.1:0",
+		Genesis: enginetest.Genesis(accounts), DataDir: t.TempDir(), CacheBytes: 32 << 20, HistoryBlocks: history, AgentIndex: true, HTTPAddr: "127.0.0.1:0",
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { n.Close() })

@@ -19,6 +19,8 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
+
+	engine "github.com/agnt2/agnt2/agnt2-engine"
 )
 
 // Reach per row (issue text of the engine; AGNT2 paper §4.4 for the budget).
@@ -96,7 +98,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Agents < minAgents {
 		return nil, fmt.Errorf("at least %d agents are needed, not %d", minAgents, cfg.Agents)
 	}
-	debug.SetGCPercent(200) // as the engine's process does
+	debug.SetGCPercent(engine.GCPercent) // as the engine's process does
 	dir, err := makeDir(cfg.Dir)
 	if err != nil {
 		return nil, err

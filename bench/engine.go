@@ -25,9 +25,9 @@ const (
 	// its RESPOND and below what the pool takes of one sender.
 	agentsPerSubmitter = 100
 	batchSize          = 256
-	// poolBound is where submitters wait, counting what the open block has taken: a backlog that keeps the builder busy,
-	// without letting admission take all processors from it.
-	poolBound = 50_000
+	// poolBound is where submitters wait, counting what the open block has taken: a block, what comes while that is sealed
+	// and committed, and a backlog for the next; half of what the pool takes. Below that, it is the bench that stands still.
+	poolBound = 100_000
 	// poolPerAgent keeps every sender within the transactions that the pool lets it have.
 	poolPerAgent = 10
 	// warmBlocks are not measured.
@@ -123,6 +123,7 @@ func (w *world) drive(ctx context.Context, items []item, window, blockTime time.
 					cancel(fmt.Errorf("submit: %w", err))
 					return
 				}
+				clear(items[from:to]) // the engine has them: what the bench kept alive, the collector would go on visiting
 				done.Add(int64(to - from))
 			}
 		})
@@ -186,11 +187,11 @@ func (w *world) submit(ctx context.Context, items []item) error {
 		}
 		errs = w.node.Pool().AddDecoded(txs)
 	} else {
-		txs := make([]*types.Transaction, len(items))
+		txs, raw := make([]*types.Transaction, len(items)), make([][]byte, len(items))
 		for i := range items {
-			txs[i] = items[i].raw
+			txs[i], raw[i] = items[i].signed, items[i].raw
 		}
-		errs = w.node.Pool().Add(ctx, txs)
+		errs = w.node.Pool().AddEncoded(ctx, txs, raw)
 	}
 	return errors.Join(errs...)
 }

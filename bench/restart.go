@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	engine "github.com/agnt2/agnt2/agnt2-engine"
 	"github.com/agnt2/agnt2/agnt2/genesis"
 )
 
@@ -68,7 +69,7 @@ func Child() (was bool, err error) {
 	if dir == "" {
 		return false, nil
 	}
-	debug.SetGCPercent(200)
+	debug.SetGCPercent(engine.GCPercent)
 	g, err := genesis.Load(filepath.Join(dir, genesisFile))
 	if err != nil {
 		return true, err

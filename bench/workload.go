@@ -224,10 +224,11 @@ func (s *stream) data(p *plan, attest bool) []byte {
 	return c.Encode()
 }
 
-// item is a transaction that is ready to be submitted: signed, or decoded.
+// item is a transaction that is ready to be submitted: signed, with its encoding as it comes over RPC, or decoded.
 type item struct {
-	raw *types.Transaction
-	tx  *abi.Transaction
+	signed *types.Transaction
+	raw    []byte
+	tx     *abi.Transaction
 }
 
 var (
@@ -257,12 +258,12 @@ func (s *stream) item(p *plan, m mode) item {
 		GasTipCap: big.NewInt(params.GWei), GasFeeCap: big.NewInt(100 * params.GWei),
 	}
 	tx := types.MustSignNewTx(s.agents.key(p.from), signer, inner)
-	if m != decoded {
-		return item{raw: tx}
-	}
 	raw, err := tx.MarshalBinary()
 	if err != nil {
 		panic(err) // just signed: cannot be
+	}
+	if m != decoded {
+		return item{signed: tx, raw: raw}
 	}
 	t := &abi.Transaction{
 		Raw: raw, Hash: tx.Hash(), From: s.agents.addr[p.from], To: tx.To(), Nonce: p.nonce, GasLimit: txGas, Data: tx.Data(),

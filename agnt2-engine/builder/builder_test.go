@@ -32,7 +32,7 @@ func newBuilder(t *testing.T) (*Builder, *chain.Chain) {
 		ChainID: 901, Timestamp: 1000, GasLimit: 30_000_000, BaseFee: (*hexutil.Big)(big.NewInt(1)), EIP1559Denominator: 250,
 		EIP1559Elasticity: 6, Params: genesis.DevnetParams(), Policy: genesis.DevnetPolicy(),
 	}
-	c, err := chain.Open(db, g, chain.Options{CacheBytes: 32 << 20})
+	c, err := chain.Open(db, g, chain.Options{FS: vfs.NewMem(), CacheBytes: 32 << 20})
 	require.NoError(t, err)
 	return New(Config{ChainID: 901}, c, nil), c
 }

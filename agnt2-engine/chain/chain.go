@@ -4,23 +4,28 @@
 //
 // Layout in pebble beside the state store's (agnt2-engine/state):
 //
-//	H ‖ hash   → header RLP          N ‖ hash → number         n ‖ number → canonical hash
-//	B ‖ number ‖ hash → body RLP     R ‖ number ‖ hash → receipts (status, cumulative gas, logs)
-//	t ‖ tx     → number, index, void flag     I ‖ id → INVOKE's tx and block     J ‖ id → settling tx and block
-//	M ‖ height, index → node of the history    P ‖ id, index → pruned interaction    Q ‖ index → its id
-//	A ‖ agent, role, block, log → id of an interaction
-//	Lhead, Lsafe, Lfinalized → hash  Lgenesis → hash
+// H ‖ hash → header RLP I ‖ hash → number C ‖ number → canonical hash
+// B ‖ number ‖ hash → where body RLP, receipts (status, cumulative gas, logs) and index are in the log
+// M ‖ height, index → node of the history P ‖ id, index → pruned interaction Q ‖ index → its id
+// A ‖ agent, role, block, log → id of an interaction
+// Lhead, Lsafe, Lfinalized → hash Lgenesis → hash Lformat → what layout this is
+//
+// Beside it, Options.Dir/blocks is the log (agnt2-engine/seglog), and Options.Dir/hashes leads from the hashes of
+// transactions and interactions to blocks (agnt2-engine/hashindex).
 package chain
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
 	"github.com/ethereum/go-ethereum/core"
@@ -30,6 +35,8 @@ import (
 	gethparams "github.com/ethereum/go-ethereum/params"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/agnt2/agnt2/agnt2-engine/hashindex"
+	"github.com/agnt2/agnt2/agnt2-engine/seglog"
 	"github.com/agnt2/agnt2/agnt2-engine/state"
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/block"
@@ -47,11 +54,19 @@ var (
 	ErrNotCanonical = errors.New("not an ancestor of the head")
 	// ErrOtherGenesis: the data directory belongs to another chain.
 	ErrOtherGenesis = errors.New("data directory was made for another genesis")
+	// ErrOtherFormat: another version of the engine has written the data directory.
+	ErrOtherFormat = errors.New("data directory has another version's layout: derive the chain again in a new one")
 )
 
 // Options of Open.
 type Options struct {
+	// FS and Dir are where blocks and history lie, beside the database.
+	FS  vfs.FS
+	Dir string
+	// IndexMemory is how many hashes, and as many changes of records, may wait to be indexed on disk; 0: 2²⁰.
+	IndexMemory   int
 	CacheBytes    int    // record cache; default 256 MiB
+	AgentIndex    bool   // whether the interactions of an agent can be listed
 	HistoryBlocks uint64 // blocks whose state stays readable below the head; default 20000
 	// PrunedInteractions is how many of the newest pruned interactions keep their record in the store; 0: all.
 	PrunedInteractions uint64
@@ -70,9 +85,12 @@ const (
 	transactionsInMemory = 50_000
 )
 
-// batchBytesPerTx is about what adopting a block writes for each transaction: body, receipt, indices, records, history.
-// A large batch that grows to its size is copied twice on the way.
-const batchBytesPerTx = 3 << 10
+// batchBytesPerTx is about what adopting a block adds to the batch for each transaction: changed records. A large batch that
+// grows to its size is copied twice on the way.
+const batchBytesPerTx = 1280
+
+// format is the layout of the data directory.
+const format = "2"
 
 // Executed is a block with everything that executing it gave.
 type Executed struct {
@@ -90,6 +108,8 @@ type Chain struct {
 	log     log.Logger
 	genesis *types.Block
 	store   *state.Store
+	blocks  *seglog.Log
+	hashes  *hashindex.Index
 
 	// writeMu serialises execution results and adoptions.
 	writeMu sync.Mutex
@@ -112,8 +132,23 @@ type Adopted struct {
 	Undone  []*Executed // newest first
 }
 
+// Close ends the files beside the database, which the caller closes then.
+func (c *Chain) Close() error {
+	var err error
+	if c.store != nil {
+		err = c.store.Close()
+	}
+	if c.blocks != nil {
+		err = errors.Join(err, c.blocks.Close())
+	}
+	if c.hashes != nil {
+		err = errors.Join(err, c.hashes.Close())
+	}
+	return err
+}
+
 // Open opens or creates the chain in db. The caller closes db after Close.
-func Open(db *pebble.DB, g *genesis.Genesis, o Options) (*Chain, error) {
+func Open(db *pebble.DB, g *genesis.Genesis, o Options) (_ *Chain, err error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 256 << 20
 	}
@@ -129,7 +164,22 @@ func Open(db *pebble.DB, g *genesis.Genesis, o Options) (*Chain, error) {
 		headers: lru.NewCache[common.Hash, *types.Header](8192),
 	}
 	c.genesis = g.Block()
+	if c.blocks, err = seglog.Open(o.FS, o.FS.PathJoin(o.Dir, "blocks")); err != nil {
+		return nil, err
+	}
+	if c.hashes, err = hashindex.Open(o.FS, o.FS.PathJoin(o.Dir, "hashes"), o.IndexMemory); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
 	stored, err := get(db, labelKey("genesis"))
+	if err != nil {
+		return nil, err
+	}
+	written, err := get(db, labelKey("format"))
 	if err != nil {
 		return nil, err
 	}
@@ -140,9 +190,11 @@ func Open(db *pebble.DB, g *genesis.Genesis, o Options) (*Chain, error) {
 		}
 	case common.BytesToHash(stored) != c.genesis.Hash():
 		return nil, fmt.Errorf("%w: %x, genesis file gives %s", ErrOtherGenesis, stored, c.genesis.Hash())
+	case string(written) != format:
+		return nil, ErrOtherFormat
 	}
 	c.store, err = state.Open(db, c, state.Options{
-		CacheBytes: o.CacheBytes,
+		FS: o.FS, Dir: o.Dir, IndexMemory: o.IndexMemory, CacheBytes: o.CacheBytes,
 		Root: func(id state.ID) (common.Hash, error) {
 			h := c.HeaderByHash(id.Hash)
 			if h == nil {
@@ -171,6 +223,9 @@ func Open(db *pebble.DB, g *genesis.Genesis, o Options) (*Chain, error) {
 	if c.head.Hash() != c.store.Head().Hash {
 		return nil, fmt.Errorf("%w: head is %s, state is that of %s", state.ErrCorrupt, c.head.Hash(), c.store.Head().Hash)
 	}
+	if err := c.reindex(c.head.Number.Uint64()); err != nil {
+		return nil, err
+	}
 	c.log.Info("Chain opened", "head", c.head.Number, "hash", c.head.Hash(), "safe", c.safe.Number, "finalized", c.finalized.Number)
 	return c, nil
 }
@@ -186,13 +241,20 @@ func (c *Chain) bootstrap(g *genesis.Genesis) error {
 	if err := state.Bootstrap(batch, id, rs); err != nil {
 		return err
 	}
-	if err := c.writeBlock(batch, &Executed{Block: c.genesis}); err != nil {
+	blocks, err := c.appendBlocks([]*Executed{{Block: c.genesis}})
+	if err != nil {
+		return err
+	}
+	if err := writeBlock(batch, &blocks[0]); err != nil {
 		return err
 	}
 	for _, l := range []string{"genesis", "head", "safe", "finalized"} {
 		if err := batch.Set(labelKey(l), id.Hash[:], nil); err != nil {
 			return err
 		}
+	}
+	if err := batch.Set(labelKey("format"), []byte(format), nil); err != nil {
+		return err
 	}
 	return batch.Commit(pebble.Sync)
 }
@@ -420,16 +482,13 @@ func (c *Chain) SetLabels(head, safe, finalized common.Hash) error {
 	}
 	batch := c.db.NewBatchWithSize(size)
 	defer batch.Close()
-	for l, hash := range labels {
-		if err := batch.Set(labelKey(l), hash[:], nil); err != nil {
-			return err
-		}
-	}
 	var moved *Adopted
 	if head == old.Hash() {
-		err = batch.Commit(pebble.Sync)
+		if err = writeLabels(batch, labels); err == nil {
+			err = batch.Commit(pebble.Sync)
+		}
 	} else {
-		moved, err = c.adopt(batch, h)
+		moved, err = c.adopt(batch, h, labels)
 	}
 	if err != nil {
 		return err
@@ -480,9 +539,22 @@ func (c *Chain) setLabels(head, safe, finalized *types.Header) {
 	c.mu.Unlock()
 }
 
-// adopt moves the canonical chain to h and commits batch.
-func (c *Chain) adopt(batch *pebble.Batch, h *types.Header) (*Adopted, error) {
-	a, err := c.store.Adopt(batch, h.Hash())
+func writeLabels(batch *pebble.Batch, labels map[string]common.Hash) error {
+	for _, l := range slices.Sorted(maps.Keys(labels)) {
+		if err := batch.Set(labelKey(l), labels[l].Bytes(), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adopt moves the canonical chain to h and commits batch. What is large goes to the logs first, and is on disk before
+// anything refers to it. For a single block the batch's keys ascend, so that nobody has to sort them.
+func (c *Chain) adopt(batch *pebble.Batch, h *types.Header, labels map[string]common.Hash) (*Adopted, error) {
+	if err := c.hashes.Ready(); err != nil {
+		return nil, err
+	}
+	a, err := c.store.Adopt(h.Hash())
 	if err != nil {
 		return nil, err
 	}
@@ -497,8 +569,13 @@ func (c *Chain) adopt(batch *pebble.Batch, h *types.Header) (*Adopted, error) {
 			return fail(fmt.Errorf("%w: body of block %s", state.ErrCorrupt, b.Hash))
 		}
 		moved.Undone = append(moved.Undone, x)
-		if err := c.unindex(batch, x); err != nil {
+		if err := batch.Delete(canonicalKey(b.Number), nil); err != nil {
 			return fail(err)
+		}
+		if c.opts.AgentIndex {
+			if err := eachParty(x, func(k []byte, _ common.Hash) error { return batch.Delete(k, nil) }); err != nil {
+				return fail(err)
+			}
 		}
 	}
 	for _, b := range a.Applied() {
@@ -507,20 +584,44 @@ func (c *Chain) adopt(batch *pebble.Batch, h *types.Header) (*Adopted, error) {
 			return fail(fmt.Errorf("%w: body of block %s", state.ErrCorrupt, b.Hash))
 		}
 		moved.Applied = append(moved.Applied, x)
-		if err := c.writeBlock(batch, x); err != nil {
+	}
+	var blocks []appended
+	var g errgroup.Group
+	g.Go(a.Append)
+	g.Go(func() (err error) {
+		blocks, err = c.appendBlocks(moved.Applied)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return fail(err)
+	}
+	for i := range blocks {
+		if err := writeBlock(batch, &blocks[i]); err != nil {
 			return fail(err)
+		}
+		if c.opts.AgentIndex {
+			if err := eachParty(moved.Applied[i], func(k []byte, id common.Hash) error { return batch.Set(k, id[:], nil) }); err != nil {
+				return fail(err)
+			}
 		}
 	}
 	if err := c.writeHistory(batch, a.Applied()); err != nil {
 		return fail(err)
 	}
-	if err := c.index(batch, moved.Applied, h.Number.Uint64()-uint64(len(moved.Applied))); err != nil {
+	if err := writeLabels(batch, labels); err != nil {
+		return fail(err)
+	}
+	if err := a.Write(batch); err != nil {
 		return fail(err)
 	}
 	if err := batch.Commit(pebble.Sync); err != nil {
 		return fail(err)
 	}
 	a.Done()
+	for i := range blocks {
+		b := blocks[i].Block
+		c.hashes.Add(hashindex.Mark{Number: b.NumberU64(), Hash: b.Hash()}, blocks[i].hashes)
+	}
 	c.pendMu.Lock()
 	for _, x := range moved.Applied {
 		delete(c.pend, x.Block.Hash())

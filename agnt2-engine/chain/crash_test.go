@@ -2,6 +2,7 @@ package chain_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/big"
 	"math/rand/v2"
 	"sync"
@@ -17,9 +18,11 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2-engine/chain"
 	"github.com/agnt2/agnt2/agnt2-engine/enginetest"
+	"github.com/agnt2/agnt2/agnt2-engine/state"
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/block"
 	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
 type quiet struct{}
@@ -34,7 +37,9 @@ func chainOn(fs vfs.FS) (*pebble.DB, *chain.Chain, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := chain.Open(db, enginetest.Genesis(4), chain.Options{CacheBytes: 32 << 20, HistoryBlocks: 8})
+	c, err := chain.Open(db, enginetest.Genesis(4), chain.Options{
+		FS: fs, Dir: "data", IndexMemory: 20, CacheBytes: 32 << 20, HistoryBlocks: 8, AgentIndex: true,
+	})
 	if err != nil {
 		db.Close()
 		return nil, nil, err
@@ -92,6 +97,22 @@ func consistent(t testing.TB, c *chain.Chain) {
 			l, ok := c.Transaction(tx.Hash())
 			require.True(t, ok)
 			require.True(t, l.Block == x.Block.Hash() && l.Index == uint64(i) || l.Number < n || l.Number > n, "transaction %s", tx.Hash())
+		}
+	}
+	for n := h.Number.Uint64(); ; n-- { // the history, as far as it goes
+		v, err := c.State().View(c.CanonicalHash(n))
+		if errors.Is(err, state.ErrPruned) {
+			break
+		}
+		require.NoError(t, err)
+		for i := range 4 {
+			k := record.AccountKey(enginetest.Address(i))
+			value, p, err := v.Prove(k)
+			require.NoError(t, err)
+			require.NoError(t, trie.VerifyInclusion(c.HeaderByHash(c.CanonicalHash(n)).Root, k, trie.HashRecord(value), p), "block %d", n)
+		}
+		if n == 0 {
+			break
 		}
 	}
 	v, err := c.State().View(h.Hash())
@@ -188,7 +209,7 @@ func TestCrash(t *testing.T) {
 			}
 			next = step(t, c, rnd)
 			mu.Lock()
-			armed, countdown = true, rnd.IntN(4)
+			armed, countdown = true, rnd.IntN(24)
 			mu.Unlock()
 			require.NoError(t, c.SetLabels(next.head, next.safe, next.finalized))
 			mu.Lock()
@@ -198,6 +219,7 @@ func TestCrash(t *testing.T) {
 				acknowledged = next
 			}
 			mu.Unlock()
+			require.NoError(t, c.Close())
 			require.NoError(t, db.Close())
 			fs = crashed
 		}
@@ -219,10 +241,45 @@ func TestRefusedLabels(t *testing.T) {
 	require.ErrorIs(t, c.SetLabels(crypto.Keccak256Hash([]byte("unknown")), common.Hash{}, common.Hash{}), chain.ErrUnknownBlock)
 	require.ErrorIs(t, c.SetLabels(to.head, crypto.Keccak256Hash([]byte("unknown")), common.Hash{}), chain.ErrUnknownBlock)
 	require.Equal(t, before, labelsOf(c))
+	require.NoError(t, c.Close())
 	require.NoError(t, db.Close())
 	db, c, err = chainOn(fs)
 	require.NoError(t, err)
 	require.Equal(t, before, labelsOf(c))
 	consistent(t, c)
+	require.NoError(t, db.Close())
+}
+
+// TestOtherFormat: a directory that an engine with another layout has written is refused, and left as it was.
+func TestOtherFormat(t *testing.T) {
+	fs := vfs.NewMem()
+	db, c, err := chainOn(fs)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.NoError(t, db.Set([]byte("Lformat"), []byte("1"), pebble.Sync))
+	require.NoError(t, db.Close())
+	_, _, err = chainOn(fs)
+	require.ErrorIs(t, err, chain.ErrOtherFormat)
+}
+
+// TestIndicesAreMadeAgain: without its indices, or with those of another branch, the chain finds every transaction again.
+func TestIndicesAreMadeAgain(t *testing.T) {
+	fs := vfs.NewMem()
+	db, c, err := chainOn(fs)
+	require.NoError(t, err)
+	rnd := rand.New(rand.NewPCG(2, 2))
+	for range 20 {
+		to := step(t, c, rnd)
+		require.NoError(t, c.SetLabels(to.head, to.safe, to.finalized))
+	}
+	consistent(t, c)
+	require.NoError(t, c.Close())
+	require.NoError(t, db.Close())
+	require.NoError(t, fs.RemoveAll("data/hashes"))
+	require.NoError(t, fs.RemoveAll("data/changes"))
+	db, c, err = chainOn(fs)
+	require.NoError(t, err)
+	consistent(t, c)
+	require.NoError(t, c.Close())
 	require.NoError(t, db.Close())
 }

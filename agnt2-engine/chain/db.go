@@ -13,7 +13,8 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/rpc"
 
-	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2-engine/hashindex"
+	"github.com/agnt2/agnt2/agnt2-engine/seglog"
 	"github.com/agnt2/agnt2/agnt2/block"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
@@ -24,12 +25,11 @@ func labelKey(name string) []byte { return append([]byte{'L'}, name...) }
 
 func hashKey(prefix byte, h common.Hash) []byte { return append([]byte{prefix}, h[:]...) }
 
-// blockKey begins with the number, so that what is large ascends with time: compactions need not touch it again.
-func blockKey(prefix byte, n uint64, h common.Hash) []byte {
-	return append(append([]byte{prefix}, be64(n)...), h[:]...)
+func blockKey(n uint64, h common.Hash) []byte {
+	return append(append([]byte{'B'}, be64(n)...), h[:]...)
 }
 
-func numberKey(n uint64) []byte { return append([]byte{'n'}, be64(n)...) }
+func canonicalKey(n uint64) []byte { return append([]byte{'C'}, be64(n)...) }
 
 // get returns nil for an absent key.
 func get(db *pebble.DB, k []byte) ([]byte, error) {
@@ -53,30 +53,97 @@ func (c *Chain) mustGet(k []byte) []byte {
 	return v
 }
 
-// writeBlock stores a block and makes it canonical at its height.
-func (c *Chain) writeBlock(batch *pebble.Batch, x *Executed) error {
-	hash, n := x.Block.Hash(), x.Block.NumberU64()
-	header, err := rlp.EncodeToBytes(x.Block.Header())
-	if err != nil {
-		return err
+// refs are where a block's parts are in the log.
+type refs struct{ body, receipts, index seglog.Ref }
+
+func (r *refs) encode() []byte { return r.index.Append(r.receipts.Append(r.body.Append(nil))) }
+
+func decodeRefs(b []byte) (r refs, ok bool) {
+	if len(b) != 3*seglog.RefBytes {
+		return r, false
 	}
+	r.body, _ = seglog.DecodeRef(b)
+	r.receipts, _ = seglog.DecodeRef(b[seglog.RefBytes:])
+	r.index, _ = seglog.DecodeRef(b[2*seglog.RefBytes:])
+	return r, true
+}
+
+// refs returns where the parts of a block are that was adopted at some time; ok is false if there is none.
+func (c *Chain) refs(n uint64, hash common.Hash) (r refs, ok bool) {
+	raw := c.mustGet(blockKey(n, hash))
+	if raw == nil {
+		return r, false
+	}
+	if r, ok = decodeRefs(raw); !ok {
+		panic(fmt.Sprintf("chain store: references of block %s", hash))
+	}
+	return r, true
+}
+
+func (c *Chain) mustRead(r seglog.Ref) []byte {
+	b, err := c.blocks.Read(r)
+	if err != nil {
+		panic(fmt.Sprintf("chain store: %v", err))
+	}
+	return b
+}
+
+// appended is a block whose large parts are in the log.
+type appended struct {
+	*Executed
+	refs
+	hashes []hashindex.Entry
+}
+
+// appendBlocks writes the large parts of blocks to the log. They are on disk when it returns.
+func (c *Chain) appendBlocks(blocks []*Executed) ([]appended, error) {
+	out := make([]appended, len(blocks))
+	for i, x := range blocks {
+		out[i].Executed = x
+		if err := c.appendBlock(&out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, c.blocks.Sync()
+}
+
+func (c *Chain) appendBlock(x *appended) (err error) {
 	if x.Txs != nil {
-		err = appended(batch, blockKey('B', n, hash), block.BodySize(x.Txs), func(dst []byte) []byte { return block.AppendBody(dst, x.Txs) })
+		x.body, err = c.blocks.Append(block.BodySize(x.Txs), func(dst []byte) []byte { return block.AppendBody(dst, x.Txs) })
 	} else {
 		var body []byte
 		if body, err = rlp.EncodeToBytes(x.Block.Body()); err == nil {
-			err = batch.Set(blockKey('B', n, hash), body, nil)
+			x.body, err = c.blocks.Append(len(body), func(dst []byte) []byte { return append(dst, body...) })
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if err := appended(batch, blockKey('R', n, hash), block.StoredReceiptsSize(x.Receipts), func(dst []byte) []byte {
+	if x.receipts, err = c.blocks.Append(block.StoredReceiptsSize(x.Receipts), func(dst []byte) []byte {
 		return block.AppendStoredReceipts(dst, x.Receipts)
 	}); err != nil {
 		return err
 	}
-	for _, kv := range []struct{ k, v []byte }{{hashKey('H', hash), header}, {hashKey('N', hash), be64(n)}, {numberKey(n), hash[:]}} {
+	is := interactions(x.Executed)
+	var malformed error
+	x.index, err = c.blocks.Append(indexSize(len(x.Receipts), is), func(dst []byte) []byte {
+		dst = appendIndex(dst, x.Executed, is)
+		x.hashes, malformed = hashEntries(x.Block.NumberU64(), dst)
+		return dst
+	})
+	return errors.Join(err, malformed)
+}
+
+// writeBlock stores what else there is of a block and makes it canonical at its height.
+func writeBlock(batch *pebble.Batch, x *appended) error {
+	hash, n := x.Block.Hash(), x.Block.NumberU64()
+	header, err := rlp.EncodeToBytes(x.Block.Header())
+	if err != nil {
+		return err
+	}
+	for _, kv := range []struct{ k, v []byte }{
+		{blockKey(n, hash), x.refs.encode()}, {canonicalKey(n), hash[:]}, {hashKey('H', hash), header}, {hashKey('I', hash), be64(n)},
+	} {
 		if err := batch.Set(kv.k, kv.v, nil); err != nil {
 			return err
 		}
@@ -84,121 +151,16 @@ func (c *Chain) writeBlock(batch *pebble.Batch, x *Executed) error {
 	return nil
 }
 
-// appended sets a key to what f appends, size bytes, in the batch's own memory.
-func appended(batch *pebble.Batch, k []byte, size int, f func(dst []byte) []byte) error {
-	op := batch.SetDeferred(len(k), size)
-	copy(op.Key, k)
-	if got := len(f(op.Value[:0])); got != size {
-		return fmt.Errorf("encoding of %d bytes, expected %d", got, size)
-	}
-	return op.Finish()
-}
-
 func isVoid(r *types.Receipt) bool { return r.Type != types.DepositTxType && r.GasUsed == 0 }
-
-// index makes transactions and interactions of newly canonical blocks, oldest first, findable. What is on disk counts up
-// to their common ancestor with the old chain. Void copies are entered first, so they never hide the real inclusion.
-func (c *Chain) index(batch *pebble.Batch, blocks []*Executed, ancestor uint64) error {
-	for _, void := range []bool{true, false} {
-		for _, x := range blocks {
-			if err := c.indexTransactions(batch, x, void, ancestor); err != nil {
-				return err
-			}
-		}
-	}
-	for _, x := range blocks {
-		n := be64(x.Block.NumberU64())
-		if err := eachInteraction(x, func(prefix byte, id, tx common.Hash) error {
-			return batch.Set(hashKey(prefix, id), append(bytes.Clone(tx[:]), n...), nil)
-		}); err != nil {
-			return err
-		}
-		if err := eachParty(x, func(k []byte, id common.Hash) error { return batch.Set(k, id[:], nil) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Chain) indexTransactions(batch *pebble.Batch, x *Executed, void bool, ancestor uint64) error {
-	for i, r := range x.Receipts {
-		if isVoid(r) != void {
-			continue
-		}
-		k := hashKey('t', r.TxHash)
-		flag := byte(0)
-		if void {
-			flag = 1
-			known, err := get(c.db, k)
-			if err != nil {
-				return err
-			}
-			if known != nil && known[16] == 0 && binary.BigEndian.Uint64(known) <= ancestor {
-				continue
-			}
-		}
-		v := append(append(be64(x.Block.NumberU64()), be64(uint64(i))...), flag)
-		if err := batch.Set(k, v, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Chain) unindex(batch *pebble.Batch, x *Executed) error {
-	if err := batch.Delete(numberKey(x.Block.NumberU64()), nil); err != nil {
-		return err
-	}
-	for _, tx := range x.Block.Transactions() {
-		k := hashKey('t', tx.Hash())
-		v, err := get(c.db, k)
-		if err != nil {
-			return err
-		}
-		if v != nil && binary.BigEndian.Uint64(v) == x.Block.NumberU64() {
-			if err := batch.Delete(k, nil); err != nil {
-				return err
-			}
-		}
-	}
-	if err := eachParty(x, func(k []byte, _ common.Hash) error { return batch.Delete(k, nil) }); err != nil {
-		return err
-	}
-	return eachInteraction(x, func(prefix byte, id, _ common.Hash) error { return batch.Delete(hashKey(prefix, id), nil) })
-}
-
-// eachInteraction calls f with the index prefix for every interaction that the block opens or settles.
-func eachInteraction(x *Executed, f func(prefix byte, id, tx common.Hash) error) error {
-	for _, r := range x.Receipts {
-		for _, l := range r.Logs {
-			if l.Address != abi.Address || len(l.Topics) < 2 {
-				continue
-			}
-			var prefix byte
-			switch l.Topics[0] {
-			case abi.InvokedTopic:
-				prefix = 'I'
-			case abi.RespondedTopic, abi.TimedOutTopic:
-				prefix = 'J'
-			default:
-				continue
-			}
-			if err := f(prefix, l.Topics[1], l.TxHash); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
 
 // CanonicalHash returns the hash of the canonical block of a height; zero above the head.
 func (c *Chain) CanonicalHash(n uint64) common.Hash {
-	return common.BytesToHash(c.mustGet(numberKey(n)))
+	return common.BytesToHash(c.mustGet(canonicalKey(n)))
 }
 
 // NumberOf returns the number of a block that was adopted at some time.
 func (c *Chain) NumberOf(hash common.Hash) (uint64, bool) {
-	v := c.mustGet(hashKey('N', hash))
+	v := c.mustGet(hashKey('I', hash))
 	if v == nil {
 		return 0, false
 	}
@@ -291,12 +253,12 @@ func (c *Chain) readBlock(hash common.Hash) *types.Block {
 	if h == nil {
 		return nil
 	}
-	raw := c.mustGet(blockKey('B', h.Number.Uint64(), hash))
-	if raw == nil {
+	r, ok := c.refs(h.Number.Uint64(), hash)
+	if !ok {
 		return nil
 	}
 	body := new(types.Body)
-	if err := rlp.DecodeBytes(raw, body); err != nil {
+	if err := rlp.DecodeBytes(c.mustRead(r.body), body); err != nil {
 		panic(fmt.Sprintf("chain store: body %s: %v", hash, err))
 	}
 	if body.Withdrawals == nil {
@@ -308,8 +270,8 @@ func (c *Chain) readBlock(hash common.Hash) *types.Block {
 // readReceipts restores what storage leaves out.
 func (c *Chain) readReceipts(b *types.Block) types.Receipts {
 	var stored []*types.ReceiptForStorage
-	if raw := c.mustGet(blockKey('R', b.NumberU64(), b.Hash())); len(raw) > 0 {
-		if err := rlp.DecodeBytes(raw, &stored); err != nil {
+	if r, ok := c.refs(b.NumberU64(), b.Hash()); ok {
+		if err := rlp.DecodeBytes(c.mustRead(r.receipts), &stored); err != nil {
 			panic(fmt.Sprintf("chain store: receipts %s: %v", b.Hash(), err))
 		}
 	}
@@ -358,40 +320,4 @@ func setFeeFields(r *types.Receipt, tx *types.Transaction, l1 *record.L1Info, ba
 	r.L1Fee = fee.ToBig()
 	tip, _ := tx.EffectiveGasTip(baseFee)
 	r.EffectiveGasPrice.Add(baseFee, tip)
-}
-
-// Location is where a transaction is included.
-type Location struct {
-	Block  common.Hash
-	Number uint64
-	Index  uint64
-	Void   bool
-}
-
-// Transaction finds a transaction on the canonical chain: its non-void inclusion if there is one.
-func (c *Chain) Transaction(hash common.Hash) (Location, bool) {
-	v := c.mustGet(hashKey('t', hash))
-	if len(v) != 17 {
-		return Location{}, false
-	}
-	l := Location{Number: binary.BigEndian.Uint64(v), Index: binary.BigEndian.Uint64(v[8:]), Void: v[16] == 1}
-	l.Block = c.CanonicalHash(l.Number)
-	return l, true
-}
-
-// Trace of an interaction: the transactions that opened and settled it; zero hashes where there is none yet.
-type Trace struct {
-	Invoke, Settle           common.Hash
-	InvokeBlock, SettleBlock uint64
-}
-
-// Interaction finds the transactions of an interaction on the canonical chain.
-func (c *Chain) Interaction(id common.Hash) (t Trace, ok bool) {
-	if v := c.mustGet(hashKey('I', id)); len(v) == 40 {
-		t.Invoke, t.InvokeBlock, ok = common.Hash(v[:32]), binary.BigEndian.Uint64(v[32:]), true
-	}
-	if v := c.mustGet(hashKey('J', id)); len(v) == 40 {
-		t.Settle, t.SettleBlock = common.Hash(v[:32]), binary.BigEndian.Uint64(v[32:])
-	}
-	return t, ok
 }

@@ -171,6 +171,9 @@ func (c *Chain) HistoryPath(count, index uint64) (path []common.Hash, err error)
 	return path, nil
 }
 
+// ErrNoAgentIndex says that the engine does not keep lists of agents' interactions.
+var ErrNoAgentIndex = errors.New("this engine keeps no index of agents' interactions: start it with --index.agents")
+
 // Role of an agent in an interaction.
 type Role byte
 
@@ -212,6 +215,9 @@ func eachParty(x *Executed, f func(k []byte, id common.Hash) error) error {
 // InteractionsOf lists up to limit interactions of an agent in a role, the newest first, older than before; from the newest on
 // if that is nil.
 func (c *Chain) InteractionsOf(a common.Address, r Role, before []byte, limit int) (out []AgentInteraction, err error) {
+	if !c.opts.AgentIndex {
+		return nil, ErrNoAgentIndex
+	}
 	upper := agentKey(a, r+1, nil)
 	if before != nil {
 		upper = agentKey(a, r, before)

@@ -45,11 +45,13 @@ var flags = []cli.Flag{
 	&cli.StringFlag{Name: "da.url", Usage: "DA server; if set, RESPONDs whose result it lacks are refused by the mempool"},
 	&cli.IntFlag{Name: "cache.mb", Usage: "most memory for records of the head, in MiB; used as they come", Value: 4096},
 	&cli.Uint64Flag{Name: "history.blocks", Usage: "blocks below the head whose state can be read and proven; cover the longest challenge window", Value: 20_000},
+	&cli.BoolFlag{Name: "index.agents", Usage: "keep an index of every agent's interactions for agnt2_getInteractionsByAgent; blocks before it was on are not in it"},
 	&cli.Uint64Flag{Name: "history.interactions", Usage: "newest interactions of the history whose records are kept and can be proven; 0 keeps all"},
 	&cli.Uint64Flag{Name: "builder.max-bytes", Usage: "bytes of transactions in one block", Value: 8 << 20},
 	&cli.IntFlag{Name: "mempool.count", Usage: "transactions in the mempool", Value: mempool.DefaultConfig().MaxTransactions},
 	&cli.Uint64Flag{Name: "mempool.sender", Usage: "transactions of one sender without stake", Value: mempool.DefaultConfig().SenderSlots},
 	&cli.BoolFlag{Name: "mempool.journal", Usage: "keep accepted transactions across a crash", Value: true},
+	&cli.IntFlag{Name: "gc.percent", Usage: "how much garbage may pile up, in percent of Go's live heap: more costs memory, less processor time", Value: engine.GCPercent},
 	&cli.StringFlag{Name: "log.level", Usage: "debug, info, warn or error", Value: "info"},
 	&cli.StringFlag{Name: "log.format", Usage: "text or json", Value: "text"},
 }
@@ -71,7 +73,7 @@ func run(c *cli.Context) error {
 	if err := setUpLog(c.String("log.level"), c.String("log.format")); err != nil {
 		return err
 	}
-	debug.SetGCPercent(200)
+	debug.SetGCPercent(c.Int("gc.percent"))
 	g, err := genesis.Load(c.String("genesis"))
 	if err != nil {
 		return err
@@ -92,7 +94,7 @@ func run(c *cli.Context) error {
 	n, err := engine.New(engine.Config{
 		Genesis: g, DataDir: c.String("datadir"), JWTSecret: secret, Version: version,
 		HTTPAddr: address(c, "http"), WSAddr: address(c, "ws"), AuthAddr: address(c, "authrpc"), MetricsAddr: address(c, "metrics"),
-		AnyOrigin: c.Bool("http.any-origin"), PublicMiner: c.Bool("http.miner"), CacheBytes: c.Int("cache.mb") << 20, HistoryBlocks: c.Uint64("history.blocks"), PrunedInteractions: c.Uint64("history.interactions"),
+		AnyOrigin: c.Bool("http.any-origin"), PublicMiner: c.Bool("http.miner"), CacheBytes: c.Int("cache.mb") << 20, HistoryBlocks: c.Uint64("history.blocks"), AgentIndex: c.Bool("index.agents"), PrunedInteractions: c.Uint64("history.interactions"),
 		MaxBlockBytes: c.Uint64("builder.max-bytes"), Journal: c.Bool("mempool.journal"), DAURL: c.String("da.url"), Mempool: pool,
 	})
 	if err != nil {

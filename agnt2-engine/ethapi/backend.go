@@ -138,8 +138,8 @@ type Backend interface {
 	// L1Cost is the L1 data fee in wei of a signed transaction of that many bytes at a block.
 	L1Cost(header *types.Header, txBytes int) (*uint256.Int, error)
 
-	// SubmitTransaction puts a signed transaction into the mempool; errors say what to do.
-	SubmitTransaction(ctx context.Context, tx *types.Transaction) error
+	// SubmitTransaction puts a signed transaction, decoded from raw, into the mempool; errors say what to do.
+	SubmitTransaction(ctx context.Context, tx *types.Transaction, raw []byte) error
 	// PoolNonce is the nonce after all of the account's executable pool transactions.
 	PoolNonce(account common.Address) uint64
 	PoolTransaction(hash common.Hash) *types.Transaction

@@ -352,7 +352,7 @@ func (f *fakeChain) L1Cost(_ *types.Header, n int) (*uint256.Int, error) {
 	return uint256.NewInt(uint64(n) * 10), nil
 }
 
-func (f *fakeChain) SubmitTransaction(_ context.Context, tx *types.Transaction) error {
+func (f *fakeChain) SubmitTransaction(_ context.Context, tx *types.Transaction, _ []byte) error {
 	f.mu.Lock()
 	err, then := f.submitErr, f.onSubmit
 	if err == nil {

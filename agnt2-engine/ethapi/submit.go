@@ -39,7 +39,7 @@ func (e *ethAPI) SendRawTransaction(ctx context.Context, raw hexutil.Bytes) (com
 	if err != nil {
 		return common.Hash{}, err
 	}
-	if err := e.a.b.SubmitTransaction(ctx, tx); err != nil {
+	if err := e.a.b.SubmitTransaction(ctx, tx, raw); err != nil {
 		return common.Hash{}, err
 	}
 	return tx.Hash(), nil
@@ -87,7 +87,7 @@ func (e *ethAPI) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, 
 		return nil, err
 	}
 	defer e.a.hub.unlisten(topicHeads, l, nil)
-	if err := e.a.b.SubmitTransaction(ctx, tx); err != nil {
+	if err := e.a.b.SubmitTransaction(ctx, tx, raw); err != nil {
 		return nil, err
 	}
 	wait := e.a.cfg.syncWait(timeout)

@@ -12,6 +12,7 @@ import (
 // item is one pooled transaction.
 type item struct {
 	tx          *abi.Transaction
+	nonce       uint64 // of tx, at hand
 	seq         uint64 // order of arrival, unique
 	queuedSince uint64 // Head.Now when it arrived or was last demoted
 	executable  bool
@@ -35,19 +36,20 @@ type account struct {
 	txs        []*item // nonce order
 	executable int     // the first so many of txs
 
-	orderIndex int // in Pool.order
-	evictIndex int // in evictor.heap; -1: not there
+	visited    uint64 // by which Reset
+	orderIndex int    // in Pool.order
+	evictIndex int    // in evictor.heap; -1: not there
 	evictRank  rank
 	cut        int // transactions at the end that an eviction being planned has already counted
 }
 
 // search returns the position of a nonce in txs, and whether it is there.
 func (a *account) search(nonce uint64) (int, bool) {
-	if n := len(a.txs); n > 0 && a.txs[n-1].tx.Nonce < nonce { // the common case: the next one
+	if n := len(a.txs); n > 0 && a.txs[n-1].nonce < nonce { // the common case: the next one
 		return n, false
 	}
-	i := sort.Search(len(a.txs), func(i int) bool { return a.txs[i].tx.Nonce >= nonce })
-	return i, i < len(a.txs) && a.txs[i].tx.Nonce == nonce
+	i := sort.Search(len(a.txs), func(i int) bool { return a.txs[i].nonce >= nonce })
+	return i, i < len(a.txs) && a.txs[i].nonce == nonce
 }
 
 // next is the first nonce that would be executable.

@@ -137,7 +137,7 @@ func (c *Cursor) Take(max int, baseFee *uint256.Int) []*abi.Transaction {
 	for len(out) < max && len(c.ready) > 0 {
 		l := c.ready[0]
 		out = append(out, l.item.tx)
-		l.next = l.item.tx.Nonce + 1
+		l.next = l.item.nonce + 1
 		if c.load(l) {
 			heap.Fix(&c.ready, 0)
 		} else {

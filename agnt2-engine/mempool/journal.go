@@ -33,6 +33,8 @@ const (
 	journalRecordHead = 8
 	// journalRetry is the least time between attempts to repair a journal by rewriting it.
 	journalRetry = time.Second
+	// spareBytes bounds the buffer that is kept to be used again.
+	spareBytes = 16 << 20
 )
 
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
@@ -85,6 +87,7 @@ type journal struct {
 
 	mu     sync.Mutex
 	buf    []byte // to be written next
+	spare  []byte // the buffer before, to be used again
 	batch  *batch // who waits for it; nil: nobody
 	closed bool
 
@@ -263,29 +266,27 @@ func appendRecord(buf []byte, tx *abi.Transaction) ([]byte, error) {
 // append queues transactions to be written and returns what to wait for. They must be in the pool already: a rewrite
 // takes its contents from there.
 func (j *journal) append(txs []*abi.Transaction) *batch {
-	var own []byte
-	var err error
-	size := 0
-	for _, tx := range txs {
-		size += journalRecordHead + tx.Size
-	}
-	own = make([]byte, 0, size)
-	for _, tx := range txs {
-		if own, err = appendRecord(own, tx); err != nil {
-			break
-		}
-	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err == nil && j.closed {
-		err = ErrClosed
-	}
-	if err != nil || len(own) == 0 {
+	settled := func(err error) *batch {
 		b := &batch{done: make(chan struct{}), err: err}
 		close(b.done)
 		return b
 	}
-	j.buf = append(j.buf, own...)
+	if j.closed {
+		return settled(ErrClosed)
+	}
+	if len(txs) == 0 {
+		return settled(nil)
+	}
+	before := len(j.buf)
+	for _, tx := range txs {
+		var err error
+		if j.buf, err = appendRecord(j.buf, tx); err != nil {
+			j.buf = j.buf[:before]
+			return settled(err)
+		}
+	}
 	if j.batch == nil {
 		j.batch = &batch{done: make(chan struct{})}
 	}
@@ -364,13 +365,17 @@ func (j *journal) pace() {
 func (j *journal) flush() {
 	j.mu.Lock()
 	buf, b := j.buf, j.batch
-	j.buf, j.batch = nil, nil
+	j.buf, j.spare, j.batch = j.spare[:0], nil, nil
 	j.mu.Unlock()
-	if b == nil {
-		return
+	if b != nil {
+		b.err = j.write(buf)
+		close(b.done)
 	}
-	b.err = j.write(buf)
-	close(b.done)
+	if cap(buf) <= spareBytes {
+		j.mu.Lock()
+		j.spare = buf
+		j.mu.Unlock()
+	}
 }
 
 func (j *journal) write(buf []byte) error {

@@ -20,8 +20,9 @@ import (
 // admitChunk is how many transactions are put in under one lock, so that a large batch does not keep the builder out.
 const admitChunk = 256
 
-// verifiedAtOnce is how many transactions one processor verifies before it looks at their senders' accounts.
-const verifiedAtOnce = 4
+// verifiedAtOnce is how many transactions one processor decodes, hashes, verifies and looks up in one go: so few that a
+// lone transaction does not wait long for its turn.
+const verifiedAtOnce = 8
 
 // envelopeBytes is about what a transaction's encoding takes beside its calldata.
 const envelopeBytes = 150
@@ -50,9 +51,12 @@ type Pool struct {
 
 	mu   sync.RWMutex
 	head Head
-	// prefetched is what a Reset has read of the new head before it took the lock; nil otherwise.
+	// prefetched is what a Reset has read of the new head, beside touched accounts, before it took the lock; nil otherwise.
 	prefetched map[common.Address]Account
-	epoch      uint64 // counts Resets
+	resets     uint64     // that have begun
+	watched    bool       // a Reset is reading: newcomers are noted
+	newcomers  []*account // since then
+	epoch      uint64     // counts Resets
 	all        map[common.Hash]*item
 	accounts   map[common.Address]*account
 	order      []*account // all accounts, for the slow round of Reset
@@ -111,71 +115,52 @@ func (p *Pool) Close() {
 // is configured). Senders are recovered in parallel. When ctx ends, those not decided yet fail with its error; one that
 // was only waiting for the disk stays in the pool.
 func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
+	return p.AddEncoded(ctx, txs, nil)
+}
+
+// AddEncoded is Add for who has the EIP-2718 encodings, from which the transactions were decoded, at hand: they need not be
+// encoded again. They belong to the pool then. An encoding may be nil.
+func (p *Pool) AddEncoded(ctx context.Context, txs []*types.Transaction, raw [][]byte) []error {
 	errs := make([]error, len(txs))
+	if raw == nil {
+		raw = make([][]byte, len(txs))
+	}
 	var size int64
-	var good []*types.Transaction
-	var where []int
 	for i, tx := range txs {
 		switch {
-		case tx == nil:
-			errs[i] = reject(common.Hash{}, abi.ErrUndecodable)
-		case tx.Type() == types.DepositTxType:
-			errs[i] = reject(tx.Hash(), abi.ErrDepositSigned)
-		default:
+		case raw[i] != nil:
+			size += int64(len(raw[i]))
+		case tx != nil:
 			size += int64(len(tx.Data())) + envelopeBytes
-			good, where = append(good, tx), append(where, i)
 		}
 	}
+	hash := func(i int) (h common.Hash) {
+		if txs[i] != nil {
+			h = txs[i].Hash()
+		}
+		return h
+	}
 	if !p.reserve(size) {
-		return p.fail(errs, func(i int) common.Hash { return txs[i].Hash() }, ErrBusy)
+		return p.fail(errs, hash, ErrBusy)
 	}
 	defer p.inflight.Add(-size)
 
-	prepared := make([]*abi.Unverified, len(txs))
-	us, malformed := abi.Prepare(good, p.cfg.ChainID)
-	for k, i := range where {
-		if prepared[i] = us[k]; malformed[k] != nil {
-			errs[i] = reject(txs[i].Hash(), malformed[k])
-		}
-	}
-	// Duplicates cost a map look-up, not a signature recovery.
-	if len(txs) > 1 {
-		seen := make(map[common.Hash]struct{}, len(txs))
-		for i, u := range prepared {
-			if errs[i] != nil {
-				continue
-			}
-			if _, dup := seen[u.Hash()]; dup {
-				errs[i] = reject(u.Hash(), ErrAlreadyKnown)
-			}
-			seen[u.Hash()] = struct{}{}
-		}
-	}
-	p.mu.RLock()
-	for i, u := range prepared {
-		if errs[i] == nil && p.all[u.Hash()] != nil {
-			errs[i] = reject(u.Hash(), ErrAlreadyKnown)
-		}
-	}
-	p.mu.RUnlock()
-
 	decoded, reads := make([]*abi.Transaction, len(txs)), make([]accountRead, len(txs))
+	first := firsts{at: make(map[common.Hash]int, len(txs))}
 	p.parallel(ctx, (len(txs)+verifiedAtOnce-1)/verifiedAtOnce, func(n int, cancelled error) {
 		from, to := n*verifiedAtOnce, min((n+1)*verifiedAtOnce, len(txs))
+		if cancelled != nil {
+			for i := from; i < to; i++ {
+				errs[i] = reject(hash(i), cancelled)
+			}
+			return
+		}
+		p.verify(txs[from:to], raw[from:to], from, &first, decoded[from:to], errs[from:to])
 		var senders [verifiedAtOnce]common.Address
 		recovered := senders[:0]
-		for i := from; i < to; i++ {
-			switch {
-			case errs[i] != nil:
-			case cancelled != nil:
-				errs[i] = reject(prepared[i].Hash(), cancelled)
-			default:
-				tx, err := prepared[i].Verify()
-				if err != nil {
-					errs[i] = reject(prepared[i].Hash(), err)
-					continue
-				}
-				decoded[i], recovered = tx, append(recovered, tx.From)
+		for _, tx := range decoded[from:to] {
+			if tx != nil {
+				recovered = append(recovered, tx.From)
 			}
 		}
 		p.prefetch(recovered)
@@ -187,6 +172,60 @@ func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
 	})
 	p.admit(ctx, decoded, reads, errs)
 	return errs
+}
+
+// firsts notes where in a batch a transaction stands first.
+type firsts struct {
+	mu sync.Mutex
+	at map[common.Hash]int
+}
+
+// before reports that a transaction stands before a position of the batch, as far as is known yet.
+func (f *firsts) before(h common.Hash, i int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	j, known := f.at[h]
+	if !known || i < j {
+		f.at[h] = i
+	}
+	return known && j < i
+}
+
+// verify decodes a part of a batch, which begins at a position, and recovers the senders. Everything that is done to a
+// transaction here finds it in the processor's cache. Duplicates cost a map look-up, not a signature recovery, if they are
+// seen in time; at the latest they are refused when the batch is admitted, in its order.
+func (p *Pool) verify(txs []*types.Transaction, raw [][]byte, at int, first *firsts, decoded []*abi.Transaction, errs []error) {
+	good, encodings, where := make([]*types.Transaction, 0, verifiedAtOnce), make([][]byte, 0, verifiedAtOnce), make([]int, 0, verifiedAtOnce)
+	for i, tx := range txs {
+		switch {
+		case tx == nil:
+			errs[i] = reject(common.Hash{}, abi.ErrUndecodable)
+		case tx.Type() == types.DepositTxType:
+			errs[i] = reject(tx.Hash(), abi.ErrDepositSigned)
+		default:
+			good, encodings, where = append(good, tx), append(encodings, raw[i]), append(where, i)
+		}
+	}
+	prepared, malformed := abi.Prepare(good, encodings, p.cfg.ChainID)
+	var known [verifiedAtOnce]bool
+	p.mu.RLock()
+	for k, u := range prepared {
+		known[k] = u != nil && p.all[u.Hash()] != nil
+	}
+	p.mu.RUnlock()
+	for k, u := range prepared {
+		i := where[k]
+		switch {
+		case malformed[k] != nil:
+			errs[i] = reject(txs[i].Hash(), malformed[k])
+		case known[k] || first.before(u.Hash(), at+i):
+			errs[i] = reject(u.Hash(), ErrAlreadyKnown)
+		default:
+			if decoded[i], errs[i] = u.Verify(); errs[i] != nil {
+				errs[i] = reject(u.Hash(), errs[i])
+			}
+		}
+	}
 }
 
 // AddDecoded is Add for transactions that are decoded already.
@@ -311,11 +350,8 @@ func (p *Pool) precheck(tx *abi.Transaction, read *accountRead) error {
 		return nil
 	}
 	p.mu.RLock()
-	head, epoch, known := p.head, p.epoch, p.all[tx.Hash] != nil
+	head, epoch := p.head, p.epoch
 	p.mu.RUnlock()
-	if known {
-		return reject(tx.Hash, ErrAlreadyKnown)
-	}
 	if tx.GasLimit > head.GasLimit {
 		return rejectNumbers(tx, ErrGasLimitAboveBlock, tx.GasLimit, head.GasLimit, 0)
 	}
@@ -439,7 +475,7 @@ func (p *Pool) insert(tx *abi.Transaction, read *accountRead, returns bool) erro
 		a.insert(i, nil)
 	}
 	p.seq++
-	it := &item{tx: tx, seq: p.seq, cost: cost, queuedSince: p.head.Now}
+	it := &item{tx: tx, nonce: tx.Nonce, seq: p.seq, cost: cost, queuedSince: p.head.Now}
 	a.txs[i] = it
 	p.all[tx.Hash] = it
 	p.bytes += int64(tx.Size)
@@ -497,6 +533,9 @@ func (p *Pool) enlist(a *account) {
 	a.orderIndex = len(p.order)
 	p.order = append(p.order, a)
 	p.accounts[a.addr] = a
+	if p.watched {
+		p.newcomers = append(p.newcomers, a)
+	}
 }
 
 func (p *Pool) delist(a *account) {
@@ -518,7 +557,7 @@ func (p *Pool) settle(a *account, i int) {
 	}
 	a.accumulate(i)
 	before, n := a.executable, min(i, a.executable)
-	for n < len(a.txs) && a.txs[n].tx.Nonce == a.nonce+uint64(n) && !a.balance.Lt(&a.txs[n].sumCost) {
+	for n < len(a.txs) && a.txs[n].nonce == a.nonce+uint64(n) && !a.balance.Lt(&a.txs[n].sumCost) {
 		n++
 	}
 	a.executable = n
@@ -577,7 +616,7 @@ func (p *Pool) Remove(hash common.Hash) {
 		return
 	}
 	a := p.accounts[it.tx.From]
-	i, _ := a.search(it.tx.Nonce)
+	i, _ := a.search(it.nonce)
 	p.removeRange(a, i, i+1, removedRequested)
 }
 

@@ -2,6 +2,7 @@ package mempool
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -37,9 +38,9 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	defer p.resetMu.Unlock()
 
 	// The state is read before the lock is taken: that is most of the work, and the builder need not wait for it.
-	touched := p.touchedBy(included, dropped)
-	prefetched := make(map[common.Address]Account, len(touched))
-	for _, addr := range touched {
+	touched, prefetched := p.touchedBy(included, dropped)
+	read(head.State, touched)
+	for addr := range prefetched {
 		prefetched[addr] = head.State.Account(addr)
 	}
 
@@ -51,14 +52,17 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	p.head, p.prefetched = head, prefetched
 	p.epoch++
 	p.evict = evictor{heap: p.evict.heap[:0]}
-	for _, txs := range [][]*abi.Transaction{included, dropped} {
-		for _, tx := range txs { // not just touched: more may have come in meanwhile
-			p.revisit(tx.From)
-			if tx.To != nil {
-				p.revisit(*tx.To)
-			}
+	for i := range touched {
+		if t := &touched[i]; p.listed(t.account) && t.account.readAt != p.epoch {
+			p.refresh(t.account, &accountRead{t.now, p.epoch})
 		}
 	}
+	for _, a := range p.newcomers { // some of them may be touched too
+		if p.listed(a) && a.readAt != p.epoch {
+			p.refresh(a, nil)
+		}
+	}
+	p.watched, p.newcomers = false, nil
 	// Twice the length is enough to meet everybody of a small pool even if those that go move others to places passed.
 	budget := revalidatedPerReset
 	for range 2 * min(revalidatedPerReset, len(p.order)) {
@@ -95,61 +99,88 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	}
 }
 
+// touched is an account that blocks may have changed.
+type touched struct {
+	*account
+	now Account // at the new head
+}
+
 // touchedBy lists, in the order of appearance, the senders and recipients (they may have been paid) of transactions that
-// have pooled transactions, and the senders of dropped ones.
-func (p *Pool) touchedBy(included, dropped []*abi.Transaction) []common.Address {
-	seen := make(map[common.Address]struct{})
-	var touched []common.Address
+// have pooled transactions; and the senders of dropped ones that have none. From here on newcomers are noted.
+func (p *Pool) touchedBy(included, dropped []*abi.Transaction) (out []touched, others map[common.Address]Account) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	visit := func(addr common.Address, always bool) {
-		if !always && p.accounts[addr] == nil {
-			return
+	p.resets++
+	p.watched = true
+	visit := func(addr common.Address) bool {
+		a := p.accounts[addr]
+		if a != nil && a.visited != p.resets {
+			a.visited = p.resets
+			out = append(out, touched{account: a})
 		}
-		if _, dup := seen[addr]; !dup {
-			seen[addr] = struct{}{}
-			touched = append(touched, addr)
-		}
+		return a != nil
 	}
+	var recipient common.Address // the last one: nearly always the same
 	for k, txs := range [][]*abi.Transaction{included, dropped} {
 		for _, tx := range txs {
-			visit(tx.From, k == 1)
-			if tx.To != nil {
-				visit(*tx.To, false)
+			if !visit(tx.From) && k == 1 {
+				if others == nil {
+					others = make(map[common.Address]Account)
+				}
+				others[tx.From] = Account{}
+			}
+			if tx.To != nil && *tx.To != recipient {
+				recipient = *tx.To
+				visit(recipient)
 			}
 		}
 	}
-	return touched
+	return out, others
 }
 
-func (p *Pool) revisit(addr common.Address) {
-	if a := p.accounts[addr]; a != nil && a.readAt != p.epoch {
-		p.refresh(a, nil)
+// read reads accounts, many at a time if the state can.
+func read(s State, accounts []touched) {
+	const together = 64
+	ahead, _ := s.(Prefetcher)
+	var addrs [together]common.Address
+	for part := range slices.Chunk(accounts, together) {
+		for i := range part {
+			addrs[i] = part[i].addr
+		}
+		if ahead != nil {
+			ahead.Prefetch(addrs[:len(part)])
+		}
+		for i := range part {
+			part[i].now = s.Account(addrs[i])
+		}
 	}
+}
+
+// listed: the account is in the pool.
+func (p *Pool) listed(a *account) bool {
+	return a.orderIndex < len(p.order) && p.order[a.orderIndex] == a
 }
 
 // refresh reads an account again after the head has moved and drops what can never be included: used nonces, gas
 // limits above the block's, and what has been queued for too long.
 func (p *Pool) refresh(a *account, read *accountRead) {
 	p.readState(a, read)
-	for _, it := range a.txs {
-		it.cost = p.head.cost(it.tx)
-	}
 	stale := 0
-	for stale < len(a.txs) && a.txs[stale].tx.Nonce < a.nonce {
+	for stale < len(a.txs) && a.txs[stale].nonce < a.nonce {
+		p.forget(a.txs[stale], removedStale)
 		stale++
 	}
 	a.executable = max(0, a.executable-stale)
-	p.removeRange(a, 0, stale, removedStale)
+	a.txs = slices.Delete(a.txs, 0, stale)
+	for _, it := range a.txs {
+		it.cost = p.head.cost(it.tx)
+	}
+	p.settle(a, 0)
 	for i := len(a.txs) - 1; i >= 0; i-- {
 		if a.txs[i].tx.GasLimit > p.head.GasLimit {
 			p.removeRange(a, i, i+1, removedGasLimit)
 		}
 	}
-	if len(a.txs) == 0 {
-		return
-	}
-	p.settle(a, 0)
 	for i := len(a.txs) - 1; i >= a.executable; i-- {
 		if it := a.txs[i]; p.head.Now > it.queuedSince && p.head.Now-it.queuedSince >= p.cfg.QueuedLifetime {
 			p.removeRange(a, i, i+1, removedExpired)

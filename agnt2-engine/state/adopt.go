@@ -1,12 +1,14 @@
 package state
 
 import (
-	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/agnt2/agnt2/agnt2-engine/hashindex"
+	"github.com/agnt2/agnt2/agnt2-engine/seglog"
 	"github.com/agnt2/agnt2/agnt2/record"
 )
 
@@ -18,6 +20,9 @@ type Adoption struct {
 	down, up []*Block
 	final    map[record.Key][]byte // what changed in the end; nil if a single block is applied: its changes then
 	waiting  bool                  // readers wait
+	refs     []seglog.Ref          // of the reverse diffs of up
+	changes  [][]hashindex.Entry   // of up; valid when sorted is done
+	sorted   sync.WaitGroup
 }
 
 // recentBlocks is how many canonical blocks stay in memory behind the head.
@@ -29,9 +34,12 @@ func (a *Adoption) Undone() []*Block { return a.down }
 // Applied returns the blocks that join it, oldest first.
 func (a *Adoption) Applied() []*Block { return a.up }
 
-// Adopt writes the move of the head on disk to a known block into batch. The caller commits the batch and calls Done, or
-// calls Abort.
-func (s *Store) Adopt(batch *pebble.Batch, to common.Hash) (*Adoption, error) {
+// Adopt prepares to move the head on disk to a known block. The caller calls Append, lets Write add the move to a batch,
+// commits that, and calls Done; or calls Abort.
+func (s *Store) Adopt(to common.Hash) (*Adoption, error) {
+	if err := s.changes.Ready(); err != nil {
+		return nil, err
+	}
 	s.treeMu.Lock()
 	down, up, err := s.path(s.Head().Hash, to)
 	if err != nil {
@@ -45,21 +53,33 @@ func (s *Store) Adopt(batch *pebble.Batch, to common.Hash) (*Adoption, error) {
 	if a.waiting = len(down) > 0; a.waiting {
 		s.mu.Lock()
 	}
-	if err := a.write(batch); err != nil {
-		a.Abort()
-		return nil, err
-	}
 	return a, nil
 }
 
-func (a *Adoption) write(batch *pebble.Batch) error {
+// Append writes the reverse diffs, which are on disk when it returns.
+func (a *Adoption) Append() error {
+	a.changes = make([][]hashindex.Entry, len(a.up))
+	a.sorted.Go(func() { // nobody asks before Done
+		for i, b := range a.up {
+			a.changes[i] = changeEntries(b)
+		}
+	})
+	for _, b := range a.up {
+		ref, err := a.s.diffs.Append(diffSize(b.Changes), func(dst []byte) []byte { return appendDiff(dst, b.Changes) })
+		if err != nil {
+			return err
+		}
+		a.refs = append(a.refs, ref)
+	}
+	return a.s.diffs.Sync()
+}
+
+// Write adds the move to a batch, in ascending order of keys if it is a single block's.
+func (a *Adoption) Write(batch *pebble.Batch) error {
 	for _, b := range a.down {
 		for i := range b.Changes {
 			c := &b.Changes[i]
 			a.final[c.Key] = c.Old
-			if err := batch.Delete(historyKey(c.Key, b.Number), nil); err != nil {
-				return err
-			}
 		}
 		if err := batch.Delete(numbered('c', b.Number), nil); err != nil {
 			return err
@@ -69,24 +89,8 @@ func (a *Adoption) write(batch *pebble.Batch) error {
 		}
 		a.to = ID{b.Number - 1, b.Parent}
 	}
-	for _, b := range a.up {
-		for i := range b.Changes {
-			c := &b.Changes[i]
-			if a.final != nil {
-				a.final[c.Key] = c.New
-			} else if err := setRecord(batch, &c.Key, c.New); err != nil {
-				return err
-			}
-			op := batch.SetDeferred(1+32+8, 0)
-			putHistoryKey(op.Key, &c.Key, b.Number)
-			if err := op.Finish(); err != nil {
-				return err
-			}
-		}
-		op := batch.SetDeferred(1+8, diffSize(b.Changes))
-		putNumbered(op.Key, 'c', b.Number)
-		putDiff(op.Value, b.Changes)
-		if err := op.Finish(); err != nil {
+	for i, b := range a.up {
+		if err := batch.Set(numbered('c', b.Number), a.refs[i].Append(nil), nil); err != nil {
 			return err
 		}
 		if len(b.Messages) > 0 {
@@ -95,6 +99,14 @@ func (a *Adoption) write(batch *pebble.Batch) error {
 				raw = append(raw, h[:]...)
 			}
 			if err := batch.Set(numbered('m', b.Number), raw, nil); err != nil {
+				return err
+			}
+		}
+		for i := range b.Changes {
+			c := &b.Changes[i]
+			if a.final != nil {
+				a.final[c.Key] = c.New
+			} else if err := setRecord(batch, &c.Key, c.New); err != nil {
 				return err
 			}
 		}
@@ -124,14 +136,21 @@ func setRecord(batch *pebble.Batch, k *record.Key, v []byte) error {
 // Done tells the store that the batch is on disk. Blocks that left the chain stay known, in memory.
 func (a *Adoption) Done() {
 	s := a.s
+	a.sorted.Wait()
 	if !a.waiting {
 		a.waiting = true
 		s.mu.Lock()
 	}
 	if a.final == nil {
-		for i := range a.up[0].Changes {
-			c := &a.up[0].Changes[i]
-			s.table.set(&c.Key, c.New)
+		var keys [64]record.Key
+		for changes := range slices.Chunk(a.up[0].Changes, len(keys)) {
+			for i := range changes {
+				keys[i] = changes[i].Key
+			}
+			s.table.touch(keys[:len(changes)])
+			for i := range changes {
+				s.table.set(&changes[i].Key, changes[i].New)
+			}
 		}
 	}
 	for k, v := range a.final {
@@ -155,7 +174,20 @@ func (a *Adoption) Done() {
 	}
 	s.head = a.to
 	s.tail = min(s.tail, s.head.Number)
+	for i, b := range a.up {
+		s.changes.Add(hashindex.Mark{Number: b.Number, Hash: b.Hash}, a.changes[i])
+	}
+	s.drop()
 	a.Abort()
+}
+
+func changeEntries(b *Block) []hashindex.Entry {
+	entries := make([]hashindex.Entry, len(b.Changes))
+	for i := range b.Changes {
+		entries[i] = hashindex.Entry{Key: changeKey(&b.Changes[i].Key), Value: b.Number}
+	}
+	hashindex.Sort(entries)
+	return entries
 }
 
 // Abort gives up: the head stays where it was.
@@ -166,26 +198,18 @@ func (a *Adoption) Abort() {
 	a.s.treeMu.Unlock()
 }
 
-// Prune forgets the history at and below a block, and effects in memory that finality has overtaken.
+// Prune forgets the history at and below a block, and effects in memory that finality has overtaken. The caller commits
+// the batch; diffs and index entries go once it is on disk for certain, with the next adoption.
 func (s *Store) Prune(batch *pebble.Batch, keepFrom uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for n := s.tail + 1; n <= keepFrom; n++ {
-		d, err := s.diff(n)
-		if err != nil {
-			return fmt.Errorf("prune block %d: %w", n, err)
-		}
-		for i := range d.len() {
-			k, _ := d.at(i)
-			if err := batch.Delete(historyKey(k, n), nil); err != nil {
-				return err
-			}
-		}
-		if err := batch.Delete(numbered('c', n), nil); err != nil {
-			return err
-		}
-		s.tail = n
+	if keepFrom <= s.tail {
+		return nil
 	}
+	if err := batch.DeleteRange(numbered('c', s.tail+1), numbered('c', keepFrom+1), nil); err != nil {
+		return err
+	}
+	s.tail, s.stale = keepFrom, true
 	return nil
 }
 

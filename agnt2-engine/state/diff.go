@@ -29,22 +29,24 @@ func diffSize(cs []vm.Change) int {
 	return size
 }
 
-// putDiff writes diffSize bytes.
-func putDiff(raw []byte, cs []vm.Change) {
-	binary.BigEndian.PutUint32(raw, uint32(len(cs)))
-	at, bytesAt, end := diffHeader, diffHeader+diffEntry*len(cs), 0
+// appendDiff appends diffSize bytes.
+func appendDiff(dst []byte, cs []vm.Change) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(cs)))
+	end := 0
 	for i := range cs {
-		e := raw[at : at+diffEntry]
-		at += diffEntry
-		copy(raw[bytesAt+end:], cs[i].Old)
 		end += len(cs[i].Old)
-		copy(e, cs[i].Key[:])
-		binary.BigEndian.PutUint32(e[32:], uint32(end))
-		e[36] = 0
+		dst = append(dst, cs[i].Key[:]...)
+		dst = binary.BigEndian.AppendUint32(dst, uint32(end))
+		present := byte(0)
 		if cs[i].Old != nil {
-			e[36] = 1
+			present = 1
 		}
+		dst = append(dst, present)
 	}
+	for i := range cs {
+		dst = append(dst, cs[i].Old...)
+	}
+	return dst
 }
 
 func decodeDiff(raw []byte) (diff, error) {

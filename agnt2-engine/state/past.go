@@ -45,6 +45,9 @@ const pastDiffs = 16
 
 // Past opens the state after a canonical block: ErrUnknownBlock, or ErrPruned. Close it.
 func (s *Store) Past(hash common.Hash) (_ *Past, err error) {
+	s.mu.Lock()
+	s.pasts++
+	s.mu.Unlock()
 	p := &Past{s: s, snap: s.db.NewSnapshot(), changed: make(map[record.Key]was), diffs: lru.NewBasicLRU[uint64, diff](pastDiffs)}
 	defer func() {
 		if err != nil {
@@ -102,21 +105,19 @@ func undo(changed map[record.Key]was, n uint64, d diff) {
 	}
 }
 
-// Close releases the snapshot.
-func (p *Past) Close() error { return p.snap.Close() }
+// Close releases the snapshot, and the diffs that it may have wanted to read.
+func (p *Past) Close() error {
+	p.s.mu.Lock()
+	p.s.pasts--
+	p.s.mu.Unlock()
+	return p.snap.Close()
+}
 
 func (p *Past) diff(n uint64) (diff, error) {
 	if d, ok := p.diffs.Get(n); ok {
 		return d, nil
 	}
-	raw, err := get(p.snap, numbered('c', n))
-	if err != nil {
-		return diff{}, err
-	}
-	if raw == nil {
-		return diff{}, fmt.Errorf("%w: no reverse diff of block %d", ErrPruned, n)
-	}
-	d, err := decodeDiff(raw)
+	d, err := p.s.diff(p.snap, n)
 	if err == nil {
 		p.diffs.Add(n, d)
 	}
@@ -203,7 +204,7 @@ func (p *Past) Trie(root common.Hash, use func(*trie.Trie)) error {
 	}
 	since := make(map[record.Key]was)
 	for n := p.head.Number + 1; n <= head.Number; n++ {
-		d, err := s.diff(n)
+		d, err := s.diff(s.db, n)
 		if err != nil {
 			return err
 		}

@@ -4,10 +4,12 @@
 // Layout in pebble (everything of one adoption goes into one atomic batch, together with the blocks themselves):
 //
 //	r ‖ key            → the record's bytes at the head on disk
-//	c ‖ number         → reverse diff of a canonical block: the bytes that its changed records had before
-//	h ‖ key ‖ number   → empty: the block changed that record, so one seek finds the reverse diff to read
+//	c ‖ number         → where the reverse diff of a canonical block is: the bytes that its changed records had before
 //	m ‖ number         → hashes of the block's L2-to-L1 messages
 //	sHead              → number and hash of the head on disk
+//
+// Beside it, Options.Dir/diffs holds the reverse diffs (agnt2-engine/seglog), and Options.Dir/changes tells which blocks
+// changed a record (agnt2-engine/hashindex).
 //
 // Merkle nodes are held in memory only. They are rebuilt from the records at start and compared with the head's state
 // root, so that a damaged store is found before it answers anything (docs/internals/state.md gives the cost).
@@ -23,8 +25,12 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/log"
 
+	"github.com/agnt2/agnt2/agnt2-engine/hashindex"
+	"github.com/agnt2/agnt2/agnt2-engine/seglog"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/trie"
 	"github.com/agnt2/agnt2/agnt2/vm"
@@ -73,8 +79,10 @@ type Chain interface {
 
 // Store is safe for concurrent use.
 type Store struct {
-	db    *pebble.DB
-	chain Chain
+	db      *pebble.DB
+	chain   Chain
+	diffs   *seglog.Log
+	changes *hashindex.Index // by changeKey: numbers of blocks
 
 	mu     sync.RWMutex // guards head, layers, and that reads see one head
 	head   ID
@@ -84,6 +92,8 @@ type Store struct {
 	// recent are the newest canonical blocks, oldest first, up to the head on disk: who still reads the block before, as
 	// the mempool does while it moves on, need not go to the history on disk.
 	recent []*Block
+	pasts  int  // that are open, and may read any diff that they have seen
+	stale  bool // diffs may lie on disk that nothing refers to any more
 
 	// table holds records of the head on disk. It is written with mu held; or, once it is partial, to fill in what was read
 	// from disk, with fillMu.
@@ -110,11 +120,8 @@ func putRecordKey(b []byte, k *record.Key) {
 	copy(b[1:], k[:])
 }
 
-func putHistoryKey(b []byte, k *record.Key, n uint64) {
-	b[0] = 'h'
-	copy(b[1:], k[:])
-	binary.BigEndian.PutUint64(b[1+32:], n)
-}
+// changeKey is the part of a record's key by which the changes are found: its end, because many begin alike.
+func changeKey(k *record.Key) uint64 { return binary.BigEndian.Uint64(k[len(k)-8:]) }
 
 func numbered(prefix byte, n uint64) []byte {
 	b := make([]byte, 1+8)
@@ -125,12 +132,6 @@ func numbered(prefix byte, n uint64) []byte {
 func recordKey(k record.Key) []byte {
 	b := make([]byte, 1+32)
 	putRecordKey(b, &k)
-	return b
-}
-
-func historyKey(k record.Key, n uint64) []byte {
-	b := make([]byte, 1+32+8)
-	putHistoryKey(b, &k, n)
 	return b
 }
 
@@ -156,7 +157,12 @@ func encodeID(id ID) []byte {
 
 // Options of Open.
 type Options struct {
+	// FS and Dir are where the history lies, beside the database.
+	FS         vfs.FS
+	Dir        string
 	CacheBytes int // of memory for records; what does not fit is read from disk
+	// IndexMemory is how many changes of records may wait to be indexed on disk; 0: hashindex.DefaultMemory.
+	IndexMemory int
 	// Root is the head's state root, which the records on disk must hash to.
 	Root func(head ID) (common.Hash, error)
 	// Progress is called now and then while the trie is rebuilt, with the number of records read. May be nil.
@@ -164,8 +170,8 @@ type Options struct {
 }
 
 // Open reads the store and rebuilds the trees.
-func Open(db *pebble.DB, chain Chain, o Options) (*Store, error) {
-	s := &Store{db: db, chain: chain, layers: make(map[common.Hash]*Block), table: newHeadTable(o.CacheBytes)}
+func Open(db *pebble.DB, chain Chain, o Options) (_ *Store, err error) {
+	s := &Store{db: db, chain: chain, layers: make(map[common.Hash]*Block), table: newHeadTable(o.CacheBytes), stale: true}
 	raw, err := get(db, headKey)
 	if err != nil {
 		return nil, err
@@ -174,7 +180,21 @@ func Open(db *pebble.DB, chain Chain, o Options) (*Store, error) {
 		return nil, fmt.Errorf("%w: head", ErrCorrupt)
 	}
 	s.head = ID{binary.BigEndian.Uint64(raw), common.Hash(raw[8:])}
+	if s.diffs, err = seglog.Open(o.FS, o.FS.PathJoin(o.Dir, "diffs")); err != nil {
+		return nil, err
+	}
+	if s.changes, err = hashindex.Open(o.FS, o.FS.PathJoin(o.Dir, "changes"), o.IndexMemory); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
 	if s.tail, err = s.oldest(); err != nil {
+		return nil, err
+	}
+	if err := s.reindex(); err != nil {
 		return nil, err
 	}
 	if s.tree, err = s.load(o.Progress); err != nil {
@@ -195,6 +215,39 @@ func Open(db *pebble.DB, chain Chain, o Options) (*Store, error) {
 	}
 	s.at = s.head.Hash
 	return s, nil
+}
+
+// Close ends the history's files. The database is the caller's.
+func (s *Store) Close() error {
+	var err error
+	if s.diffs != nil {
+		err = s.diffs.Close()
+	}
+	if s.changes != nil {
+		err = errors.Join(err, s.changes.Close())
+	}
+	return err
+}
+
+// reindex adds the changes of blocks that were not indexed on disk when the store was closed, or its process died.
+func (s *Store) reindex() error {
+	for n := max(s.tail, s.changes.Covered(s.chain.CanonicalHash)) + 1; n <= s.head.Number; n++ {
+		d, err := s.diff(s.db, n)
+		if err != nil {
+			return err
+		}
+		entries := make([]hashindex.Entry, d.len())
+		for i := range entries {
+			k, _ := d.at(i)
+			entries[i] = hashindex.Entry{Key: changeKey(&k), Value: n}
+		}
+		hashindex.Sort(entries)
+		if err := s.changes.Ready(); err != nil {
+			return err
+		}
+		s.changes.Add(hashindex.Mark{Number: n, Hash: s.chain.CanonicalHash(n)}, entries)
+	}
+	return nil
 }
 
 // get returns nil for an absent key.
@@ -284,15 +337,48 @@ func (s *Store) load(progress func(int)) (*trie.Trie, error) {
 
 // oldest returns the oldest block whose state can be rebuilt: the one before the oldest reverse diff.
 func (s *Store) oldest() (uint64, error) {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{'c'}, UpperBound: []byte{'c' + 1}})
+	n, _, err := s.oldestDiff()
+	if err != nil || n == 0 {
+		return s.head.Number, err
+	}
+	return n - 1, nil
+}
+
+// oldestDiff returns the number of the oldest block whose reverse diff is referred to, and where that is; 0 if there is none.
+func (s *Store) oldestDiff() (n uint64, r seglog.Ref, err error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: numbered('c', s.tail), UpperBound: []byte{'c' + 1}})
 	if err != nil {
-		return 0, err
+		return 0, r, err
 	}
 	defer it.Close()
 	if !it.First() {
-		return s.head.Number, it.Error()
+		return 0, r, it.Error()
 	}
-	return binary.BigEndian.Uint64(it.Key()[1:]) - 1, nil
+	r, ok := seglog.DecodeRef(it.Value())
+	if !ok {
+		return 0, r, fmt.Errorf("%w: reference to a reverse diff", ErrCorrupt)
+	}
+	return binary.BigEndian.Uint64(it.Key()[1:]), r, nil
+}
+
+// drop removes diffs, and forgets changes, that are pruned for certain. Called with mu held, after something was committed
+// with fsync: had the pruning been lost by a crash, they would be missed.
+func (s *Store) drop() {
+	if !s.stale {
+		return
+	}
+	s.changes.Forget(s.tail + 1)
+	if s.pasts > 0 {
+		return
+	}
+	n, r, err := s.oldestDiff()
+	if err == nil && n > 0 {
+		err = s.diffs.DropBefore(r.Segment)
+	}
+	if err != nil {
+		log.Error("Cannot remove old reverse diffs", "err", err) // space is all that this costs
+	}
+	s.stale = false
 }
 
 // Head returns the block whose state is on disk.
@@ -503,41 +589,37 @@ func (s *Store) absentAtHead(k record.Key) bool {
 
 // readHistory finds what a record was before the first block above number that changed it.
 func (s *Store) readHistory(number uint64, k record.Key) (v []byte, changed bool, err error) {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: historyKey(k, number+1), UpperBound: historyKey(k, ^uint64(0))})
-	if err != nil {
-		return nil, false, err
+	for {
+		n, ok, err := s.changes.Next(changeKey(&k), number+1)
+		if err != nil || !ok || n > s.head.Number {
+			return nil, false, err
+		}
+		d, err := s.diff(s.db, n)
+		if err != nil {
+			return nil, false, err
+		}
+		if v, ok := d.find(k); ok {
+			return bytes.Clone(v), true, nil // only this value, not the whole diff
+		}
+		number = n // another record with that end, or another block that had this number
 	}
-	defer it.Close()
-	if !it.First() {
-		return nil, false, it.Error()
-	}
-	n := binary.BigEndian.Uint64(it.Key()[1+32:])
-	raw, closer, err := s.db.Get(numbered('c', n))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, false, fmt.Errorf("%w: no reverse diff of block %d", ErrPruned, n)
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	defer closer.Close()
-	d, err := decodeDiff(raw)
-	if err != nil {
-		return nil, false, err
-	}
-	v, ok := d.find(k)
-	if !ok {
-		return nil, false, fmt.Errorf("%w: block %d is said to change %v", ErrCorrupt, n, k)
-	}
-	return bytes.Clone(v), true, nil // only this value, not the whole diff
 }
 
-func (s *Store) diff(n uint64) (diff, error) {
-	raw, err := get(s.db, numbered('c', n))
+// diff reads the reverse diff of a canonical block.
+func (s *Store) diff(r pebble.Reader, n uint64) (diff, error) {
+	raw, err := get(r, numbered('c', n))
 	if err != nil {
 		return diff{}, err
 	}
 	if raw == nil {
 		return diff{}, fmt.Errorf("%w: no reverse diff of block %d", ErrPruned, n)
+	}
+	ref, ok := seglog.DecodeRef(raw)
+	if !ok {
+		return diff{}, fmt.Errorf("%w: reference to the reverse diff of block %d", ErrCorrupt, n)
+	}
+	if raw, err = s.diffs.Read(ref); err != nil {
+		return diff{}, fmt.Errorf("reverse diff of block %d: %w", n, err)
 	}
 	return decodeDiff(raw)
 }
@@ -736,7 +818,7 @@ func (s *Store) effect(hash common.Hash) (*Block, error) {
 }
 
 func (s *Store) canonicalEffect(n uint64) (*Block, error) {
-	d, err := s.diff(n)
+	d, err := s.diff(s.db, n)
 	if err != nil {
 		return nil, err
 	}

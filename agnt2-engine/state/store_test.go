@@ -129,6 +129,7 @@ func newHarness(t *testing.T, seed uint64) *harness {
 
 func (h *harness) open() {
 	s, err := state.Open(h.db, h.m, state.Options{
+		FS: h.fs, Dir: "state", IndexMemory: 40, // so little that runs are written and merged
 		CacheBytes: []int{2 << 10, 32 << 20}[h.m.head().number%2], // too little, and enough for everything
 		Root:       func(id state.ID) (common.Hash, error) { return h.m.blocks[id.Hash].root, nil },
 	})
@@ -239,8 +240,10 @@ func (h *harness) adopt() {
 	}
 	batch := h.db.NewBatch()
 	defer batch.Close()
-	a, err := h.store.Adopt(batch, to.hash)
+	a, err := h.store.Adopt(to.hash)
 	require.NoError(h.t, err)
+	require.NoError(h.t, a.Append())
+	require.NoError(h.t, a.Write(batch))
 	if h.rnd.IntN(8) == 0 {
 		a.Abort()
 		return
@@ -316,6 +319,7 @@ func (h *harness) prune() {
 }
 
 func (h *harness) restart() {
+	require.NoError(h.t, h.store.Close())
 	require.NoError(h.t, h.db.Close())
 	h.db = openDB(h.t, h.fs)
 	clear(h.m.layers)
@@ -438,8 +442,10 @@ func TestDeepReorg(t *testing.T) {
 	move := func(to *modelBlock) {
 		batch := h.db.NewBatch()
 		defer batch.Close()
-		a, err := h.store.Adopt(batch, to.hash)
+		a, err := h.store.Adopt(to.hash)
 		require.NoError(t, err)
+		require.NoError(t, a.Append())
+		require.NoError(t, a.Write(batch))
 		require.NoError(t, batch.Commit(pebble.Sync))
 		canonical := make([]common.Hash, to.number+1)
 		for b := to; ; b = h.m.blocks[b.parent] {
@@ -486,8 +492,10 @@ func TestViewSurvivesReorg(t *testing.T) {
 		batch := h.db.NewBatch()
 		defer batch.Close()
 		to := line[len(line)-1]
-		a, err := h.store.Adopt(batch, to.hash)
+		a, err := h.store.Adopt(to.hash)
 		require.NoError(t, err)
+		require.NoError(t, a.Append())
+		require.NoError(t, a.Write(batch))
 		require.NoError(t, batch.Commit(pebble.Sync))
 		h.m.canonical = []common.Hash{genesis.hash}
 		for _, b := range line {
@@ -527,7 +535,7 @@ func TestDamageIsFound(t *testing.T) {
 	k := bytes.Clone(it.Key())
 	require.NoError(t, it.Close())
 	require.NoError(t, h.db.Set(k, []byte("other"), pebble.Sync))
-	_, err = state.Open(h.db, h.m, state.Options{CacheBytes: 32 << 20, Root: func(id state.ID) (common.Hash, error) { return h.m.blocks[id.Hash].root, nil }})
+	_, err = state.Open(h.db, h.m, state.Options{FS: h.fs, Dir: "state", CacheBytes: 32 << 20, Root: func(id state.ID) (common.Hash, error) { return h.m.blocks[id.Hash].root, nil }})
 	require.True(t, errors.Is(err, state.ErrCorrupt), "%v", err)
 }
 
@@ -546,8 +554,10 @@ func TestPrunedViewDoesNotLie(t *testing.T) {
 		require.NoError(t, err)
 		h.store.Add(e)
 		batch := h.db.NewBatch()
-		a, err := h.store.Adopt(batch, b.hash)
+		a, err := h.store.Adopt(b.hash)
 		require.NoError(t, err)
+		require.NoError(t, a.Append())
+		require.NoError(t, a.Write(batch))
 		require.NoError(t, batch.Commit(pebble.Sync))
 		h.m.blocks[b.hash], h.m.adopted[b.hash] = b, true
 		h.m.canonical = append(h.m.canonical, b.hash)

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -110,7 +112,7 @@ func FromInner(inner *types.Transaction, chainID *big.Int, size int) (*Transacti
 	if inner.Type() == types.DynamicFeeTxType && size > MaxTransactionBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxTransactionBytes)
 	}
-	us, errs := Prepare([]*types.Transaction{inner}, chainID)
+	us, errs := Prepare([]*types.Transaction{inner}, nil, chainID)
 	if errs[0] != nil {
 		return nil, errs[0]
 	}
@@ -120,7 +122,9 @@ func FromInner(inner *types.Transaction, chainID *big.Int, size int) (*Transacti
 // Unverified is a transaction of which everything is checked but the signature.
 type Unverified struct {
 	tx     Transaction
+	to     common.Address
 	digest common.Hash // what is signed
+	sig    [crypto.SignatureLength]byte
 	chain  *big.Int
 }
 
@@ -130,22 +134,33 @@ func (u *Unverified) Hash() common.Hash { return u.tx.Hash }
 // Size is the length of the EIP-2718 encoding in bytes.
 func (u *Unverified) Size() int { return u.tx.Size }
 
-// Prepare encodes, hashes and checks transactions up to their signatures; for each there is an error or an Unverified. To
-// prepare many at once costs less: hashes are computed four at a time.
-func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []error) {
-	us, errs := make([]*Unverified, len(inner)), make([]error, len(inner))
-	var inputs [][]byte
+// Prepare hashes and checks transactions up to their signatures; for each there is an error or an Unverified. raw are the
+// EIP-2718 encodings from which they were decoded; what is nil is encoded. To prepare many at once costs less: hashes are
+// computed several at a time.
+func Prepare(inner []*types.Transaction, raw [][]byte, chainID *big.Int) ([]*Unverified, []error) {
+	us, errs, all := make([]*Unverified, len(inner)), make([]error, len(inner)), make([]Unverified, len(inner))
+	inputs := make([][]byte, 0, 2*len(inner))
+	scratch := signedParts.Get().(*[]byte)
+	defer signedParts.Put(scratch)
+	buf := (*scratch)[:0]
 	for i, tx := range inner {
-		var u *Unverified
-		if u, errs[i] = prepare(tx, chainID); errs[i] != nil {
+		u := &all[i]
+		var signed []byte
+		if raw != nil {
+			u.tx.Raw = raw[i]
+		}
+		if signed, errs[i] = u.prepare(tx, chainID); errs[i] != nil {
 			continue
 		}
 		us[i] = u
 		inputs = append(inputs, u.tx.Raw)
 		if !u.tx.Deposit {
-			inputs = append(inputs, signedPart(u.tx.Raw))
+			from := len(buf)
+			buf = appendSigned(buf, u.tx.Raw[0], signed)
+			inputs = append(inputs, buf[from:])
 		}
 	}
+	*scratch = buf
 	digests := make([]trie.Hash, len(inputs))
 	trie.HashMany(inputs, digests)
 	for _, u := range us {
@@ -160,28 +175,35 @@ func Prepare(inner []*types.Transaction, chainID *big.Int) ([]*Unverified, []err
 	return us, errs
 }
 
-func prepare(inner *types.Transaction, chainID *big.Int) (*Unverified, error) {
-	raw, err := inner.MarshalBinary()
+// signedParts are buffers for what is signed.
+var signedParts = sync.Pool{New: func() any { return new([]byte) }}
+
+// prepare returns the encodings of the fields that are signed, for all but deposits.
+func (u *Unverified) prepare(inner *types.Transaction, chainID *big.Int) (signed []byte, err error) {
+	u.chain = chainID
+	t := &u.tx
+	t.Inner = inner
+	if inner.Type() != types.DynamicFeeTxType {
+		return nil, u.prepareOther(inner)
+	}
+	if t.Raw == nil {
+		if t.Raw, err = encodeTyped(inner); err != nil {
+			return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
+		}
+	}
+	f, content, err := splitFields(t.Raw)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
 	}
-	u := &Unverified{chain: chainID, tx: Transaction{
-		To: inner.To(), Nonce: inner.Nonce(), GasLimit: inner.Gas(), Data: inner.Data(), Size: len(raw), Inner: inner, Raw: raw,
-	}}
-	t := &u.tx
-	if t.Value.SetFromBig(inner.Value()) {
-		return nil, fmt.Errorf("%w: value", ErrFieldRange)
+	t.Size, t.Data = len(t.Raw), f[fieldData]
+	if t.Nonce, err = toUint64(f[fieldNonce]); err == nil {
+		t.GasLimit, err = toUint64(f[fieldGas])
 	}
-	switch inner.Type() {
-	case types.DepositTxType:
-		t.Deposit = true
-		if m := inner.Mint(); m != nil && t.Mint.SetFromBig(m) {
-			return nil, fmt.Errorf("%w: mint", ErrFieldRange)
-		}
-		return u, nil
-	case types.DynamicFeeTxType:
-	default:
-		return nil, ErrType
+	if err != nil {
+		return nil, err
+	}
+	if !setUint(&t.Value, f[fieldValue]) {
+		return nil, fmt.Errorf("%w: value", ErrFieldRange)
 	}
 	if t.Size > MaxTransactionBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, t.Size, MaxTransactionBytes)
@@ -189,13 +211,14 @@ func prepare(inner *types.Transaction, chainID *big.Int) (*Unverified, error) {
 	if t.Size < MinTransactionBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at least %d", ErrTooSmall, t.Size, MinTransactionBytes)
 	}
-	if inner.ChainId().Cmp(chainID) != 0 {
+	var buf [32]byte
+	if chainID.BitLen() > 256 || !bytes.Equal(f[fieldChainID], bytes.TrimLeft(chainID.FillBytes(buf[:]), "\x00")) {
 		return nil, fmt.Errorf("%w: chain id %v, this is %v", ErrChainID, inner.ChainId(), chainID)
 	}
-	if len(inner.AccessList()) > 0 {
+	if len(f[fieldAccessList]) > 0 {
 		return nil, ErrAccessList
 	}
-	if t.FeeCap.SetFromBig(inner.GasFeeCap()) || t.TipCap.SetFromBig(inner.GasTipCap()) {
+	if !setUint(&t.FeeCap, f[fieldFeeCap]) || !setUint(&t.TipCap, f[fieldTipCap]) {
 		return nil, fmt.Errorf("%w: fee", ErrFieldRange)
 	}
 	if t.FeeCap.Lt(&t.TipCap) {
@@ -204,36 +227,114 @@ func prepare(inner *types.Transaction, chainID *big.Int) (*Unverified, error) {
 	if t.Nonce == ^uint64(0) {
 		return nil, fmt.Errorf("%w: nonce", ErrFieldRange)
 	}
-	return u, nil
+	if len(f[fieldTo]) == common.AddressLength {
+		u.to = common.Address(f[fieldTo])
+		t.To = &u.to
+	}
+	if v, r, s := f[fieldV], f[fieldR], f[fieldS]; len(v) <= 1 && len(r) <= 32 && len(s) <= 32 {
+		copy(u.sig[32-len(r):], r)
+		copy(u.sig[64-len(s):], s)
+		copy(u.sig[64:], v)
+	} // else it stays zero, which is no signature
+	return content, nil
 }
 
-// signedFields of an EIP-1559 transaction come before its signature.
-const signedFields = 9
+func (u *Unverified) prepareOther(inner *types.Transaction) error {
+	raw, err := inner.MarshalBinary()
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrUndecodable, err)
+	}
+	t := &u.tx
+	t.Nonce, t.GasLimit, t.To, t.Data, t.Size, t.Raw = inner.Nonce(), inner.Gas(), inner.To(), inner.Data(), len(raw), raw
+	if t.Value.SetFromBig(inner.Value()) {
+		return fmt.Errorf("%w: value", ErrFieldRange)
+	}
+	if inner.Type() != types.DepositTxType {
+		return ErrType
+	}
+	t.Deposit = true
+	if m := inner.Mint(); m != nil && t.Mint.SetFromBig(m) {
+		return fmt.Errorf("%w: mint", ErrFieldRange)
+	}
+	return nil
+}
 
-// signedPart is what an EIP-1559 transaction's sender signs the hash of: its encoding without the signature. The encoding
-// is one that go-ethereum has made.
-func signedPart(raw []byte) []byte {
+// encodeTyped is MarshalBinary of a typed transaction with one allocation.
+func encodeTyped(tx *types.Transaction) ([]byte, error) {
+	const room = 192 // for everything but the calldata, as a rule
+	b := bytes.NewBuffer(make([]byte, 0, room+len(tx.Data())))
+	if err := tx.EncodeRLP(b); err != nil {
+		return nil, err
+	}
+	_, raw, _, err := rlp.Split(b.Bytes()) // in the network encoding it is an RLP string
+	return raw, err
+}
+
+// Fields of an EIP-1559 transaction in their order. What is signed ends with the access list.
+const (
+	fieldChainID = iota
+	fieldNonce
+	fieldTipCap
+	fieldFeeCap
+	fieldGas
+	fieldTo
+	fieldValue
+	fieldData
+	fieldAccessList
+	fieldV
+	fieldR
+	fieldS
+	fields
+)
+
+// splitFields returns the contents of an EIP-1559 transaction's fields, and the encodings of those that are signed. The
+// encoding is one that go-ethereum has made or accepted.
+func splitFields(raw []byte) (f [fields][]byte, signed []byte, err error) {
+	if len(raw) == 0 {
+		return f, nil, io.ErrUnexpectedEOF
+	}
 	content, _, err := rlp.SplitList(raw[1:])
 	rest := content
-	for range signedFields {
+	for i := range f {
 		if err == nil {
-			_, _, rest, err = rlp.Split(rest)
+			_, f[i], rest, err = rlp.Split(rest)
+		}
+		if i == fieldAccessList {
+			signed = content[:len(content)-len(rest)]
 		}
 	}
-	if err != nil {
-		panic(fmt.Sprintf("encoded transaction does not parse: %v", err))
+	return f, signed, err
+}
+
+func toUint64(b []byte) (v uint64, err error) {
+	if len(b) > 8 {
+		return 0, fmt.Errorf("%w: more than 64 bits", ErrFieldRange)
 	}
-	fields := content[:len(content)-len(rest)]
-	out := make([]byte, 1, 1+9+len(fields))
-	out[0] = raw[0]
+	for _, x := range b {
+		v = v<<8 | uint64(x)
+	}
+	return v, nil
+}
+
+func setUint(z *uint256.Int, b []byte) bool {
+	if len(b) > 32 {
+		return false
+	}
+	z.SetBytes(b)
+	return true
+}
+
+// appendSigned appends what an EIP-1559 transaction's sender signs the hash of: a list of the signed fields, behind the type.
+func appendSigned(dst []byte, kind byte, fields []byte) []byte {
+	dst = append(dst, kind)
 	if n := len(fields); n < 56 {
-		out = append(out, 0xc0+byte(n))
+		dst = append(dst, 0xc0+byte(n))
 	} else {
-		size := binary.BigEndian.AppendUint64(nil, uint64(n))
+		size := binary.BigEndian.AppendUint64(make([]byte, 0, 8), uint64(n))
 		size = bytes.TrimLeft(size, "\x00")
-		out = append(append(out, 0xf7+byte(len(size))), size...)
+		dst = append(append(dst, 0xf7+byte(len(size))), size...)
 	}
-	return append(out, fields...)
+	return append(dst, fields...)
 }
 
 // Verify recovers the sender.
@@ -248,7 +349,7 @@ func (u *Unverified) Verify() (*Transaction, error) {
 		t.From = from
 		return t, nil
 	}
-	from, err := recoverSender(t.Inner, u.digest)
+	from, err := u.recoverSender()
 	if err != nil {
 		return nil, err
 	}
@@ -267,19 +368,23 @@ type knownSender struct {
 func (s knownSender) Sender(*types.Transaction) (common.Address, error) { return s.from, nil }
 
 // recoverSender is the secp256k1 recovery of EIP-1559 transactions, with the low-s rule of EIP-2.
-func recoverSender(inner *types.Transaction, digest common.Hash) (a common.Address, err error) {
-	v, r, s := inner.RawSignatureValues()
-	if v == nil || r == nil || s == nil || v.BitLen() > 8 || !crypto.ValidateSignatureValues(byte(v.Uint64()), r, s, true) {
+func (u *Unverified) recoverSender() (a common.Address, err error) {
+	var r, s uint256.Int
+	r.SetBytes32(u.sig[:32])
+	s.SetBytes32(u.sig[32:64])
+	if u.sig[64] > 1 || r.IsZero() || s.IsZero() || !r.Lt(groupOrder) || s.Gt(halfOrder) {
 		return a, fmt.Errorf("%w: r, s or v out of range (unsigned?)", ErrSignature)
 	}
-	var sig [65]byte
-	r.FillBytes(sig[:32])
-	s.FillBytes(sig[32:64])
-	sig[64] = byte(v.Uint64())
-	pub, err := crypto.Ecrecover(digest[:], sig[:])
+	pub, err := crypto.Ecrecover(u.digest[:], u.sig[:])
 	if err != nil {
 		return a, fmt.Errorf("%w: %v", ErrSignature, err)
 	}
-	copy(a[:], crypto.Keccak256(pub[1:])[12:])
-	return a, nil
+	h := trie.HashRecord(pub[1:])
+	return common.Address(h[12:]), nil
 }
+
+// groupOrder of secp256k1, and half of it, rounded down.
+var (
+	groupOrder = uint256.MustFromBig(crypto.S256().Params().N)
+	halfOrder  = new(uint256.Int).Rsh(groupOrder, 1)
+)

@@ -225,7 +225,14 @@ func TestPrepare(t *testing.T) {
 			GasTipCap: big.NewInt(int64(n)), GasFeeCap: new(big.Int).Lsh(big.NewInt(1), uint(10+n%90)), Data: make([]byte, n*n%3000),
 		}))
 	}
-	us, errs := abi.Prepare(txs, big.NewInt(901))
+	raws := make([][]byte, len(txs))
+	for i := range txs {
+		if i%3 > 0 { // the others are encoded
+			raws[i], err = txs[i].MarshalBinary()
+			require.NoError(t, err)
+		}
+	}
+	us, errs := abi.Prepare(txs, raws, big.NewInt(901))
 	for i, tx := range txs {
 		require.NoError(t, errs[i])
 		require.Equal(t, tx.Hash(), us[i].Hash())
@@ -236,5 +243,18 @@ func TestPrepare(t *testing.T) {
 		raw, err := tx.MarshalBinary()
 		require.NoError(t, err)
 		require.Equal(t, raw, got.Encoding())
+		require.Equal(t, tx.Nonce(), got.Nonce)
+		require.Equal(t, tx.Gas(), got.GasLimit)
+		require.Equal(t, tx.To(), got.To)
+		require.Equal(t, tx.Data(), append([]byte{}, got.Data...))
+		require.Equal(t, tx.Value().String(), got.Value.Dec())
+		require.Equal(t, tx.GasFeeCap().String(), got.FeeCap.Dec())
+		require.Equal(t, tx.GasTipCap().String(), got.TipCap.Dec())
+	}
+	raw, err := txs[1].MarshalBinary()
+	require.NoError(t, err)
+	for n := range raw { // what was cut off is an error, never a panic
+		_, errs := abi.Prepare(txs[1:2], [][]byte{raw[:n:n]}, big.NewInt(901))
+		require.Error(t, errs[0])
 	}
 }

@@ -149,8 +149,7 @@ type Execution struct {
 
 	gas []uint64 // used by the block up to each transaction
 
-	toucher  Toucher     // the base, if it can
-	appender vm.Appender // likewise
+	toucher Toucher // the base, if it can
 	prefetcher
 }
 
@@ -165,9 +164,6 @@ func NewExecution(chainID uint64, h *types.Header, base vm.Base) *Execution {
 		Overlay: vm.NewOverlay(base),
 	}
 	e.toucher, _ = base.(Toucher)
-	if e.appender, _ = base.(vm.Appender); e.appender == nil {
-		e.toucher = nil
-	}
 	e.Machine.Begin(e.Overlay)
 	return e
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // bloomBits are the digests that a log's bloom bits come from. What every log of an operation shares, the address and the
-// event, is hashed once and for all; the rest of a transaction's logs is hashed together, four lanes at a time.
+// event, is hashed once and for all; the rest of a transaction's logs is hashed together.
 type bloomBits struct {
 	inputs  [][]byte
 	digests []trie.Hash

@@ -23,7 +23,6 @@ type prefetcher struct {
 	inputs [][]byte
 	keys   []record.Key
 	invoke []wanted
-	buf    []byte
 }
 
 // wanted is what a transaction will touch beside its sender's account.
@@ -59,7 +58,7 @@ func (p *prefetcher) add(parts ...[]byte) {
 }
 
 // Prefetch looks at the transactions that will be executed next: it hashes the identifiers of the records that they will
-// touch, four at a time, and reads these, all at once, where one after the other each would wait for the memory. It changes
+// touch, several at a time, and reads these, all at once, where one after the other each would wait for the memory. It changes
 // nothing, and what it guesses wrong costs only time.
 func (e *Execution) Prefetch(txs []*abi.Transaction) {
 	if e.toucher == nil || len(txs) == 0 {
@@ -81,7 +80,7 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 		}
 		p.invoke = append(p.invoke, w)
 	}
-	e.toucher.Touch(p.keys)
+	e.load(p.keys)
 	for i := range p.invoke {
 		w := &p.invoke[i]
 		p.add(w.tx.From[:])
@@ -93,12 +92,11 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 			p.add(zeros[:], w.tx.From[:], w.tx.Data[invokeSalt:invokeSalt+wordBytes])
 			w.preimage = len(p.ends) - 1
 		case w.id != common.Hash{}:
-			k := record.InteractionKey(w.id)
-			var ok bool
-			if p.buf, ok = e.appender.AppendRecord(p.buf[:0], &k); !ok {
+			b := e.Overlay.Get(record.InteractionKey(w.id))
+			if b == nil {
 				continue
 			}
-			if x, err := record.DecodeInteraction(p.buf); err == nil {
+			if x, err := record.DecodeInteraction(b); err == nil {
 				w.caller, w.deadline = x.Caller, x.Deadline
 				p.add(w.caller[:])
 				p.add(w.tx.From[:], w.caller[:])
@@ -128,5 +126,10 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 				record.DeadlineKey(e.Header.Time+uint64(e.Machine.Policy.RecentSeconds), record.DueHistory, w.id))
 		}
 	}
-	e.toucher.Touch(p.keys)
+	e.load(p.keys)
+}
+
+func (e *Execution) load(keys []record.Key) {
+	e.toucher.Touch(keys)
+	e.Overlay.Load(keys)
 }

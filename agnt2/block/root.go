@@ -12,7 +12,7 @@ import (
 	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
-// Ordered Merkle-Patricia roots over lists (Ethereum's DeriveSha). Long lists are built here, level by level, so that four
+// Ordered Merkle-Patricia roots over lists (Ethereum's DeriveSha). Long lists are built here, level by level, so that several
 // nodes are hashed at a time; go-ethereum's trie hashes one after the other, at several times the cost.
 
 const (
@@ -141,7 +141,7 @@ func (p *patricia) plan(lo, hi, depth int, levels *[8][]branch) *common.Hash {
 	return &b.hash
 }
 
-// nodeHasher gathers encodings of nodes and hashes them four at a time.
+// nodeHasher gathers encodings of nodes and hashes them several at a time.
 type nodeHasher struct {
 	buf     []byte
 	ends    []int

@@ -26,7 +26,7 @@ func eachWidth(t *testing.T, f func(t *testing.T)) {
 func TestHashMany(t *testing.T) {
 	eachWidth(t, func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
-			sizes := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]int{0, 1, 64, 135, 136, 137, 271, 272, 273}),
+			sizes := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]int{0, 1, 64, 135, 136, 137, 271, 272, 273, 64*rate - 1, 64 * rate, 70 * rate, 90 * rate}),
 				rapid.IntRange(0, 1500)), 0, 23).Draw(t, "sizes")
 			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 			inputs, out := make([][]byte, len(sizes)), make([]Hash, len(sizes))

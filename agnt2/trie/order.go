@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"sync"
 )
 
 // entry is a change in key order: its key's first 64 bits and its index in the batch, or, with entryLeaf, a leaf that
@@ -27,9 +28,12 @@ type order struct {
 	swap   []entry
 }
 
+var orders = sync.Pool{New: func() any { return new(order) }}
+
 // Order returns the indices of n keys in ascending order of keys; of equal keys only that of the last.
 func Order(n int, key func(i int) *Key) []uint32 {
-	var o order
+	o := orders.Get().(*order)
+	defer orders.Put(o)
 	o.sort(n, key)
 	out := make([]uint32, len(o.sorted))
 	for i := range out {

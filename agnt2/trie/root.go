@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// passLimit bounds the hashes that wait in a pass (tests lower it): enough to fill four lanes on nearly every level, few enough that
+// passLimit bounds the hashes that wait in a pass (tests lower it): enough to fill the lanes on nearly every level, few enough that
 // their nodes are still in the second-level cache when their parents are hashed.
 var passLimit = 2048
 

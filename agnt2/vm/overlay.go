@@ -37,6 +37,7 @@ type Overlay struct {
 	chunk [][]Change // entries in the order in which they were first touched; they do not move
 	slots []uint64   // open addressing: high half of the key's hash ‖ index of the entry plus one, 0 if empty
 	seed  record.Seed
+	seen  uint64      // keeps reads whose only purpose is the cache
 	last  *Change     // the record that was asked for last: a micro-step reads one and then writes it
 	swept *record.Key // last deadline key that NextDeadline found deleted
 }
@@ -61,45 +62,70 @@ func NewOverlay(base Base) *Overlay {
 
 func (o *Overlay) at(i int) *Change { return &o.chunk[i/overlayChunk][i%overlayChunk] }
 
-// find returns a record's entry, or nil and what is to be put into which slot for it.
-func (o *Overlay) find(k *record.Key) (e *Change, tag uint64, slot int) {
+// find returns the entry of a record whose key has this hash, or nil and the slot that is free for it.
+func (o *Overlay) find(k *record.Key, h uint64) (e *Change, slot int) {
 	mask := len(o.slots) - 1
-	h := o.seed.Hash(k)
-	tag = h >> 32 << 32
 	for slot = int(h) & mask; ; slot = (slot + 1) & mask {
 		s := o.slots[slot]
 		if s == 0 {
-			return nil, tag, slot
+			return nil, slot
 		}
-		if s>>32 == tag>>32 {
+		if s>>32 == h>>32 {
 			if e := o.at(int(uint32(s)) - 1); e.Key == *k {
-				return e, 0, 0
+				return e, slot
 			}
 		}
 	}
 }
 
 func (o *Overlay) entry(k *record.Key) *Change {
-	if o.last != nil && o.last.Key == *k {
-		return o.last
+	if o.last == nil || o.last.Key != *k {
+		o.last = o.load(k, o.seed.Hash(k))
 	}
-	e, tag, slot := o.find(k)
-	if e == nil {
-		if o.count%overlayChunk == 0 {
-			o.chunk = append(o.chunk, make([]Change, overlayChunk))
-		}
-		e = o.at(o.count)
-		o.count++
-		e.Key = *k
-		e.Old = o.read(&e.Key)
-		e.New = e.Old
-		o.slots[slot] = tag | uint64(o.count)
-		if 2*o.count > len(o.slots) {
+	return o.last
+}
+
+// load returns the entry of a record, after reading it if that has not been done yet.
+func (o *Overlay) load(k *record.Key, h uint64) *Change {
+	e, slot := o.find(k, h)
+	if e != nil {
+		return e
+	}
+	if o.count%overlayChunk == 0 {
+		o.chunk = append(o.chunk, make([]Change, overlayChunk))
+	}
+	e = o.at(o.count)
+	o.count++
+	e.Key = *k
+	e.Old = o.read(&e.Key)
+	e.New = e.Old
+	o.slots[slot] = h>>32<<32 | uint64(o.count)
+	if o.full(0) {
+		o.grow()
+	}
+	return e
+}
+
+// Load reads records that will be asked for soon, so that slots and entries are looked at side by side, where one after the
+// other each would wait for the memory.
+func (o *Overlay) Load(keys []record.Key) {
+	const batch = 256
+	var hashes [batch]uint64
+	for len(keys) > 0 {
+		n := min(batch, len(keys))
+		for o.full(n) {
 			o.grow()
 		}
+		mask := len(o.slots) - 1
+		for i := range n {
+			hashes[i] = o.seed.Hash(&keys[i])
+			o.seen ^= o.slots[int(hashes[i])&mask]
+		}
+		for i := range n {
+			o.load(&keys[i], hashes[i])
+		}
+		keys = keys[n:]
 	}
-	o.last = e
-	return e
 }
 
 // read takes a key that is on the heap already, because the base could keep it for all that the compiler knows.
@@ -119,8 +145,11 @@ func (o *Overlay) read(k *record.Key) []byte {
 	return out[from:len(out):len(out)]
 }
 
+// full reports that n more entries would make the slots too crowded.
+func (o *Overlay) full(n int) bool { return o.count+n > len(o.slots)/8*5 }
+
 func (o *Overlay) grow() {
-	o.slots = make([]uint64, 4*len(o.slots))
+	o.slots = make([]uint64, 2*len(o.slots))
 	mask := len(o.slots) - 1
 	for i := range o.count {
 		h := o.seed.Hash(&o.at(i).Key)
@@ -144,7 +173,7 @@ func (o *Overlay) NextDeadline() (record.Key, bool) {
 		if !ok {
 			return k, false
 		}
-		if e, _, _ := o.find(&k); e == nil || e.New != nil {
+		if e, _ := o.find(&k, o.seed.Hash(&k)); e == nil || e.New != nil {
 			return k, true
 		}
 		o.swept = &k

@@ -1,10 +1,10 @@
 // Command gen writes lanes_amd64.s.
 //
-// How the permutation is laid out. Word x + 5y of all lanes is vector register x + 5y; seven registers are left. Theta needs
-// the five column parities and one register more: a column is XORed with two parities in one instruction. Rho and pi are one
-// instruction a word, a rotation that writes where pi wants the word: the 24 words that move form one cycle, which is gone
-// through backwards, so that one copy is enough. Chi is one instruction a word and saves two words of a row, which it needs
-// after it has overwritten them.
+// How the permutation is laid out. Word x + 5y of all lanes starts in vector register x + 5y; seven registers are left, for the
+// five column parities, which become what theta adds to the columns, and two more. Pi moves nothing: from then on a word is
+// where it came from, and after 24 rounds all are back, so the rounds are unrolled. The last step of theta, rho and chi are taken
+// row by row, because rotations can go to fewer of a processor's ports than logic can, and so they run beside each other. Chi is
+// one instruction a word and saves two words of a row, which it needs after it has overwritten them.
 package main
 
 import (
@@ -92,63 +92,74 @@ func main() {
 // permute is the 24 rounds on registers 0 to 24.
 func (f *form) permute() {
 	f.op("LEAQ ·iotas(SB), R11")
-	f.op("MOVQ $%d, R12", len(iotas))
-	f.op("PCALIGN $32")
-	f.WriteString("round:\n")
-	for x := range 5 {
-		f.op("VMOVDQA64 %s, %s", f.r(x), f.r(parity+x))
+	var at [words]int // the register of each word
+	for w := range at {
+		at[w] = w
 	}
-	for _, y := range []int{1, 3} {
+	for n := range iotas {
 		for x := range 5 {
-			f.op("VPTERNLOGQ $%#x, %s, %s, %s", xor3, f.r(x+5*y), f.r(x+5*y+5), f.r(parity+x))
+			f.op("VMOVDQA64 %s, %s", f.r(at[x]), f.r(parity+x))
 		}
-	}
-	for x := range 5 {
-		t := f.r(spare + x%2)
-		f.op("VPROLQ $1, %s, %s", f.r(parity+(x+1)%5), t)
-		for y := range 5 {
-			f.op("VPTERNLOGQ $%#x, %s, %s, %s", xor3, t, f.r(parity+(x+4)%5), f.r(x+5*y))
-		}
-	}
-	// from is where pi takes a word from.
-	var from [words]int
-	for x := range 5 {
-		for y := range 5 {
-			from[y+5*((2*x+3*y)%5)] = x + 5*y
-		}
-	}
-	const start = 1
-	f.op("VMOVDQA64 %s, %s", f.r(start), f.r(spare))
-	for at := start; ; at = from[at] {
-		source := f.r(from[at])
-		if from[at] == start {
-			source = f.r(spare)
-		}
-		f.op("VPROLQ $%d, %s, %s", rotations[from[at]], source, f.r(at))
-		if from[at] == start {
-			break
-		}
-	}
-	for y := range 5 {
-		row := func(x int) string { return f.r(x%5 + 5*y) }
-		s0, s1 := f.r(parity+2*(y%3)), f.r(parity+2*(y%3)+1)
-		f.op("VMOVDQA64 %s, %s", row(0), s0)
-		f.op("VMOVDQA64 %s, %s", row(1), s1)
-		for x := range 5 {
-			next, after := row(x+1), row(x+2)
-			switch x {
-			case 3:
-				after = s0
-			case 4:
-				next, after = s0, s1
+		for _, y := range []int{1, 3} {
+			for x := range 5 {
+				f.op("VPTERNLOGQ $%#x, %s, %s, %s", xor3, f.r(at[x+5*y]), f.r(at[x+5*y+5]), f.r(parity+x))
 			}
-			f.op("VPTERNLOGQ $%#x, %s, %s, %s", chi, after, next, row(x))
+		}
+		// What theta adds to a column: its left neighbour's parity and its right one's, rotated. The order is such that two
+		// registers beside the five are enough.
+		var add [5]string
+		rotated := func(x int, to string) { f.op("VPROLQ $1, %s, %s", f.r(parity+x), to) }
+		plus := func(column int, to, neighbour string) {
+			f.op("VPXORQ %s, %s, %s", neighbour, to, to)
+			add[column] = to
+		}
+		c := func(x int) string { return f.r(parity + x) }
+		rotated(0, f.r(spare))
+		rotated(1, f.r(spare+1))
+		plus(0, f.r(spare+1), c(4))
+		rotated(4, c(4))
+		plus(3, c(4), c(2))
+		rotated(2, c(2))
+		plus(1, c(2), c(0))
+		plus(4, f.r(spare), c(3))
+		rotated(3, c(3))
+		plus(2, c(3), c(1))
+		free := [2]string{c(0), c(1)}
+		var to [words]int
+		for y := range 5 {
+			var row [5]string
+			for x := range 5 {
+				// pi: the word at x, y comes from column x', row y' with x = y', y = 2x' + 3y'.
+				fx, fy := (x+3*y)%5, x
+				from := fx + 5*fy
+				r := f.r(at[from])
+				f.op("VPXORQ %s, %s, %s", add[fx], r, r)
+				if rotations[from] != 0 {
+					f.op("VPROLQ $%d, %s, %s", rotations[from], r, r)
+				}
+				row[x], to[x+5*y] = r, at[from]
+			}
+			f.op("VMOVDQA64 %s, %s", row[0], free[0])
+			f.op("VMOVDQA64 %s, %s", row[1], free[1])
+			for x := range 5 {
+				next, after := row[(x+1)%5], row[(x+2)%5]
+				switch x {
+				case 3:
+					after = free[0]
+				case 4:
+					next, after = free[0], free[1]
+				}
+				f.op("VPTERNLOGQ $%#x, %s, %s, %s", chi, after, next, row[x])
+			}
+		}
+		at = to
+		f.op("VPXORQ.BCST %d(R11), %s, %s", 8*n, f.r(at[0]), f.r(at[0]))
+	}
+	for w := range at {
+		if at[w] != w {
+			log.Fatal("pi does not come back after 24 rounds")
 		}
 	}
-	f.op("VPXORQ.BCST (R11), %s, %s", f.r(0), f.r(0))
-	f.op("ADDQ $8, R11")
-	f.op("DECQ R12")
-	f.op("JNZ round")
 }
 
 // addresses loads the lanes' pointers from the array at a register.
