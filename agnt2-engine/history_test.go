@@ -180,7 +180,7 @@ func TestTraceTransaction(t *testing.T) {
 	ok := trace(call)
 	require.Nil(t, ok.Error)
 	require.Equal(t, hexutil.Bytes(id[:]), ok.Return)
-	require.Equal(t, []string{"txBegin", "dispatch", "invokeArgs", "invokeCallee", "invokeCapability", "invokeInteraction", "invokeDeadline", "txEnd", "txBook"}, names(ok))
+	require.Equal(t, []string{"txBegin", "dispatch", "invokeArgs", "invokeCallee", "invokeReputation", "invokeCapability", "invokeInteraction", "invokeDeadline", "txEnd", "txBook"}, names(ok))
 	made := ok.Steps[5]
 	require.Equal(t, "interactions", *made.Namespace)
 	require.Nil(t, made.Before)

@@ -131,7 +131,7 @@ func (c *Config) engineSpec(r Role, p enginePorts) spec {
 			}
 			return rpcHealth(p.HTTP)(ctx)
 		},
-		argv: c.argv(r, "agnt2-engine", "--genesis", c.path(deployer.GenesisFile), "--datadir", c.path(string(r)),
+		argv: c.argv(r, "agnt2-engine", "--index.agents", "--genesis", c.path(deployer.GenesisFile), "--datadir", c.path(string(r)),
 			"--http.addr", "127.0.0.1", "--http.port", port(p.HTTP), "--ws.addr", "127.0.0.1", "--ws.port", port(p.WS),
 			"--authrpc.addr", "127.0.0.1", "--authrpc.port", port(p.Auth), "--authrpc.jwtsecret", c.path(jwtFile),
 			"--metrics.addr", "127.0.0.1", "--metrics.port", port(p.EngineMetrics),

@@ -35,6 +35,8 @@ type Account struct {
 	Nonce   uint64      // the next one that executes
 	Balance uint256.Int // wei
 	Stake   uint256.Int // wei; zero if it is not an agent
+
+	Delegated bool // its own key does not act for it: whatever it signs is void
 }
 
 // Head is the block that the pool's transactions are meant to follow.

@@ -356,6 +356,9 @@ func (p *Pool) precheck(tx *abi.Transaction, read *accountRead) error {
 		return rejectNumbers(tx, ErrGasLimitAboveBlock, tx.GasLimit, head.GasLimit, 0)
 	}
 	*read = accountRead{head.State.Account(tx.From), epoch}
+	if read.Delegated {
+		return reject(tx.Hash, &abi.AccountDelegated{Account: tx.From})
+	}
 	if tx.Nonce < read.Nonce {
 		return rejectNumbers(tx, ErrNonceTooLow, tx.Nonce, read.Nonce, 0)
 	}

@@ -22,6 +22,7 @@ var (
 	ErrBlockGas   = errors.New("not enough gas left in the block")
 	ErrFeeBalance = errors.New("balance does not cover the fee")
 	ErrNoGas      = errors.New("gas limit is 0: nothing could be charged")
+	ErrDelegated  = errors.New("the account's own key does not act for it")
 )
 
 // operation is one typed operation: how its calldata decodes and where its micro-steps start.
@@ -144,6 +145,9 @@ func (m *Machine) voidBeforeState() error {
 // voidByAccount reports why the sender makes a transaction void, and sets the reserve.
 func (m *Machine) voidByAccount(a *record.Account) error {
 	t := &m.Tx
+	if a.Roles&RoleDelegated != 0 { // else a former owner could spend the agent's balance on fees
+		return ErrDelegated
+	}
 	if a.Nonce != t.Nonce {
 		return fmt.Errorf("%w: %d, account is at %d", ErrNonce, t.Nonce, a.Nonce)
 	}

@@ -128,6 +128,16 @@ func (s *scenario) channels() {
 	s.fails("openChannelPair ChannelTermsNonce", "third", 0, long(func(t *abi.ChannelTerms) { t.Nonce++ }))
 	s.fails("openChannelPair ChannelTermsNonce", "third", 0, long(func(t *abi.ChannelTerms) { t.Initiator, t.Nonce = t.AgentB, 7 }))
 	s.fails("openChannelAccount NotRegistered", "third", 0, s.parties("caller", "third").terms(20, nil, nil))
+	k := record.AccountKey(long(nil).Terms.AgentA)
+	own := s.records[k]
+	delegated, err := record.DecodeAccount(own)
+	require.NoError(s.t, err)
+	delegated.Roles |= vm.RoleDelegated
+	s.set(k, delegated.Encode())
+	s.state.Root = s.tree.Root()
+	s.fails("openChannelAccount AccountDelegated", "third", 0, long(nil))
+	s.set(k, own)
+	s.state.Root = s.tree.Root()
 	s.fails("openChannelAccount DepositNotCovered", "third", 0, long(func(t *abi.ChannelTerms) { t.DepositA.SetAllOne() }))
 	s.fails("openChannelAccount DepositNotCovered", "third", 0, long(func(t *abi.ChannelTerms) { t.DepositB.SetAllOne() }))
 	s.do("third", 0, long(nil))

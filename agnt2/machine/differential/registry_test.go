@@ -79,7 +79,7 @@ func (s *scenario) registry() {
 	write("seller", &erc8004.SafeTransferFrom0Call{From: seller, To: owner, TokenId: id, Data: []byte{1}})
 	holds(owner, 3)
 	holds(seller, 0)
-	s.failsRaw("dispatch AccountDelegated", "seller", &abi.IdentityRegistryAddress, 0, uri.Encode())
+	s.failsRaw("dispatch AccountDelegated", "seller", &abi.IdentityRegistryAddress, 0, uri.Encode(), deposit)
 	write("owner", &erc8004.TransferFromCall{From: owner, To: seller, TokenId: id})
 	// Registrations.
 	s.failsRaw("registerAgent StakeBelowMinimum", "token", &abi.IdentityRegistryAddress, 99, new(erc8004.RegisterCall).Encode())

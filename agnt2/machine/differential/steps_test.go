@@ -746,7 +746,7 @@ const ways = `
 beginParams: beginPolicy
 beginPolicy: beginTotals
 beginTotals: txAttributes
-txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, wrong nonce
+txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, the account's own key does not act for it, wrong nonce
 depositBegin: dispatch
 dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openInteraction, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
@@ -818,7 +818,7 @@ openChannelArgs: BadChannelSignature, ChannelTermsExpired, FieldOutOfRange terms
 openChannelPair: ChannelTermsNonce, openChannelRecord, openChannelTopUp
 openChannelRecord: queueChannelDeadline
 openChannelTopUp: ChannelExpired, ChannelNotOpen, openChannelAccount
-openChannelAccount: DepositNotCovered, NotRegistered, openChannelAccount, txEnd
+openChannelAccount: AccountDelegated, DepositNotCovered, NotRegistered, openChannelAccount, txEnd
 removeChannelDeadline: payChannel, queueChannelDeadline
 queueChannelDeadline: openChannelAccount, sweepNext, txEnd
 payChannel: clearChannelPair, payChannel

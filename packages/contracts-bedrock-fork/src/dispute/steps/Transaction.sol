@@ -38,6 +38,7 @@ library Transaction {
     /// @dev Whether the sender makes a transaction void; sets the reserve if not.
     function voidByAccount(Context memory ctx, IRecords.Account memory a) private pure returns (bool) {
         IFrames.Tx memory t = ctx.transaction;
+        if (a.roles & Protocol.ROLE_DELEGATED != 0) return true;
         if (a.nonce != t.nonce) return true;
         unchecked {
             uint256 reserve = t.gasPrice * t.gasLimit;
