@@ -181,7 +181,7 @@ func TestTraceTransaction(t *testing.T) {
 	require.Nil(t, ok.Error)
 	require.Equal(t, hexutil.Bytes(id[:]), ok.Return)
 	require.Equal(t, []string{"txBegin", "dispatch", "invokeArgs", "invokeCallee", "invokeReputation", "invokeCapability", "invokeInteraction", "invokeDeadline", "txEnd", "txBook"}, names(ok))
-	made := ok.Steps[5]
+	made := ok.Steps[6]
 	require.Equal(t, "interactions", *made.Namespace)
 	require.Nil(t, made.Before)
 	require.Equal(t, "0x1", made.After["status"])

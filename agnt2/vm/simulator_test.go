@@ -394,6 +394,7 @@ func TestSimulator(t *testing.T) {
 	if *seed != 0 {
 		seeds = []uint64{*seed}
 	}
+	operations, reverts, ends, constituents := map[string]int{}, map[string]int{}, map[uint8]int{}, map[uint8]int{}
 	for _, n := range seeds {
 		t.Logf("seed %d", n)
 		s := newSimulator(t, n)
@@ -426,24 +427,36 @@ func TestSimulator(t *testing.T) {
 			}
 		}
 		t.Logf("outcomes %v, interactions by status %v, reverts %v", s.outcomes, s.ends, s.reverts)
-		require.GreaterOrEqual(t, len(s.ends), 6, "not every way to end an INVOKE was taken: %v", s.ends)
-		require.GreaterOrEqual(t, len(statuses), 7, "not every way to end a constituent was taken: %v", statuses)
-		for _, selector := range [][4]byte{
-			abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
-		} {
-			require.NotZero(t, s.operations[string(selector[:])], "%x never succeeds", selector)
-		}
 		for _, o := range []vm.Outcome{vm.Void, vm.Failed, vm.Succeeded} {
 			require.Greater(t, s.outcomes[o], 100, "the simulation is lopsided")
 		}
-		for _, name := range []string{
-			"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
-			"CommitRequired", "RateLimited",
-		} {
-			require.NotZero(t, s.reverts[name], "%s never happened: %v", name, s.reverts)
+		for k, n := range s.operations {
+			operations[k] += n
 		}
-		require.Greater(t, len(s.reverts), 15, "the simulation is lopsided: %v", s.reverts)
+		for k, n := range s.reverts {
+			reverts[k] += n
+		}
+		for k, n := range s.ends {
+			ends[k] += n
+		}
+		for k, n := range statuses {
+			constituents[k] += n
+		}
 	}
+	require.GreaterOrEqual(t, len(ends), 6, "not every way to end an INVOKE was taken: %v", ends)
+	require.GreaterOrEqual(t, len(constituents), 7, "not every way to end a constituent was taken: %v", constituents)
+	for _, selector := range [][4]byte{
+		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
+	} {
+		require.NotZero(t, operations[string(selector[:])], "%x never succeeds", selector)
+	}
+	for _, name := range []string{
+		"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
+		"CommitRequired", "RateLimited",
+	} {
+		require.NotZero(t, reverts[name], "%s never happened: %v", name, reverts)
+	}
+	require.Greater(t, len(reverts), 50, "the simulation is lopsided: %v", reverts)
 }
 
 // TestReplayCostsNothing: a sequencer that includes an old transaction of a user in every block takes nothing from them.
