@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
@@ -27,6 +29,7 @@ func stepL1Attributes(m *Machine, s State) Step {
 	m.L1 = *l1
 	m.Block.L1Price = gas.L1Price(l1)
 	m.put(s, record.L1InfoKey, l1.Encode())
+	m.Op.Data = common.Hash{} // no sweep reads the calldata
 	return SweepNext
 }
 

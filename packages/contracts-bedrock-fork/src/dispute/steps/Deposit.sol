@@ -31,6 +31,7 @@ library Deposit {
         IRecords.L1Info memory l1 = parseL1Attributes(b);
         ctx.blk.l1Price = Gas.l1Price(l1);
         ctx.write(l1);
+        ctx.op.data = 0; // no sweep reads the calldata
         return Steps.SWEEP_NEXT;
     }
 
