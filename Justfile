@@ -22,7 +22,7 @@ setup:
 contracts: setup
     @echo "» contracts"
     @cd {{ contracts_dir }} && {{ forge }} build --offline --quiet src/interfaces/*.sol src/dispute/IFrames.sol test/harness/IUnpackSample.sol
-    @go generate ./agnt2/...
+    @go generate ./agnt2/... ./client/ts/gen
     @cd {{ contracts_dir }} && {{ forge }} fmt src/dispute/lib/KeccakSponge.sol && {{ forge }} build --offline --quiet
 
 # build every binary into bin/

@@ -5,6 +5,86 @@ export const address = '0x42000000000000000000000000000000000a6E72' as const
 export const abi = [
   {
     "type": "function",
+    "name": "actFor",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "valueWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "operation",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "agentOf",
+    "inputs": [
+      {
+        "name": "owner",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "index",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "stateMutability": "pure"
+  },
+  {
+    "type": "function",
+    "name": "authorizeKey",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "spendLimitWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "operations",
+        "type": "bytes4[]",
+        "internalType": "bytes4[]"
+      },
+      {
+        "name": "capabilities",
+        "type": "bytes32[]",
+        "internalType": "bytes32[]"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "cancel",
     "inputs": [
       {
@@ -15,6 +95,167 @@ export const abi = [
     ],
     "outputs": [],
     "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "checkpoint",
+    "inputs": [
+      {
+        "name": "state",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "sigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "sigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "closeChannel",
+    "inputs": [
+      {
+        "name": "state",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "sigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "sigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "closeSession",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "contextHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "commit",
+    "inputs": [
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "payable"
   },
   {
     "type": "function",
@@ -150,6 +391,357 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "discover",
+    "inputs": [
+      {
+        "name": "query",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DiscoverQuery",
+        "components": [
+          {
+            "name": "capability",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "minPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxLatencyMs",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "minReputation",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "slot",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "slots",
+            "type": "uint32",
+            "internalType": "uint32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "providers",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.Provider[]",
+        "components": [
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "slot",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "priceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "latencyMsP99",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "class",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "endpoint",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "score",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "points",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      },
+      {
+        "name": "next",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "discoverInvoke",
+    "inputs": [
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "paramsHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "filter",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ProviderFilter",
+        "components": [
+          {
+            "name": "maxPriceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "maxLatencyMs",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "minReputation",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      },
+      {
+        "name": "sessionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "dispute",
+    "inputs": [
+      {
+        "name": "kind",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.DisputeKind"
+      },
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "evidenceHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "disputeChannel",
+    "inputs": [
+      {
+        "name": "state",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "sigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "sigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "getAgent",
     "inputs": [
       {
@@ -171,6 +763,11 @@ export const abi = [
           },
           {
             "name": "owner",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "wallet",
             "type": "address",
             "internalType": "address"
           },
@@ -289,6 +886,199 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getChannel",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelView",
+        "components": [
+          {
+            "name": "status",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.ChannelStatus"
+          },
+          {
+            "name": "agentA",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "agentB",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "fundedA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "fundedB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "maxInteractions",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "openedAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "expiresAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "closesAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "heartbeatSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getChannelPair",
+    "inputs": [
+      {
+        "name": "agentA",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelPairView",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "opens",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "nonceA",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "nonceB",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getCommitment",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.CommitmentView",
+        "components": [
+          {
+            "name": "depositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "revealableFrom",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deadline",
+            "type": "uint64",
+            "internalType": "uint64"
           }
         ]
       }
@@ -455,6 +1245,67 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "getDispute",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DisputeView",
+        "components": [
+          {
+            "name": "kind",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.DisputeKind"
+          },
+          {
+            "name": "outcome",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.DisputeOutcome"
+          },
+          {
+            "name": "claimant",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "game",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "evidenceHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "bondWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "deadline",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
     "name": "getInteraction",
     "inputs": [
       {
@@ -528,6 +1379,62 @@ export const abi = [
             "name": "compositionId",
             "type": "bytes32",
             "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getKey",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.KeyView",
+        "components": [
+          {
+            "name": "active",
+            "type": "bool",
+            "internalType": "bool"
+          },
+          {
+            "name": "expiry",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "spendLimitWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "spentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "operations",
+            "type": "bytes4[]",
+            "internalType": "bytes4[]"
+          },
+          {
+            "name": "capabilities",
+            "type": "bytes32[]",
+            "internalType": "bytes32[]"
           }
         ]
       }
@@ -622,6 +1529,77 @@ export const abi = [
           },
           {
             "name": "aborts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "sumOfSquares",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "scoredCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "scoredCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "frozen",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
+    "name": "getSession",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.SessionView",
+        "components": [
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "peer",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "contextHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "openedAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "expiry",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "closedAt",
             "type": "uint64",
             "internalType": "uint64"
           }
@@ -744,6 +1722,87 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "openChannel",
+    "inputs": [
+      {
+        "name": "terms",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelTerms",
+        "components": [
+          {
+            "name": "agentA",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "agentB",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "ttlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxInteractions",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "heartbeatSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "initiator",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "validUntil",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      },
+      {
+        "name": "sigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "sigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "openResult",
     "inputs": [
       {
@@ -765,6 +1824,71 @@ export const abi = [
         "name": "salt",
         "type": "bytes32",
         "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "openSession",
+    "inputs": [
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "peer",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "contextHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "pay",
+    "inputs": [
+      {
+        "name": "to",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "reclaimSlot",
+    "inputs": [
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "slot",
+        "type": "uint32",
+        "internalType": "uint32"
       }
     ],
     "outputs": [],
@@ -833,6 +1957,11 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
           }
         ]
       },
@@ -856,6 +1985,243 @@ export const abi = [
     ],
     "outputs": [],
     "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "registerFor",
+    "inputs": [
+      {
+        "name": "index",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "name",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "version",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "agentURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "imageDigest",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "capabilities",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.Capability[]",
+        "components": [
+          {
+            "name": "name",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "endpoint",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "inputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "outputSchemaHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "priceWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "latencyMsP99",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "class",
+            "type": "uint8",
+            "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "metadata",
+        "type": "tuple[]",
+        "internalType": "struct IAGNT2.MetadataEntry[]",
+        "components": [
+          {
+            "name": "key",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "value",
+            "type": "bytes",
+            "internalType": "bytes"
+          }
+        ]
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "reportDoubleSigning",
+    "inputs": [
+      {
+        "name": "first",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "firstSigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "firstSigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "second",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.ChannelState",
+        "components": [
+          {
+            "name": "channelId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "nonce",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "balanceA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "balanceB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositA",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "depositB",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "interactionCount",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "isFinal",
+            "type": "bool",
+            "internalType": "bool"
+          }
+        ]
+      },
+      {
+        "name": "secondSigA",
+        "type": "bytes",
+        "internalType": "bytes"
+      },
+      {
+        "name": "secondSigB",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "resolveDispute",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "upheld",
+        "type": "bool",
+        "internalType": "bool"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -929,10 +2295,416 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "reveal",
+    "inputs": [
+      {
+        "name": "commitSalt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "salt",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "paramsHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "ttlSeconds",
+        "type": "uint32",
+        "internalType": "uint32"
+      },
+      {
+        "name": "maxPriceWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "sessionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "compositionId",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "outputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "revokeKey",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setAgentURI",
+    "inputs": [
+      {
+        "name": "agentURI",
+        "type": "string",
+        "internalType": "string"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setAgentWallet",
+    "inputs": [
+      {
+        "name": "wallet",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "signature",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setMetadata",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "value",
+        "type": "bytes",
+        "internalType": "bytes"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setParams",
+    "inputs": [
+      {
+        "name": "params",
+        "type": "tuple",
+        "internalType": "struct IRecords.Params",
+        "components": [
+          {
+            "name": "minStakeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minCountedPaymentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "stakeCooldownSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxPendingInvokes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxCapabilities",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "sweepsPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "reputationHalfLifeSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasTransfer",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasAgentOperation",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerRecord",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasInvokeBase",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasRespond",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerPayloadByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerCalldataByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasWithdrawal",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasClass",
+            "type": "uint64[4]",
+            "internalType": "uint64[4]"
+          }
+        ]
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "setPolicy",
+    "inputs": [
+      {
+        "name": "policy",
+        "type": "tuple",
+        "internalType": "struct IRecords.Policy",
+        "components": [
+          {
+            "name": "governance",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "eligibilityScore",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "weiPerPendingInvoke",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "invokesPerSecond",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "invokesBurst",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasCompose",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerDepth",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "maxCompositionSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasChannel",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "channelWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxChannelTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "doubleSignSlashWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "gasDispute",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputeBondWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeFeeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasDiscover",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerScannedSlot",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "minCommitDepositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "commitWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "recentSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "prunesPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "feeRecipient",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "disputeResolver",
+            "type": "address",
+            "internalType": "address"
+          }
+        ]
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "topUpStake",
     "inputs": [],
     "outputs": [],
     "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "transferOwnership",
+    "inputs": [
+      {
+        "name": "newOwner",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
   },
   {
     "type": "function",
@@ -1000,6 +2772,11 @@ export const abi = [
             "name": "class",
             "type": "uint8",
             "internalType": "enum IAGNT2.CapabilityClass"
+          },
+          {
+            "name": "commitRequired",
+            "type": "bool",
+            "internalType": "bool"
           }
         ]
       },
@@ -1014,10 +2791,54 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "withdrawFees",
+    "inputs": [
+      {
+        "name": "vault",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "withdrawStake",
     "inputs": [],
     "outputs": [],
     "stateMutability": "nonpayable"
+  },
+  {
+    "type": "event",
+    "name": "ActedFor",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "actor",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "operation",
+        "type": "bytes4",
+        "indexed": false,
+        "internalType": "bytes4"
+      },
+      {
+        "name": "valueWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
   },
   {
     "type": "event",
@@ -1083,6 +2904,25 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "AgentURISet",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentURI",
+        "type": "string",
+        "indexed": false,
+        "internalType": "string"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "AgentUpdated",
     "inputs": [
       {
@@ -1108,6 +2948,25 @@ export const abi = [
         "type": "string",
         "indexed": false,
         "internalType": "string"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "AgentWalletSet",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "wallet",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
       }
     ],
     "anonymous": false
@@ -1166,10 +3025,336 @@ export const abi = [
         "internalType": "enum IAGNT2.CapabilityClass"
       },
       {
+        "name": "commitRequired",
+        "type": "bool",
+        "indexed": false,
+        "internalType": "bool"
+      },
+      {
         "name": "name",
         "type": "string",
         "indexed": false,
         "internalType": "string"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelCheckpointed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "balanceA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "balanceB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "interactionCount",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelClosed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "paidA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "paidB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelClosing",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "closesAt",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelExists",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "depositA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelOpened",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "depositA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "expiresAt",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "maxInteractions",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "heartbeatSeconds",
+        "type": "uint32",
+        "indexed": false,
+        "internalType": "uint32"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ChannelStateReplaced",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "balanceA",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "balanceB",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "CommitmentForfeited",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "Committed",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "revealableFrom",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
       }
     ],
     "anonymous": false
@@ -1362,6 +3547,188 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "DisputeClosed",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "claimant",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "outcome",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.DisputeOutcome"
+      },
+      {
+        "name": "paidWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "DisputeOpened",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "claimant",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "kind",
+        "type": "uint8",
+        "indexed": false,
+        "internalType": "enum IAGNT2.DisputeKind"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "indexed": false,
+        "internalType": "address"
+      },
+      {
+        "name": "evidenceHash",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "bondWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "indexed": false,
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "DoubleSigned",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agentA",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agentB",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "reporter",
+        "type": "address",
+        "indexed": false,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "FeesWithdrawn",
+    "inputs": [
+      {
+        "name": "vault",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "recipient",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "amountWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "Heartbeat",
     "inputs": [
       {
@@ -1501,6 +3868,68 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "KeyAuthorized",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "key",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "spendLimitWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "operations",
+        "type": "bytes4[]",
+        "indexed": false,
+        "internalType": "bytes4[]"
+      },
+      {
+        "name": "capabilities",
+        "type": "bytes32[]",
+        "indexed": false,
+        "internalType": "bytes32[]"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "KeyRevoked",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "key",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "MetadataSet",
     "inputs": [
       {
@@ -1526,6 +3955,296 @@ export const abi = [
         "type": "bytes",
         "indexed": false,
         "internalType": "bytes"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "OwnershipTransferred",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "previousOwner",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "newOwner",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "Paid",
+    "inputs": [
+      {
+        "name": "from",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "to",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "amountWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "ParamsChanged",
+    "inputs": [
+      {
+        "name": "params",
+        "type": "tuple",
+        "indexed": false,
+        "internalType": "struct IRecords.Params",
+        "components": [
+          {
+            "name": "minStakeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minCountedPaymentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "minTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "stakeCooldownSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxPendingInvokes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxCapabilities",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "sweepsPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "reputationHalfLifeSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasTransfer",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasAgentOperation",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerRecord",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasInvokeBase",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasRespond",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerPayloadByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerCalldataByte",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasWithdrawal",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasClass",
+            "type": "uint64[4]",
+            "internalType": "uint64[4]"
+          }
+        ]
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "PolicyChanged",
+    "inputs": [
+      {
+        "name": "policy",
+        "type": "tuple",
+        "indexed": false,
+        "internalType": "struct IRecords.Policy",
+        "components": [
+          {
+            "name": "governance",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "eligibilityScore",
+            "type": "uint16",
+            "internalType": "uint16"
+          },
+          {
+            "name": "weiPerPendingInvoke",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "invokesPerSecond",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "invokesBurst",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasCompose",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerDepth",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "maxCompositionSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasChannel",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "channelWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "maxChannelTtlSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "doubleSignSlashWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "gasDispute",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputeBondWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeFeeWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "disputeWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "gasDiscover",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gasPerScannedSlot",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "minCommitDepositWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "commitWindowSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "recentSeconds",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "prunesPerBlock",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "feeRecipient",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "disputeResolver",
+            "type": "address",
+            "internalType": "address"
+          }
+        ]
       }
     ],
     "anonymous": false
@@ -1627,6 +4346,186 @@ export const abi = [
   },
   {
     "type": "event",
+    "name": "RevealRefunded",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "refundedWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "Revealed",
+    "inputs": [
+      {
+        "name": "caller",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "SessionClosed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "peer",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "contextHash",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "SessionOpened",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "peer",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "contextHash",
+        "type": "bytes32",
+        "indexed": false,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "Slashed",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "id",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "slashedWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      },
+      {
+        "name": "rewardWei",
+        "type": "uint256",
+        "indexed": false,
+        "internalType": "uint256"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "SlotReclaimed",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "indexed": true,
+        "internalType": "bytes32"
+      },
+      {
+        "name": "slot",
+        "type": "uint32",
+        "indexed": false,
+        "internalType": "uint32"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
     "name": "StakeAdded",
     "inputs": [
       {
@@ -1702,6 +4601,17 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "AccountDelegated",
+    "inputs": [
+      {
+        "name": "account",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "AlreadyRegistered",
     "inputs": [
       {
@@ -1722,6 +4632,22 @@ export const abi = [
       },
       {
         "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "BadChannelSignature",
+    "inputs": [
+      {
+        "name": "recovered",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "agent",
         "type": "address",
         "internalType": "address"
       }
@@ -1761,12 +4687,91 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "BadWalletSignature",
+    "inputs": [
+      {
+        "name": "recovered",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "wallet",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "BalancesDoNotSum",
+    "inputs": [
+      {
+        "name": "balanceA",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "balanceB",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositA",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositB",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "BondTooLow",
+    "inputs": [
+      {
+        "name": "bondWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "minimumWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "CalleeInactive",
     "inputs": [
       {
         "name": "callee",
         "type": "address",
         "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CalleeIneligible",
+    "inputs": [
+      {
+        "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "reliability",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "minimum",
+        "type": "uint256",
+        "internalType": "uint256"
       }
     ]
   },
@@ -1783,6 +4788,22 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "CapabilityNotAllowed",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "CapabilityUnknown",
     "inputs": [
       {
@@ -1792,6 +4813,135 @@ export const abi = [
       },
       {
         "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelExpired",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "expiresAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelNotClosing",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.ChannelStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelNotOpen",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "status",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.ChannelStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelTermsExpired",
+    "inputs": [
+      {
+        "name": "validUntil",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelTermsNonce",
+    "inputs": [
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "expected",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelUnknown",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ChannelWindowOver",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "closesAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CommitRequired",
+    "inputs": [
+      {
+        "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "CommitmentUnknown",
+    "inputs": [
+      {
+        "name": "commitment",
         "type": "bytes32",
         "internalType": "bytes32"
       }
@@ -1922,6 +5072,102 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "DepositBelowMinimum",
+    "inputs": [
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "minimumWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DepositNotCovered",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "balanceWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DepositsAboveFunded",
+    "inputs": [
+      {
+        "name": "depositA",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "depositB",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "fundedA",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "fundedB",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DisputeExists",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DisputeUnknown",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "DuplicateCommitment",
+    "inputs": [
+      {
+        "name": "commitment",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "DuplicateComposition",
     "inputs": [
       {
@@ -1941,6 +5187,22 @@ export const abi = [
         "internalType": "bytes32"
       }
     ]
+  },
+  {
+    "type": "error",
+    "name": "DuplicateSession",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "FeeRecipientUnset",
+    "inputs": []
   },
   {
     "type": "error",
@@ -1971,6 +5233,27 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "InteractionCountInvalid",
+    "inputs": [
+      {
+        "name": "interactionCount",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "minimum",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "maximum",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "InteractionExpired",
     "inputs": [
       {
@@ -1982,6 +5265,17 @@ export const abi = [
         "name": "deadline",
         "type": "uint64",
         "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "InteractionPending",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },
@@ -2014,6 +5308,38 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "KeyExpired",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "expiry",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "KeyUnknown",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "MalformedCalldata",
     "inputs": []
   },
@@ -2023,6 +5349,49 @@ export const abi = [
     "inputs": [
       {
         "name": "target",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NoProviderMatches",
+    "inputs": [
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "scanned",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotAdjudicated",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotAuthorized",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "sender",
         "type": "address",
         "internalType": "address"
       }
@@ -2073,10 +5442,59 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotChannelParty",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotGovernance",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotParty",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NotRegistered",
     "inputs": [
       {
         "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotResolver",
+    "inputs": [
+      {
+        "name": "sender",
         "type": "address",
         "internalType": "address"
       }
@@ -2106,6 +5524,22 @@ export const abi = [
         "name": "agent",
         "type": "address",
         "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "OperationNotAllowed",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "operation",
+        "type": "bytes4",
+        "internalType": "bytes4"
       }
     ]
   },
@@ -2159,6 +5593,17 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "RateLimited",
+    "inputs": [
+      {
+        "name": "retryAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "ResultHashInvalid",
     "inputs": [
       {
@@ -2175,12 +5620,119 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "RevealTooEarly",
+    "inputs": [
+      {
+        "name": "revealableFrom",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "RevealTooLate",
+    "inputs": [
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "SelfInvocation",
     "inputs": [
       {
         "name": "agent",
         "type": "address",
         "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SessionIsClosed",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "closedAt",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SessionUnknown",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SlotInUse",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SlotUnknown",
+    "inputs": [
+      {
+        "name": "capability",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "slot",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SpendLimitExceeded",
+    "inputs": [
+      {
+        "name": "key",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "spentWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "valueWei",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "spendLimitWei",
+        "type": "uint256",
+        "internalType": "uint256"
       }
     ]
   },
@@ -2199,6 +5751,43 @@ export const abi = [
         "internalType": "uint256"
       }
     ]
+  },
+  {
+    "type": "error",
+    "name": "StakeHeld",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "holds",
+        "type": "uint32",
+        "internalType": "uint32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "StaleState",
+    "inputs": [
+      {
+        "name": "nonce",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "recorded",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "StatesDoNotConflict",
+    "inputs": []
   },
   {
     "type": "error",
