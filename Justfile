@@ -81,4 +81,4 @@ lint: contracts
     go tool staticcheck ./...
     go test ./internal/layout
     cd {{ contracts_dir }} && {{ forge }} fmt --check
-    @git diff --exit-code --stat agnt2 {{ contracts_dir }}/src/dispute/lib {{ contracts_dir }}/test/harness || { echo "generated bindings are stale: commit the result of 'just contracts'"; exit 1; }
+    @git diff --exit-code --stat agnt2 client/ts {{ contracts_dir }}/src/dispute/lib {{ contracts_dir }}/test/harness || { echo "generated bindings are stale: commit the result of 'just contracts'"; exit 1; }

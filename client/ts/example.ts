@@ -104,7 +104,7 @@ async function main(): Promise<void> {
   // REGISTER, unless an earlier run did.
   console.log('register')
   const offer = {
-    name: CAPABILITY, endpoint: 'viem', inputSchemaHash: zeroHash, outputSchemaHash: zeroHash, priceWei: PRICE, latencyMsP99: 1000, class: 0,
+    name: CAPABILITY, endpoint: 'viem', inputSchemaHash: zeroHash, outputSchemaHash: zeroHash, priceWei: PRICE, latencyMsP99: 1000, class: 0, commitRequired: false,
   } as const
   const registration = ['viem example', '1', '', zeroHash, [offer], []] as const
   const existing = await client.readContract({ ...contract, functionName: 'getAgent', args: [callee.account.address] })
