@@ -70,6 +70,13 @@ func hashed(ns Namespace, id []byte) (k Key) {
 	return k
 }
 
+// headed keys a record by an identifier that is a hash already: the head of it is the key.
+func headed(ns Namespace, id common.Hash) (k Key) {
+	k[0] = byte(ns)
+	copy(k[1:], id[:31])
+	return k
+}
+
 // addressKey keys a record by one address. Addresses are keys as they are: twelve bytes of the address's own hash would
 // add nothing, but 20 raw bytes would let an attacker who grinds addresses build deep paths, so they are hashed.
 func addressKey(ns Namespace, a common.Address) Key { return hashed(ns, a[:]) }
@@ -89,11 +96,7 @@ func HoldingKey(owner common.Address) Key { return addressKey(NSHolding, owner) 
 func DelegationKey(agent, key common.Address) Key { return hashed2(NSDelegation, agent[:], key[:]) }
 
 // SessionKey keys a session. Its id is a hash already.
-func SessionKey(id common.Hash) (k Key) {
-	k[0] = byte(NSSession)
-	copy(k[1:], id[:31])
-	return k
-}
+func SessionKey(id common.Hash) Key { return headed(NSSession, id) }
 
 // CapabilityKey keys what an INVOKE needs of a capability; id is keccak256 of its name.
 func CapabilityKey(agent common.Address, id common.Hash) Key {
@@ -114,35 +117,19 @@ func MetadataKey(agent common.Address, key string) Key {
 func PairKey(callee, caller common.Address) Key { return hashed2(NSPair, callee[:], caller[:]) }
 
 // InteractionKey keys an interaction. Its id is a hash already: the head of the id is the key.
-func InteractionKey(id common.Hash) (k Key) {
-	k[0] = byte(NSInteraction)
-	copy(k[1:], id[:31])
-	return k
-}
+func InteractionKey(id common.Hash) Key { return headed(NSInteraction, id) }
 
 // ChannelKey keys a channel. Its id is a hash already.
-func ChannelKey(id common.Hash) (k Key) {
-	k[0] = byte(NSChannel)
-	copy(k[1:], id[:31])
-	return k
-}
+func ChannelKey(id common.Hash) Key { return headed(NSChannel, id) }
 
 // ChannelPairKey keys what two agents have in common; a is the one with the lower address.
 func ChannelPairKey(a, b common.Address) Key { return hashed2(NSChannelPair, a[:], b[:]) }
 
 // DisputeKey keys the dispute about an interaction.
-func DisputeKey(id common.Hash) (k Key) {
-	k[0] = byte(NSDispute)
-	copy(k[1:], id[:31])
-	return k
-}
+func DisputeKey(id common.Hash) Key { return headed(NSDispute, id) }
 
 // CompositionKey keys a composition: the head of its id, which is a hash.
-func CompositionKey(id common.Hash) (k Key) {
-	k[0] = byte(NSComposition)
-	copy(k[1:], id[:31])
-	return k
-}
+func CompositionKey(id common.Hash) Key { return headed(NSComposition, id) }
 
 // ConstituentKey keys a constituent of a composition by its index.
 func ConstituentKey(composition common.Hash, index uint8) Key {
@@ -178,11 +165,7 @@ func IndexSlotKey(capability common.Hash, slot uint32) Key {
 func IndexCountKey(capability common.Hash) Key { return hashed(NSIndexCount, capability[:]) }
 
 // CommitmentKey keys a commitment by its id, a hash of the caller and what it commits to.
-func CommitmentKey(id common.Hash) (k Key) {
-	k[0] = byte(NSCommitment)
-	copy(k[1:], id[:31])
-	return k
-}
+func CommitmentKey(id common.Hash) Key { return headed(NSCommitment, id) }
 
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.
 const deadlineBytes = 5

@@ -126,10 +126,13 @@ const (
 	effectMessage                // a withdrawal was sent
 )
 
-// Effects of channels.
+// Those of the later families. Values are part of the proven state.
 const (
-	effectBurn    = 1 << 10 // a slashed stake: Op.Word is the wei that nobody gets
-	effectChannel = 1 << 11 // a channel was opened
+	effectBurn       = 1 << (10 + iota) // a slashed stake: Op.Word is the wei that nobody gets
+	effectChannel                       // a channel was opened
+	effectDelegate                      // the sender's own key acts for it no more
+	effectUndelegate                    // and again
+	effectDiscount                      // Op.Discount becomes the sender's, until Op.Pairs
 )
 
 // Pruned is an interaction that has left the state.
@@ -137,15 +140,6 @@ type Pruned struct {
 	ID     common.Hash
 	Record []byte
 }
-
-// Those of identity and delegation.
-const (
-	effectDelegate   = 1 << (12 + iota) // the sender's own key acts for it no more
-	effectUndelegate                    // and again
-)
-
-// effectDiscount: Op.Discount becomes the sender's, until Op.Pairs.
-const effectDiscount = 1 << 14
 
 type undo struct {
 	key   record.Key

@@ -94,10 +94,8 @@ const (
 	OpensSearch      // the discovery in progress; in the state it is where the interaction in progress is
 	OpensComposition // the composition in progress, in the place of the interaction
 	OpensConstituent // the constituent in progress, likewise
+	OpensDispute     // the dispute in progress, likewise
 )
-
-// OpensDispute opens the dispute in progress, which lies where the interaction in progress does.
-const OpensDispute Opens = 1 << 12
 
 const agentFrames = OpensBlock | OpensOp | OpensParams | OpensData
 

@@ -3,21 +3,7 @@ pragma solidity ^0.8.24;
 
 import { IAGNT2StepVerifier, IClaimedBlock, IPreimageReader } from "./IAGNT2StepVerifier.sol";
 import { IOriginLeaves } from "./IOrigin.sol";
-import { ActSteps } from "./steps/ActSteps.sol";
-import { AdvanceSteps } from "./steps/AdvanceSteps.sol";
-import { AgentSteps } from "./steps/AgentSteps.sol";
-import { ChannelSteps } from "./steps/ChannelSteps.sol";
-import { ChannelStateSteps } from "./steps/ChannelStateSteps.sol";
-import { DisputeSteps } from "./steps/DisputeSteps.sol";
-import { GovernanceSteps } from "./steps/GovernanceSteps.sol";
-import { IdentitySteps } from "./steps/IdentitySteps.sol";
-import { ComposeSteps } from "./steps/ComposeSteps.sol";
-import { ConstituentSteps } from "./steps/ConstituentSteps.sol";
-import { InteractionSteps } from "./steps/InteractionSteps.sol";
-import { RegistrySteps } from "./steps/RegistrySteps.sol";
-import { MarketSteps } from "./steps/MarketSteps.sol";
-import { SweepSteps } from "./steps/SweepSteps.sol";
-import { TransactionSteps } from "./steps/TransactionSteps.sol";
+import { Execution } from "./steps/Execution.sol";
 import { Steps } from "./lib/Steps.sol";
 import { BlockSteps } from "./machine/BlockSteps.sol";
 import { L1Steps } from "./machine/L1Steps.sol";
@@ -133,7 +119,9 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
         view
         returns (bytes memory)
     {
-        if (kind < Steps.BEGIN || kind >= Steps.SWEEP_HISTORY) return _execute(kind, stateData, proof);
+        if (kind < Steps.BEGIN || kind >= Steps.SWEEP_HISTORY) {
+            return Execution.step(kind, stateData, proof, CHAIN_ID);
+        }
         if (kind == Steps.BEGIN) return L1Steps.begin(proof, config(), _game(localContext));
         bool isBlock = kind == Steps.OPEN_BLOCK || kind == Steps.NEXT;
         if (isBlock || (kind >= Steps.TX_ATTRIBUTES && kind <= Steps.TX_SIGNED)) {
@@ -143,50 +131,6 @@ contract AGNT2StepVerifier is IAGNT2StepVerifier {
             return ListSteps.step(kind, stateData, proof, CHAIN_ID);
         }
         return L1Steps.step(kind, stateData, proof, config());
-    }
-
-    /// @dev The state after a micro-step of execution.
-    function _execute(uint8 kind, bytes calldata stateData, bytes calldata proof) private view returns (bytes memory) {
-        if (kind == Steps.BEGIN_POLICY) return TransactionSteps.step(kind, stateData, proof, CHAIN_ID);
-        if (kind >= Steps.OPEN_CHANNEL_ARGS && kind <= Steps.CLEAR_CHANNEL_PAIR) {
-            return ChannelSteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind >= Steps.CHANNEL_STATE_ARGS && kind <= Steps.SWEEP_CHANNEL) {
-            return ChannelStateSteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, CHAIN_ID);
-        if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, CHAIN_ID);
-        if (kind == Steps.REGISTRY || kind == Steps.COUNT_HOLDING) {
-            return RegistrySteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind >= Steps.ACT_OPERATION && kind <= Steps.REGISTER_FOR) {
-            return ActSteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (
-            (kind >= Steps.AUTHORIZE_KEY && kind <= Steps.RESPOND_KEY)
-                || (kind >= Steps.OPEN_SESSION && kind <= Steps.CLOSE_SESSION)
-        ) {
-            return IdentitySteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind >= Steps.INDEX_COUNT && kind <= Steps.SWEEP_COMMITMENT) {
-            return MarketSteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind >= Steps.COMPOSE_ARGS && kind <= Steps.COMPOSE_CONSTITUENT) {
-            return ComposeSteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind >= Steps.RESPOND_CONSTITUENT && kind <= Steps.CANCEL_COMPOSITION) {
-            return ConstituentSteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind >= Steps.SWEEP_CONSTITUENT && kind <= Steps.SETTLE_REPUTATION) {
-            return AdvanceSteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind == Steps.HALT || kind > Steps.SEAL_TOTALS) revert UnknownStep(kind);
-        if (kind >= Steps.SEAL_BASE_FEES || (kind >= Steps.SWEEP_NEXT && kind <= Steps.SWEEP_REPUTATION)) {
-            return SweepSteps.step(kind, stateData, proof, CHAIN_ID);
-        }
-        if (kind >= Steps.INVOKE_ARGS) return InteractionSteps.step(kind, stateData, proof, CHAIN_ID);
-        if (kind >= Steps.REGISTER_AGENT) return AgentSteps.step(kind, stateData, proof, CHAIN_ID);
-        return TransactionSteps.step(kind, stateData, proof, CHAIN_ID);
     }
 
     /// @dev What the calling game says. The game has loaded its local data under its own address: no one else can.

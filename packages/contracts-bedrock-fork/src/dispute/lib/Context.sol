@@ -66,12 +66,12 @@ library ContextLib {
     uint256 internal constant PARAMS = 32; // read only
     uint256 internal constant DATA = 64; // read only
     uint256 internal constant POLICY = 128; // read only; committed to by the block frame, which must be open
-    uint256 internal constant CHANNEL = 256; // in the call's place
-
-    uint256 internal constant DISPUTE = 4096;
+    // The record or search in progress, in the place of CALL.
+    uint256 internal constant CHANNEL = 256;
     uint256 internal constant SEARCH = 512;
-    uint256 internal constant COMPOSITION = 1024; // in the place of CALL
-    uint256 internal constant CONSTITUENT = 2048; // likewise
+    uint256 internal constant COMPOSITION = 1024;
+    uint256 internal constant CONSTITUENT = 2048;
+    uint256 internal constant DISPUTE = 4096;
 
     /// @dev Length of a state, and positions of its fields.
     uint256 internal constant STATE_LENGTH = 258;
