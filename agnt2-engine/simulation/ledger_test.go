@@ -16,7 +16,6 @@ import (
 // the sums are those of the records is checked now and then, by adding up again.
 type ledger struct {
 	value  uint256.Int // wei in balances, stakes, escrows, channels, bonds and deposits, and burned
-	burned uint256.Int
 	sums   map[common.Address]*sums
 	count  map[what]int
 	queued map[record.DeadlineKind]int
