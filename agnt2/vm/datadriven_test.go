@@ -616,7 +616,9 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		}
 		return to, c.Encode()
 	case "resolveDispute":
-		return to, (&abi.ResolveDisputeCall{Target: s.id(a.text("id", "alice/1")), Upheld: a.text("upheld", "true") == "true"}).Encode()
+		return to, (&abi.ResolveDisputeCall{
+			Target: s.id(a.text("id", "alice/1")), Upheld: a.text("upheld", "true") == "true", Game: s.address(a.text("game", "carol")),
+		}).Encode()
 	case "setParams": // those that are not named stay
 		p := must(record.DecodeParams(s.get(record.ParamsKey)))
 		for k, v := range a {

@@ -1,7 +1,6 @@
 package vm_test
 
 import (
-	"bytes"
 	"flag"
 	"math/rand/v2"
 	"reflect"
@@ -135,13 +134,13 @@ func (s *simulator) check(swept uint32) {
 	overdue := false
 	agents, owned := uint64(0), map[record.Key]uint64{}
 	for k, v := range s.state {
-		held := holdings(k, v)
+		held := vmtest.Held(k, v)
 		total.Add(&total, &held)
 		switch record.Namespace(k[0]) {
 		case record.NSInteraction:
 			interactions++
 			i := must(record.DecodeInteraction(v))
-			if isOpen(&i) {
+			if vmtest.IsOpen(&i) {
 				open++
 				overdue = overdue || i.Deadline < s.time
 			}
@@ -183,7 +182,7 @@ func (s *simulator) check(swept uint32) {
 				disputes--
 			case record.DueInteraction:
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
-				if isOpen(&i) {
+				if vmtest.IsOpen(&i) {
 					queued++
 				} else { // answered, and left where it was
 					require.Zero(t, i.Constituent)
@@ -309,57 +308,8 @@ func checkOwner(t *testing.T, k record.Key, a record.Agent, state memory) {
 	require.Equal(t, a.Status == uint8(vm.Active), acc.Roles&vm.RoleAgent != 0, "status and roles")
 }
 
-// holdings is the value, in wei, that a record holds beside accounts' balances and stakes. Every record that a payment can
-// rest in has a case: that is what makes the conservation of value an invariant.
-func holdings(k record.Key, v []byte) (wei uint256.Int) {
-	switch record.Namespace(k[0]) {
-	case record.NSInteraction:
-		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) && i.Constituent == 0 {
-			wei = i.PaymentWei
-		}
-	case record.NSChannel:
-		if c := must(record.DecodeChannel(v)); c.Status != uint8(vm.ChannelClosed) {
-			wei.Add(&c.FundedA, &c.FundedB)
-		}
-	case record.NSDispute:
-		if d := must(record.DecodeDispute(v)); d.Outcome == uint8(vm.DisputeOpen) {
-			wei = d.BondWei
-		}
-	case record.NSCommitment:
-		wei = must(record.DecodeCommitment(v)).DepositWei
-	case record.NSComposition:
-		wei = must(record.DecodeComposition(v)).EscrowWei
-	}
-	return wei
-}
-
-// naiveRoot is the definition of the root, read off the specification.
-func naiveRoot(leaves []leaf, depth int) trie.Hash {
-	switch len(leaves) {
-	case 0:
-		return trie.Hash{}
-	case 1:
-		return [32]byte(crypto.Keccak256([]byte{0}, leaves[0].key[:], crypto.Keccak256(leaves[0].value)))
-	}
-	split, _ := slices.BinarySearchFunc(leaves, 1, func(l leaf, bit int) int {
-		return int(l.key[depth/8]>>(7-depth%8)&1) - bit
-	})
-	left, right := naiveRoot(leaves[:split], depth+1), naiveRoot(leaves[split:], depth+1)
-	return [32]byte(crypto.Keccak256([]byte{1}, left[:], right[:]))
-}
-
-type leaf struct {
-	key   record.Key
-	value []byte
-}
-
 func (s *simulator) checkRoot() {
-	var leaves []leaf
-	for k, v := range s.state {
-		leaves = append(leaves, leaf{k, v})
-	}
-	slices.SortFunc(leaves, func(a, b leaf) int { return bytes.Compare(a.key[:], b.key[:]) })
-	require.Equal(s.t, naiveRoot(leaves, 0), s.tree.Root())
+	require.Equal(s.t, trie.Hash(vmtest.DefinedRoot(s.state)), s.tree.Root())
 }
 
 func (s *simulator) block(i int) {
@@ -368,6 +318,9 @@ func (s *simulator) block(i int) {
 	s.l1.BaseFee, s.l1.BaseFeeScalar = *uint256.NewInt(s.Rnd.Uint64N(300)), 100
 	s.open(1 + s.Rnd.Uint64N(4))
 	swept := s.swept()
+	for _, c := range s.Resolutions() { // the generator's own seldom come in time
+		s.send(&abi.Transaction{From: s.policy.DisputeResolver, To: &abi.Address, GasLimit: 100_000, Data: c.Encode(), Deposit: true})
+	}
 	n := s.Rnd.IntN(40)
 	for j := range n {
 		s.Deposits = j < n/5

@@ -2218,6 +2218,11 @@ export const abi = [
         "name": "upheld",
         "type": "bool",
         "internalType": "bool"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "internalType": "address"
       }
     ],
     "outputs": [],
@@ -5212,6 +5217,27 @@ export const abi = [
         "name": "field",
         "type": "string",
         "internalType": "string"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "GameMismatch",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "disputed",
+        "type": "address",
+        "internalType": "address"
       }
     ]
   },

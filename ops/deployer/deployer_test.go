@@ -199,6 +199,7 @@ func testKilledDeployment(t *testing.T, killChild func(t *testing.T, l1, root, o
 	require.NoError(t, loaded.Rollup.Check())
 	require.Equal(t, loaded.Genesis.Block().Hash(), loaded.Rollup.Genesis.L2.Hash)
 	require.Equal(t, loaded.Addresses["LayerRoot"], loaded.Rollup.BatchInboxAddress)
+	require.Equal(t, Aliased(loaded.Addresses["DisputeResolver"]), loaded.Genesis.Policy.DisputeResolver)
 	require.True(t, loaded.Rollup.IsIsthmus(loaded.Rollup.Genesis.L2Time))
 	_, err = loaded.Rollup.GetOPAltDAConfig()
 	require.NoError(t, err)

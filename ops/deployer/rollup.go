@@ -14,12 +14,15 @@ import (
 )
 
 // genesis is the L2's first block: it carries the time of the L1 block that it is anchored on.
-func (d *deployment) genesis(start *startBlock) *genesis.Genesis {
-	in := d.in
+func (d *deployment) genesis(start *startBlock, addrs map[string]common.Address) *genesis.Genesis {
+	in, policy := d.in, d.in.Policy
+	if policy.DisputeResolver == (common.Address{}) {
+		policy.DisputeResolver = Aliased(addrs[resolverName])
+	}
 	return &genesis.Genesis{
 		ChainID: in.L2ChainID, Timestamp: start.Time, GasLimit: hexutil.Uint64(in.L2GasLimit), BaseFee: in.GenesisBaseFeeWei,
 		EIP1559Denominator: in.EIP1559Denominator, EIP1559Elasticity: in.EIP1559Elasticity,
-		Params: in.Params, Policy: in.Policy, Alloc: in.Alloc,
+		Params: in.Params, Policy: policy, Alloc: in.Alloc,
 	}
 }
 

@@ -141,7 +141,7 @@ func (s *scenario) disputes() {
 	s.open(45) // pending has timed out
 	s.fails("withdrawStake StakeHeld", "agent", 0, &abi.WithdrawStakeCall{})
 	resolve := func(id common.Hash, upheld bool) *abi.ResolveDisputeCall {
-		return &abi.ResolveDisputeCall{Target: id, Upheld: upheld}
+		return &abi.ResolveDisputeCall{Target: id, Upheld: upheld, Game: common.Address{0x55}}
 	}
 	s.fund(address("resolver"), uint256.NewInt(50_000_000_000))
 	s.state.Root = s.tree.Root()
@@ -150,6 +150,9 @@ func (s *scenario) disputes() {
 	s.fails("resolveArgs NotResolver", "caller", 0, resolve(a, true), deposit)
 	s.fails("resolveRecord DisputeUnknown", "resolver", 0, resolve(d, true), deposit)
 	s.fails("resolveRecord NotAdjudicated", "resolver", 0, resolve(b, true), deposit)
+	another := resolve(a, true)
+	another.Game = common.Address{0x56}
+	s.fails("resolveRecord GameMismatch", "resolver", 0, another, deposit)
 	s.do("governance", 0, resolve(c, false), deposit) // still recent
 	s.seal()
 

@@ -776,7 +776,7 @@ disputeDeadline: disputeAgent
 disputeAgent: disputeReputation, txEnd
 disputeReputation: txEnd
 resolveArgs: NotResolver, OutOfGas, resolveRecord
-resolveRecord: DisputeUnknown, NotAdjudicated, resolveDeadline
+resolveRecord: DisputeUnknown, GameMismatch, NotAdjudicated, resolveDeadline
 resolveDeadline: closeBond
 closeBond: closeHold
 closeHold: closeEvent, closeQueue, closeReputation

@@ -478,7 +478,7 @@ interface IAGNT2 {
     ///         When the window ends unresolved, the bond returns less Policy.disputeFeeWei. One dispute for each interaction.
     /// @param kind          COMPUTATIONAL or QUALITATIVE.
     /// @param target        the interaction, settled and not yet in the history.
-    /// @param game          L1 address of the game, exactly for COMPUTATIONAL.
+    /// @param game          L1 address of the game that judges, exactly for COMPUTATIONAL.
     /// @param evidenceHash  keccak256 of the evidence.
     /// @param da            where the evidence can be fetched; contentHash must equal evidenceHash.
     function dispute(
@@ -495,7 +495,8 @@ interface IAGNT2 {
     ///         gets the bond, the loser's reputation a lost dispute.
     /// @param target  the interaction.
     /// @param upheld  whether the claimant was right.
-    function resolveDispute(bytes32 target, bool upheld) external;
+    /// @param game    the game that has judged: the one that the dispute names.
+    function resolveDispute(bytes32 target, bool upheld, address game) external;
 
     // ---------------------------------------------------------------------------------------------------- governance
 
@@ -1086,6 +1087,8 @@ interface IAGNT2 {
     error DisputeUnknown(bytes32 target);
     /// @notice A QUALITATIVE dispute is not judged.
     error NotAdjudicated(bytes32 target);
+    /// @notice The dispute waits for another game: `disputed`.
+    error GameMismatch(bytes32 target, address game, address disputed);
     /// @notice Only a deposit of Policy.governance or Policy.disputeResolver resolves disputes.
     error NotResolver(address sender);
     /// @notice Only a deposit of Policy.governance changes parameters.

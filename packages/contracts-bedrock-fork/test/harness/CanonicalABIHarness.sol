@@ -136,8 +136,8 @@ contract CanonicalABIHarness {
         }
         if (selector == IAGNT2.dispute.selector) return abi.encode(abi.decode(args, (Dispute)));
         if (selector == IAGNT2.resolveDispute.selector) {
-            (bytes32 target, bool upheld) = abi.decode(args, (bytes32, bool));
-            return abi.encode(target, upheld);
+            (bytes32 target, bool upheld, address game) = abi.decode(args, (bytes32, bool, address));
+            return abi.encode(target, upheld, game);
         }
         if (selector == IAGNT2.setParams.selector) return abi.encode(abi.decode(args, (IRecords.Params)));
         if (selector == IAGNT2.setPolicy.selector) return abi.encode(abi.decode(args, (IRecords.Policy)));

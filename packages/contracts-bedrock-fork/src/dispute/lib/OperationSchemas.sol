@@ -57,7 +57,7 @@ library OperationSchemas {
         // reportDoubleSigning
         if (selector == 0x446380e0) return (true, false, hex"140008000000000820404000080000000008204040");
         // resolveDispute
-        if (selector == 0x43a0e3e6) return (true, false, hex"020020");
+        if (selector == 0xb38f3609) return (true, false, hex"03002014");
         // respond
         if (selector == 0xb2c8cf1e) return (true, false, hex"0b0000010408080004010040");
         // reveal
