@@ -38,7 +38,7 @@ var layouts = []layout{
 	of(record.DecodeCapabilityDetail), of(record.DecodeDeadline), of(record.DecodeInteraction), of(record.DecodeL1Info),
 	of(record.DecodeMetadata), of(record.DecodePair), of(record.DecodeParams), of(record.DecodeReputation), of(record.DecodeTotals),
 	of(record.DecodeChannel), of(record.DecodeChannelPair),
-	of(record.DecodeComposition), of(record.DecodeConstituent),
+	of(record.DecodeComposition), of(record.DecodeConstituent), of(record.DecodeForeign),
 }
 
 func random(t *rapid.T, v reflect.Value) {

@@ -27,7 +27,9 @@ func (g *Generator) Import() *abi.ImportAgentCall {
 			Completed: g.Rnd.Uint64N(1000), Timeouts: g.Rnd.Uint64N(100), CountedCompleted: g.Rnd.Uint64N(1000), DistinctCallers: g.Rnd.Uint64N(100),
 			SumOfSquares: g.number(1000), LastActiveAt: g.Rnd.Uint64N(1000), InteractionHistoryRoot: common.Hash{byte(g.Rnd.IntN(2))}, Aborts: g.Rnd.Uint64N(3),
 		}
-		c.Reputation.SumOfSquares.Rsh(&c.Reputation.SumOfSquares, 128)
+		if squares := &c.Reputation.SumOfSquares; squares.BitLen() > 128 {
+			squares.Rsh(squares, 128)
+		}
 	}
 	return c
 }
