@@ -42,6 +42,16 @@ func ForeignAgent(chainID uint64, agent common.Address) common.Address {
 	return ForeignID(uint256.NewInt(chainID), abi.IdentityRegistryAddress, new(uint256.Int).SetBytes20(agent[:]))
 }
 
+// ForeignReputation is the Reputation record that was imported.
+func ForeignReputation(x *record.Foreign) record.Reputation {
+	return record.Reputation{
+		Completed: x.Completed, Timeouts: x.Timeouts, Errors: x.Errors, GracefulTimeouts: x.GracefulTimeouts, ParseFailures: x.ParseFailures,
+		Rejections: x.Rejections, SoftStreak: x.SoftStreak, PenaltyUnits: x.PenaltyUnits, Disputed: x.Disputed, DisputesLost: x.DisputesLost,
+		CountedCompleted: x.CountedCompleted, DistinctCallers: x.DistinctCallers, SumOfSquares: x.SumOfSquares, LastActiveAt: x.LastActiveAt,
+		InteractionHistoryRoot: x.InteractionHistoryRoot, ScoredCompleted: x.ScoredCompleted, ScoredCallers: x.ScoredCallers, Aborts: x.Aborts,
+	}
+}
+
 // stepImportArgs checks who asks, and keeps the foreign id and the time.
 func stepImportArgs(m *Machine, _ State) Step {
 	c := m.args.(*abi.ImportAgentCall)
