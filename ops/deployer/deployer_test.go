@@ -304,6 +304,7 @@ func TestIntentCheck(t *testing.T) {
 		"clock":           func(in *Intent) { in.Game.ClockExtensionSeconds = in.Game.MaxClockSeconds + 1 },
 		"batcherBond":     func(in *Intent) { in.BatcherBondWei = nil },
 		"minTtl":          func(in *Intent) { in.Params.MinTtlSeconds = 0 },
+		"passportSources": func(in *Intent) { in.PassportSources = []PassportSource{{ChainID: in.L2ChainID, Registry: in.Owner}} },
 		"alloc":           func(in *Intent) { in.Alloc = map[common.Address]*hexutil.Big{{1}: nil} },
 	} {
 		in := testIntent()
@@ -329,6 +330,7 @@ func TestLoadIntentKeepsTheBaseAndRefusesTypos(t *testing.T) {
 	// An intent survives its own file.
 	full := testIntent()
 	full.FundBenchmarkAccounts(2)
+	full.PassportSources = []PassportSource{{ChainID: 7, Registry: common.Address{1}, GameType: 2}}
 	raw, err := json.Marshal(&full)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, raw, 0o644))

@@ -168,6 +168,7 @@ func contractsPlan(in *Intent, arts *Artifacts, from common.Address, nonce uint6
 		erc20s     = proxy("OptimismMintableERC20Factory")
 	)
 	layerRoot := p.layerRoot(in)
+	p.passport(in)
 
 	superchainImpl := p.create("SuperchainConfigImpl", "SuperchainConfig")
 	systemImpl := p.create("SystemConfigImpl", "SystemConfig")
