@@ -105,6 +105,11 @@ func (d *Depositor) Deposit(ctx context.Context, r DepositRequest) (*Deposit, er
 	if err != nil {
 		return nil, err
 	}
+	return d.taken(receipt)
+}
+
+// taken finds the deposit in the receipt of an L1 transaction that made one.
+func (d *Depositor) taken(receipt *types.Receipt) (*Deposit, error) {
 	for _, l := range receipt.Logs {
 		if l.Address != d.l1.portal || len(l.Topics) == 0 || l.Topics[0] != depositTopic {
 			continue
