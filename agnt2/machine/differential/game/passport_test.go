@@ -177,6 +177,13 @@ func TestPassport(t *testing.T) {
 	_, _, err = s.send(liar, nil, p, "setSource", passportSource{1, liar, 0})
 	require.ErrorAs(t, err, &r)
 	require.Equal(t, "NotGovernance", r.Name)
+	governed := s.deploy("AgentPassport", portal.Address, abi.Alias(honest), []passportSource{}) // as if honest were a contract
+	_, _, err = s.send(owner, nil, governed, "setSource", source)
+	require.ErrorAs(t, err, &r)
+	s.must(honest, nil, governed, "setSource", source)
+	nobodys := s.deploy("AgentPassport", portal.Address, common.Address{}, []passportSource{source})
+	_, _, err = s.send(owner, nil, nobodys, "setSource", source)
+	require.ErrorAs(t, err, &r)
 	s.must(owner, nil, p, "setSource", passportSource{ChainId: sourceChain})
 	refuses("SourceUnknown", e, nil)
 	s.must(owner, nil, p, "setSource", passportSource{sourceChain, s.registry.Address, gameType + 1})

@@ -67,7 +67,7 @@ interface IAgentPassport {
     /// @notice OptimismPortal2 of the chain that agents are carried into.
     function portal() external view returns (address);
 
-    /// @notice L1 address that sets sources: Policy.governance of that chain when this contract was made; 0: nobody.
+    /// @notice Who sets sources: Policy.governance of that chain when this contract was made, so of a contract its alias; 0: nobody.
     function governance() external view returns (address);
 
     /// @notice A source; registry 0 if there is none.
