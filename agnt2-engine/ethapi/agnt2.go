@@ -213,6 +213,7 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSCommitment:       decoderOf(record.DecodeCommitment),
 	record.NSComposition:      decoderOf(record.DecodeComposition),
 	record.NSConstituent:      decoderOf(record.DecodeConstituent),
+	record.NSForeign:          decoderOf(record.DecodeForeign),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){

@@ -37,6 +37,7 @@ type simulator struct {
 	history           record.History               // what pruning has to come to
 	ends              map[uint8]int                // of pruned interactions
 	compositions      map[vm.CompositionStatus]int // seen, over all blocks
+	imported          map[record.Key]uint64        // newest source block of foreign agents
 }
 
 func operationOf(tx *abi.Transaction) string {
@@ -55,6 +56,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	s := &simulator{
 		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1)), ChainID: testChainID}, t: t, tree: trie.New(),
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{}, compositions: map[vm.CompositionStatus]int{},
+		imported: map[record.Key]uint64{},
 	}
 	s.Get = s.get
 	s.policy.EligibilityScore, s.policy.InvokesPerSecond, s.policy.InvokesBurst, s.policy.CommitWindowSeconds = 20, 1, 1, 8
@@ -66,7 +68,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		s.fund(a, wei)
 		s.minted.Add(&s.minted, wei)
 	}
-	s.policy.Governance, s.policy.DisputeResolver = s.Accounts[0], s.Accounts[1]
+	s.policy.Governance, s.policy.DisputeResolver, s.policy.AgentPassport = s.Accounts[0], s.Accounts[1], s.Accounts[2]
 	s.state[record.PolicyKey] = s.policy.Encode()
 	var cs []trie.Change
 	for k, v := range s.state {
@@ -161,6 +163,8 @@ func (s *simulator) check(swept uint32) {
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
 		case record.NSComposition:
 			s.checkComposition(v)
+		case record.NSForeign:
+			s.checkForeign(k, v)
 		case record.NSDeadline:
 			id := must(record.DecodeDeadline(v)).Id
 			switch record.DueOf(k) {
@@ -408,12 +412,13 @@ func TestSimulator(t *testing.T) {
 	require.GreaterOrEqual(t, len(constituents), 7, "not every way to end a constituent was taken: %v", constituents)
 	for _, selector := range [][4]byte{
 		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
+		abi.ImportAgentSelector,
 	} {
 		require.NotZero(t, operations[string(selector[:])], "%x never succeeds", selector)
 	}
 	for _, name := range []string{
 		"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
-		"CommitRequired", "RateLimited",
+		"CommitRequired", "RateLimited", "NotPassport", "StaleImport",
 	} {
 		require.NotZero(t, reverts[name], "%s never happened: %v", name, reverts)
 	}

@@ -43,7 +43,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations, marketOperations, composeOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations, marketOperations, composeOperations, passportOperations} {
 		maps.Copy(operations, family)
 	}
 }

@@ -117,6 +117,7 @@ var families = []struct {
 	{6, (*Generator).identity},
 	{6, (*Generator).market},
 	{10, (*Generator).compose},
+	{2, (*Generator).passport},
 }
 
 func (g *Generator) draft(from common.Address) Draft {

@@ -241,6 +241,42 @@ interface IRecords {
         uint64 deadline;
     }
 
+    /// @notice An agent of another AGNT2 chain, as a finalised block there had it. Never added to what the agent does here.
+    struct Foreign {
+        uint64 sourceChainId;
+        uint64 sourceBlock; // number of that block
+        uint64 importedAt; // Unix seconds, here
+        address agent; // its address on the source
+        // Of its Agent record there.
+        uint8 status;
+        address owner;
+        uint64 registeredAt;
+        uint64 deregisteredAt;
+        uint64 lastHeartbeat;
+        bytes32 imageDigest;
+        string name;
+        string version;
+        // Its Reputation record there.
+        uint64 completed;
+        uint64 timeouts;
+        uint64 errors;
+        uint64 gracefulTimeouts;
+        uint64 parseFailures;
+        uint64 rejections;
+        uint64 softStreak;
+        uint64 penaltyUnits;
+        uint64 disputed;
+        uint64 disputesLost;
+        uint64 countedCompleted;
+        uint64 distinctCallers;
+        uint128 sumOfSquares;
+        uint64 lastActiveAt;
+        bytes32 interactionHistoryRoot;
+        uint64 scoredCompleted;
+        uint64 scoredCallers;
+        uint64 aborts;
+    }
+
     /// @notice Entry of a capability's index: an agent that offers, or offered, the capability.
     struct IndexSlot {
         address agent;
@@ -341,6 +377,7 @@ interface IRecords {
         // Outside of L2.
         address feeRecipient; // L1 address that gets what the fee vaults hold
         address disputeResolver; // L1 address, beside governance, whose deposits resolve disputes; a contract's is aliased
+        address agentPassport; // alias of L1's AgentPassport, whose deposits import agents; 0: nothing is imported
     }
 
     function account() external view returns (Account memory);
@@ -363,6 +400,7 @@ interface IRecords {
     function deadline() external view returns (Deadline memory);
     function history() external view returns (History memory);
     function dispute() external view returns (Dispute memory);
+    function foreign() external view returns (Foreign memory);
     function indexSlot() external view returns (IndexSlot memory);
     function indexCount() external view returns (IndexCount memory);
     function commitment() external view returns (Commitment memory);

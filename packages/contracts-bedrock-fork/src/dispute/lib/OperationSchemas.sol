@@ -38,6 +38,10 @@ library OperationSchemas {
         if (selector == 0x1a38ddf4) return (true, false, hex"0a00080000000008204040");
         // heartbeat
         if (selector == 0x3defb962) return (true, false, hex"00");
+        // importAgent
+        if (selector == 0xae3adee9) {
+            return (true, false, hex"16080814420c0b0114040408080800404004080808080808080808080808100800080808");
+        }
         // invoke
         if (selector == 0x91076521) return (true, true, hex"0c001400000400000000040100");
         // openChannel
@@ -73,7 +77,7 @@ library OperationSchemas {
         // setParams
         if (selector == 0xc0873f00) return (true, false, hex"15000004040404040404080808080808080808080808");
         // setPolicy
-        if (selector == 0x28d681de) return (true, false, hex"18140200040408080408040400080000040808000404041414");
+        if (selector == 0x46179b54) return (true, false, hex"1914020004040808040804040008000004080800040404141414");
         // topUpStake
         if (selector == 0x5a194108) return (true, true, hex"00");
         // transferOwnership

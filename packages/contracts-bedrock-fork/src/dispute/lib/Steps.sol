@@ -165,6 +165,10 @@ library Steps {
     uint8 internal constant SETTLE_PAIR = 86;
     uint8 internal constant SETTLE_REPUTATION = 87;
 
+    // Portability.
+    uint8 internal constant IMPORT_ARGS = 215;
+    uint8 internal constant IMPORT_FOREIGN = 216;
+
     // The machine around execution.
     uint8 internal constant BEGIN = 128;
     uint8 internal constant PARENT = 129;
