@@ -76,7 +76,7 @@ const (
 )
 
 // Steps bounds the micro-steps of execution. Those of the machine lie among them, in the gap from 128 to 175.
-const Steps Step = 200
+const Steps Step = 215
 
 // Opens says which frames a micro-step may read and write.
 type Opens uint16
@@ -172,7 +172,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram, composeProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram, composeProgram, feedbackProgram, validationProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

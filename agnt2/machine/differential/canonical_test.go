@@ -211,6 +211,20 @@ func TestCanonicalTypes(t *testing.T) {
 			"02" + "4204" + "03" + "40" + "1420" + "04",
 			nil,
 		},
+		{
+			"signed", []in{{"a", "int8", nil}, {"b", "int128", nil}, {"c", "int128[]", nil}},
+			"03" + "61" + "70" + "43020170",
+			func(t *rapid.T) []any {
+				wide := func(name string) *big.Int {
+					v := new(big.Int).Lsh(big.NewInt(1), uint(rapid.IntRange(0, 126).Draw(t, name)))
+					if rapid.Bool().Draw(t, name+" negative") {
+						v.Neg(v)
+					}
+					return v
+				}
+				return []any{rapid.Int8().Draw(t, "a"), wide("b"), []*big.Int{wide("c"), big.NewInt(-1)}}
+			},
+		},
 		{"nothing", nil, "00", func(*rapid.T) []any { return nil }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
