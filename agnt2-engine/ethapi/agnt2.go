@@ -214,6 +214,13 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSCommitment:       decoderOf(record.DecodeCommitment),
 	record.NSComposition:      decoderOf(record.DecodeComposition),
 	record.NSConstituent:      decoderOf(record.DecodeConstituent),
+	record.NSFeedback:         decoderOf(record.DecodeFeedback),
+	record.NSFeedbackCount:    decoderOf(record.DecodeFeedbackCount),
+	record.NSRating:           decoderOf(record.DecodeRating),
+	record.NSResponseCount:    decoderOf(record.DecodeResponseCount),
+	record.NSListCount:        decoderOf(record.DecodeListCount),
+	record.NSListEntry:        decoderOf(record.DecodeListEntry),
+	record.NSValidation:       decoderOf(record.DecodeValidation),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){

@@ -233,6 +233,7 @@ func (s *simulator) check(swept uint32) {
 	require.Equal(t, s.history.Encode(), s.historyRecord().Encode())
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	s.checkIndex()
+	s.checkFeedback()
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	everyone = append(everyone, s.Owned()...)
 	accounts := 0

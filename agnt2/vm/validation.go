@@ -41,9 +41,9 @@ const (
 func stepValidationArgs(m *Machine, _ State) Step {
 	c, o := m.args.(*abi.ValidationRequestCall), &m.Op
 	agent, ok := erc8004.Agent(&c.AgentId)
-	records := validationRecords
-	if agent != o.From {
-		records = 1
+	own, records := ok && agent == o.From, 1
+	if own {
+		records = validationRecords
 	}
 	if !m.use(gas.AgentOperation(&m.Params, records)) {
 		return m.outOfGas()
@@ -56,7 +56,7 @@ func stepValidationArgs(m *Machine, _ State) Step {
 	case len(c.RequestURI) > maxURI:
 		return m.fail(outOfRange("requestURI"))
 	}
-	if agent != o.From {
+	if !own {
 		o.From, o.Actor, o.Flag = agent, o.From, true
 		m.enter(m.data, c)
 		return ActAgent
