@@ -68,49 +68,57 @@ func (s *script) feedbackCall(from, op string, a args) (to *common.Address, data
 	return to, data
 }
 
-// feedbackLabel names a key of the registries' records.
-func (s *script) feedbackLabel(ns record.Namespace, k record.Key) (string, bool) {
+// feedbackLabel names a key of the registries' records, by trying what the script has mentioned.
+func (s *script) feedbackLabel(ns record.Namespace, k record.Key) (label string, ok bool) {
 	if ns < record.NSFeedback || ns > record.NSValidation {
 		return "", false
 	}
-	for h, text := range s.hashes {
-		if record.ValidationKey(h) == k {
-			return fmt.Sprintf("%s/#%s", ns, short(text)), true
+	try := func(key record.Key, format string, a ...any) {
+		if key == k {
+			label, ok = ns.String()+"/"+fmt.Sprintf(format, a...), true
 		}
 	}
-	for id, n := range s.ids {
-		if record.RatingKey(id) == k {
-			return fmt.Sprintf("%s/%s", ns, n), true
-		}
+	const most = 8 // indexes
+	addresses := map[string]common.Address{}
+	for _, n := range s.names {
+		addresses[n] = named(n)
 	}
-	for _, a := range s.names {
-		for kind, list := range []string{"", "clients", "validations", "requests"} {
-			if record.ListCountKey(record.ListKind(kind), named(a)) == k {
-				return fmt.Sprintf("%s/%s/%s", ns, list, a), true
-			}
-			for i := range uint64(8) {
-				if record.ListEntryKey(record.ListKind(kind), named(a), i) == k {
-					return fmt.Sprintf("%s/%s/%s/%d", ns, list, a, i), true
+	lists := map[record.ListKind]string{record.ListClients: "clients", record.ListAgentValidations: "validations", record.ListValidatorRequests: "requests"}
+	switch ns {
+	case record.NSValidation:
+		for h, text := range s.hashes {
+			try(record.ValidationKey(h), "#%s", short(text))
+		}
+	case record.NSRating:
+		for id, n := range s.ids {
+			try(record.RatingKey(id), "%s", n)
+		}
+	case record.NSListCount, record.NSListEntry:
+		for _, a := range s.names {
+			for kind, list := range lists {
+				try(record.ListCountKey(kind, addresses[a]), "%s/%s", list, a)
+				for i := range uint64(most) {
+					try(record.ListEntryKey(kind, addresses[a], i), "%s/%s/%d", list, a, i)
 				}
 			}
 		}
-		for _, b := range s.names {
-			if record.FeedbackCountKey(named(a), named(b)) == k {
-				return fmt.Sprintf("%s/%s/%s", ns, a, b), true
-			}
-			for i := range uint64(8) {
-				if record.FeedbackKey(named(a), named(b), i) == k {
-					return fmt.Sprintf("%s/%s/%s/%d", ns, a, b, i), true
-				}
-				for _, c := range s.names {
-					if record.ResponseCountKey(named(a), named(b), i, named(c)) == k {
-						return fmt.Sprintf("%s/%s/%s/%d/%s", ns, a, b, i, c), true
+	default:
+		for _, a := range s.names {
+			for _, b := range s.names {
+				try(record.FeedbackCountKey(addresses[a], addresses[b]), "%s/%s", a, b)
+				for i := range uint64(most) {
+					try(record.FeedbackKey(addresses[a], addresses[b], i), "%s/%s/%d", a, b, i)
+					if ns != record.NSResponseCount {
+						continue
+					}
+					for _, c := range s.names {
+						try(record.ResponseCountKey(addresses[a], addresses[b], i, addresses[c]), "%s/%s/%d/%s", a, b, i, c)
 					}
 				}
 			}
 		}
 	}
-	return "", false
+	return label, ok
 }
 
 // feedbackEvents by topic.

@@ -41,7 +41,7 @@ type simulator struct {
 }
 
 func operationOf(tx *abi.Transaction) string {
-	if tx.To == nil || *tx.To != abi.Address || len(tx.Data) < 4 {
+	if tx.To == nil || *tx.To != abi.Address && *tx.To != abi.ReputationRegistryAddress && *tx.To != abi.ValidationRegistryAddress || len(tx.Data) < 4 {
 		return "other"
 	}
 	return string(tx.Data[:4])
@@ -448,12 +448,14 @@ func TestSimulator(t *testing.T) {
 	require.GreaterOrEqual(t, len(constituents), 7, "not every way to end a constituent was taken: %v", constituents)
 	for _, selector := range [][4]byte{
 		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
+		abi.GiveFeedbackSelector, abi.RevokeFeedbackSelector, abi.AppendResponseSelector, abi.ValidationRequestSelector, abi.ValidationResponseSelector,
 	} {
 		require.NotZero(t, operations[string(selector[:])], "%x never succeeds", selector)
 	}
 	for _, name := range []string{
 		"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
-		"CommitRequired", "RateLimited",
+		"CommitRequired", "RateLimited", "SelfFeedback", "NothingToRate", "InteractionRated", "FeedbackIsRevoked", "FeedbackUnknown",
+		"ValidationExists", "ValidationUnknown", "NotValidator",
 	} {
 		require.NotZero(t, reverts[name], "%s never happened: %v", name, reverts)
 	}

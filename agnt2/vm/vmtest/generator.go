@@ -97,6 +97,7 @@ var families = []struct {
 	{6, (*Generator).identity},
 	{6, (*Generator).market},
 	{10, (*Generator).compose},
+	{5, (*Generator).feedback},
 }
 
 func (g *Generator) draft(from common.Address) Draft {
