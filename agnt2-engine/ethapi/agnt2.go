@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/holiman/uint256"
 
+	"github.com/agnt2/agnt2/agnt2/abi/codec"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
@@ -269,6 +270,8 @@ func shown(v reflect.Value) any {
 		return wei(&x)
 	case common.Hash, common.Address, string, bool:
 		return x
+	case codec.Int128: // quantities have no sign
+		return x.String()
 	case []byte:
 		return hexutil.Bytes(x)
 	}

@@ -20,7 +20,7 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"appendResponse","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"},{"name":"responseURI","type":"string","internalType":"string"},{"name":"responseHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getClients","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"from","type":"uint64","internalType":"uint64"},{"name":"count","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"clients","type":"address[]","internalType":"address[]"},{"name":"total","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getClients","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"address[]","internalType":"address[]"}],"stateMutability":"view"},{"type":"function","name":"getFeedbackIndex","inputs":[{"name":"interactionId","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getFeedbackInteraction","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"givenAt","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getIdentityRegistry","inputs":[],"outputs":[{"name":"identityRegistry","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"getLastIndex","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getResponseCount","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"},{"name":"responders","type":"address[]","internalType":"address[]"}],"outputs":[{"name":"count","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getSummary","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddresses","type":"address[]","internalType":"address[]"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"}],"outputs":[{"name":"count","type":"uint64","internalType":"uint64"},{"name":"summaryValue","type":"int128","internalType":"int128"},{"name":"summaryValueDecimals","type":"uint8","internalType":"uint8"}],"stateMutability":"view"},{"type":"function","name":"getVersion","inputs":[],"outputs":[{"name":"","type":"string","internalType":"string"}],"stateMutability":"pure"},{"type":"function","name":"giveFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"value","type":"int128","internalType":"int128"},{"name":"valueDecimals","type":"uint8","internalType":"uint8"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"feedbackURI","type":"string","internalType":"string"},{"name":"feedbackHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"readAllFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddresses","type":"address[]","internalType":"address[]"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"},{"name":"includeRevoked","type":"bool","internalType":"bool"}],"outputs":[{"name":"clients","type":"address[]","internalType":"address[]"},{"name":"feedbackIndexes","type":"uint64[]","internalType":"uint64[]"},{"name":"values","type":"int128[]","internalType":"int128[]"},{"name":"valueDecimals","type":"uint8[]","internalType":"uint8[]"},{"name":"tag1s","type":"string[]","internalType":"string[]"},{"name":"tag2s","type":"string[]","internalType":"string[]"},{"name":"revokedStatuses","type":"bool[]","internalType":"bool[]"}],"stateMutability":"view"},{"type":"function","name":"readFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"value","type":"int128","internalType":"int128"},{"name":"valueDecimals","type":"uint8","internalType":"uint8"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"},{"name":"isRevoked","type":"bool","internalType":"bool"}],"stateMutability":"view"},{"type":"function","name":"revokeFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"FeedbackRevoked","inputs":[{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"clientAddress","type":"address","indexed":true,"internalType":"address"},{"name":"feedbackIndex","type":"uint64","indexed":true,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"NewFeedback","inputs":[{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"clientAddress","type":"address","indexed":true,"internalType":"address"},{"name":"feedbackIndex","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"value","type":"int128","indexed":false,"internalType":"int128"},{"name":"valueDecimals","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"indexedTag1","type":"string","indexed":true,"internalType":"string"},{"name":"tag1","type":"string","indexed":false,"internalType":"string"},{"name":"tag2","type":"string","indexed":false,"internalType":"string"},{"name":"endpoint","type":"string","indexed":false,"internalType":"string"},{"name":"feedbackURI","type":"string","indexed":false,"internalType":"string"},{"name":"feedbackHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"ResponseAppended","inputs":[{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"clientAddress","type":"address","indexed":true,"internalType":"address"},{"name":"feedbackIndex","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"responder","type":"address","indexed":true,"internalType":"address"},{"name":"responseURI","type":"string","indexed":false,"internalType":"string"},{"name":"responseHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"error","name":"TooManyRecords","inputs":[{"name":"limit","type":"uint64","internalType":"uint64"}]}]`
+const JSON = `[{"type":"function","name":"appendResponse","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"},{"name":"responseURI","type":"string","internalType":"string"},{"name":"responseHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"getClients","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"address[]","internalType":"address[]"}],"stateMutability":"view"},{"type":"function","name":"getClientsPage","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"from","type":"uint64","internalType":"uint64"},{"name":"count","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"clients","type":"address[]","internalType":"address[]"},{"name":"total","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getFeedbackIndex","inputs":[{"name":"interactionId","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getFeedbackInteraction","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"givenAt","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getIdentityRegistry","inputs":[],"outputs":[{"name":"identityRegistry","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"getLastIndex","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getResponseCount","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"},{"name":"responders","type":"address[]","internalType":"address[]"}],"outputs":[{"name":"count","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getSummary","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddresses","type":"address[]","internalType":"address[]"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"}],"outputs":[{"name":"count","type":"uint64","internalType":"uint64"},{"name":"summaryValue","type":"int128","internalType":"int128"},{"name":"summaryValueDecimals","type":"uint8","internalType":"uint8"}],"stateMutability":"view"},{"type":"function","name":"getVersion","inputs":[],"outputs":[{"name":"","type":"string","internalType":"string"}],"stateMutability":"pure"},{"type":"function","name":"giveFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"value","type":"int128","internalType":"int128"},{"name":"valueDecimals","type":"uint8","internalType":"uint8"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"feedbackURI","type":"string","internalType":"string"},{"name":"feedbackHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"readAllFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddresses","type":"address[]","internalType":"address[]"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"},{"name":"includeRevoked","type":"bool","internalType":"bool"}],"outputs":[{"name":"clients","type":"address[]","internalType":"address[]"},{"name":"feedbackIndexes","type":"uint64[]","internalType":"uint64[]"},{"name":"values","type":"int128[]","internalType":"int128[]"},{"name":"valueDecimals","type":"uint8[]","internalType":"uint8[]"},{"name":"tag1s","type":"string[]","internalType":"string[]"},{"name":"tag2s","type":"string[]","internalType":"string[]"},{"name":"revokedStatuses","type":"bool[]","internalType":"bool[]"}],"stateMutability":"view"},{"type":"function","name":"readFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"value","type":"int128","internalType":"int128"},{"name":"valueDecimals","type":"uint8","internalType":"uint8"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"},{"name":"isRevoked","type":"bool","internalType":"bool"}],"stateMutability":"view"},{"type":"function","name":"revokeFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"FeedbackRevoked","inputs":[{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"clientAddress","type":"address","indexed":true,"internalType":"address"},{"name":"feedbackIndex","type":"uint64","indexed":true,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"NewFeedback","inputs":[{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"clientAddress","type":"address","indexed":true,"internalType":"address"},{"name":"feedbackIndex","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"value","type":"int128","indexed":false,"internalType":"int128"},{"name":"valueDecimals","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"indexedTag1","type":"string","indexed":true,"internalType":"string"},{"name":"tag1","type":"string","indexed":false,"internalType":"string"},{"name":"tag2","type":"string","indexed":false,"internalType":"string"},{"name":"endpoint","type":"string","indexed":false,"internalType":"string"},{"name":"feedbackURI","type":"string","indexed":false,"internalType":"string"},{"name":"feedbackHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"ResponseAppended","inputs":[{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"clientAddress","type":"address","indexed":true,"internalType":"address"},{"name":"feedbackIndex","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"responder","type":"address","indexed":true,"internalType":"address"},{"name":"responseURI","type":"string","indexed":false,"internalType":"string"},{"name":"responseHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"error","name":"TooManyRecords","inputs":[{"name":"limit","type":"uint64","internalType":"uint64"}]}]`
 
 // AppendResponseSelector selects appendResponse(uint256,address,uint64,string,bytes32).
 var AppendResponseSelector = [4]byte{0xc2, 0x34, 0x9a, 0xb2}
@@ -43,10 +43,10 @@ func DecodeAppendResponseCall(b []byte) (x AppendResponseCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// GetClientsSelector selects getClients(uint256,uint64,uint64).
-var GetClientsSelector = [4]byte{0x0f, 0x2d, 0xb1, 0x41}
+// GetClientsSelector selects getClients(uint256).
+var GetClientsSelector = [4]byte{0x42, 0xdd, 0x51, 0x9c}
 
-// GetClientsCall holds the arguments of getClients(uint256,uint64,uint64).
+// GetClientsCall holds the arguments of getClients(uint256).
 // Encode returns selector and arguments.
 func (x *GetClientsCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -80,39 +80,39 @@ func DecodeGetClientsReturn(b []byte) (x GetClientsReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// GetClients0Selector selects getClients(uint256).
-var GetClients0Selector = [4]byte{0x42, 0xdd, 0x51, 0x9c}
+// GetClientsPageSelector selects getClientsPage(uint256,uint64,uint64).
+var GetClientsPageSelector = [4]byte{0x2b, 0x32, 0xdf, 0xd4}
 
-// GetClients0Call holds the arguments of getClients(uint256).
+// GetClientsPageCall holds the arguments of getClientsPage(uint256,uint64,uint64).
 // Encode returns selector and arguments.
-func (x *GetClients0Call) Encode() []byte {
+func (x *GetClientsPageCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, GetClients0Selector[:])
+	copy(b, GetClientsPageSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeGetClients0Call reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetClients0Call(b []byte) (x GetClients0Call, err error) {
+// DecodeGetClientsPageCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetClientsPageCall(b []byte) (x GetClientsPageCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("getClients0: %w", err)
+		return x, fmt.Errorf("getClientsPage: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// Encode returns the return data of getClients0.
-func (x *GetClients0Return) Encode() []byte {
+// Encode returns the return data of getClientsPage.
+func (x *GetClientsPageReturn) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
 
-// DecodeGetClients0Return reads the return data of getClients0.
-func DecodeGetClients0Return(b []byte) (x GetClients0Return, err error) {
+// DecodeGetClientsPageReturn reads the return data of getClientsPage.
+func DecodeGetClientsPageReturn(b []byte) (x GetClientsPageReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("getClients0: %w", err)
+		return x, fmt.Errorf("getClientsPage: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -765,22 +765,97 @@ func (x *AppendResponseCall) get(b []byte) (used int, err error) {
 // GetClientsCall has the ABI layout of the Solidity type or argument list of that name.
 type GetClientsCall struct {
 	AgentId uint256.Int
-	From    uint64
-	Count   uint64
 }
 
 func (x *GetClientsCall) size() int {
-	n := 96
+	n := 32
 	return n
 }
 
 func (x *GetClientsCall) put(b []byte) {
 	codec.PutUint256(b[0:], &x.AgentId)
+}
+
+func (x *GetClientsCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentId, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetClientsReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetClientsReturn struct {
+	Ret0 []common.Address
+}
+
+func (x *GetClientsReturn) size() int {
+	n := 32
+	n += 32 + 32*len(x.Ret0)
+	return n
+}
+
+func (x *GetClientsReturn) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.Ret0)))
+	tail += 32
+	for i := range x.Ret0 {
+		codec.PutAddress(b[tail:], x.Ret0[i])
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *GetClientsReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.Ret0 = make([]common.Address, count)
+		}
+		for i := range x.Ret0 {
+			if x.Ret0[i], err = codec.GetAddress(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
+// GetClientsPageCall has the ABI layout of the Solidity type or argument list of that name.
+type GetClientsPageCall struct {
+	AgentId uint256.Int
+	From    uint64
+	Count   uint64
+}
+
+func (x *GetClientsPageCall) size() int {
+	n := 96
+	return n
+}
+
+func (x *GetClientsPageCall) put(b []byte) {
+	codec.PutUint256(b[0:], &x.AgentId)
 	codec.PutUint64(b[32:], uint64(x.From))
 	codec.PutUint64(b[64:], uint64(x.Count))
 }
 
-func (x *GetClientsCall) get(b []byte) (used int, err error) {
+func (x *GetClientsPageCall) get(b []byte) (used int, err error) {
 	tail := 96
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -797,19 +872,19 @@ func (x *GetClientsCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// GetClientsReturn has the ABI layout of the Solidity type or argument list of that name.
-type GetClientsReturn struct {
+// GetClientsPageReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetClientsPageReturn struct {
 	Clients []common.Address
 	Total   uint64
 }
 
-func (x *GetClientsReturn) size() int {
+func (x *GetClientsPageReturn) size() int {
 	n := 64
 	n += 32 + 32*len(x.Clients)
 	return n
 }
 
-func (x *GetClientsReturn) put(b []byte) {
+func (x *GetClientsPageReturn) put(b []byte) {
 	tail := 64
 	codec.PutUint64(b[0:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.Clients)))
@@ -822,7 +897,7 @@ func (x *GetClientsReturn) put(b []byte) {
 	_ = tail
 }
 
-func (x *GetClientsReturn) get(b []byte) (used int, err error) {
+func (x *GetClientsPageReturn) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -848,81 +923,6 @@ func (x *GetClientsReturn) get(b []byte) (used int, err error) {
 	}
 	if x.Total, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
-	}
-	return tail, nil
-}
-
-// GetClients0Call has the ABI layout of the Solidity type or argument list of that name.
-type GetClients0Call struct {
-	AgentId uint256.Int
-}
-
-func (x *GetClients0Call) size() int {
-	n := 32
-	return n
-}
-
-func (x *GetClients0Call) put(b []byte) {
-	codec.PutUint256(b[0:], &x.AgentId)
-}
-
-func (x *GetClients0Call) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.AgentId, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetClients0Return has the ABI layout of the Solidity type or argument list of that name.
-type GetClients0Return struct {
-	Ret0 []common.Address
-}
-
-func (x *GetClients0Return) size() int {
-	n := 32
-	n += 32 + 32*len(x.Ret0)
-	return n
-}
-
-func (x *GetClients0Return) put(b []byte) {
-	tail := 32
-	codec.PutUint64(b[0:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.Ret0)))
-	tail += 32
-	for i := range x.Ret0 {
-		codec.PutAddress(b[tail:], x.Ret0[i])
-		tail += 32
-	}
-	_ = tail
-}
-
-func (x *GetClients0Return) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if err = codec.GetOffset(b, 0, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.Ret0 = make([]common.Address, count)
-		}
-		for i := range x.Ret0 {
-			if x.Ret0[i], err = codec.GetAddress(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
 	}
 	return tail, nil
 }

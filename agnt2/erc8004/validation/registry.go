@@ -20,12 +20,12 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"getAgentValidations","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"from","type":"uint64","internalType":"uint64"},{"name":"count","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"requestHashes","type":"bytes32[]","internalType":"bytes32[]"},{"name":"total","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getAgentValidations","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"requestHashes","type":"bytes32[]","internalType":"bytes32[]"}],"stateMutability":"view"},{"type":"function","name":"getIdentityRegistry","inputs":[],"outputs":[{"name":"identityRegistry","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"getSummary","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"validatorAddresses","type":"address[]","internalType":"address[]"},{"name":"tag","type":"string","internalType":"string"}],"outputs":[{"name":"count","type":"uint64","internalType":"uint64"},{"name":"averageResponse","type":"uint8","internalType":"uint8"}],"stateMutability":"view"},{"type":"function","name":"getValidationStatus","inputs":[{"name":"requestHash","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"validatorAddress","type":"address","internalType":"address"},{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"response","type":"uint8","internalType":"uint8"},{"name":"responseHash","type":"bytes32","internalType":"bytes32"},{"name":"tag","type":"string","internalType":"string"},{"name":"lastUpdate","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},{"type":"function","name":"getValidatorRequests","inputs":[{"name":"validatorAddress","type":"address","internalType":"address"}],"outputs":[{"name":"requestHashes","type":"bytes32[]","internalType":"bytes32[]"}],"stateMutability":"view"},{"type":"function","name":"getValidatorRequests","inputs":[{"name":"validatorAddress","type":"address","internalType":"address"},{"name":"from","type":"uint64","internalType":"uint64"},{"name":"count","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"requestHashes","type":"bytes32[]","internalType":"bytes32[]"},{"name":"total","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getVersion","inputs":[],"outputs":[{"name":"","type":"string","internalType":"string"}],"stateMutability":"pure"},{"type":"function","name":"validationRequest","inputs":[{"name":"validatorAddress","type":"address","internalType":"address"},{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"requestURI","type":"string","internalType":"string"},{"name":"requestHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"validationResponse","inputs":[{"name":"requestHash","type":"bytes32","internalType":"bytes32"},{"name":"response","type":"uint8","internalType":"uint8"},{"name":"responseURI","type":"string","internalType":"string"},{"name":"responseHash","type":"bytes32","internalType":"bytes32"},{"name":"tag","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ValidationRequest","inputs":[{"name":"validatorAddress","type":"address","indexed":true,"internalType":"address"},{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"requestURI","type":"string","indexed":false,"internalType":"string"},{"name":"requestHash","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"ValidationResponse","inputs":[{"name":"validatorAddress","type":"address","indexed":true,"internalType":"address"},{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"requestHash","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"response","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"responseURI","type":"string","indexed":false,"internalType":"string"},{"name":"responseHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"tag","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"error","name":"TooManyRecords","inputs":[{"name":"limit","type":"uint64","internalType":"uint64"}]}]`
+const JSON = `[{"type":"function","name":"getAgentValidations","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"requestHashes","type":"bytes32[]","internalType":"bytes32[]"}],"stateMutability":"view"},{"type":"function","name":"getAgentValidationsPage","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"from","type":"uint64","internalType":"uint64"},{"name":"count","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"requestHashes","type":"bytes32[]","internalType":"bytes32[]"},{"name":"total","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getIdentityRegistry","inputs":[],"outputs":[{"name":"identityRegistry","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"getSummary","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"validatorAddresses","type":"address[]","internalType":"address[]"},{"name":"tag","type":"string","internalType":"string"}],"outputs":[{"name":"count","type":"uint64","internalType":"uint64"},{"name":"averageResponse","type":"uint8","internalType":"uint8"}],"stateMutability":"view"},{"type":"function","name":"getValidationStatus","inputs":[{"name":"requestHash","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"validatorAddress","type":"address","internalType":"address"},{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"response","type":"uint8","internalType":"uint8"},{"name":"responseHash","type":"bytes32","internalType":"bytes32"},{"name":"tag","type":"string","internalType":"string"},{"name":"lastUpdate","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},{"type":"function","name":"getValidatorRequests","inputs":[{"name":"validatorAddress","type":"address","internalType":"address"}],"outputs":[{"name":"requestHashes","type":"bytes32[]","internalType":"bytes32[]"}],"stateMutability":"view"},{"type":"function","name":"getValidatorRequestsPage","inputs":[{"name":"validatorAddress","type":"address","internalType":"address"},{"name":"from","type":"uint64","internalType":"uint64"},{"name":"count","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"requestHashes","type":"bytes32[]","internalType":"bytes32[]"},{"name":"total","type":"uint64","internalType":"uint64"}],"stateMutability":"view"},{"type":"function","name":"getVersion","inputs":[],"outputs":[{"name":"","type":"string","internalType":"string"}],"stateMutability":"pure"},{"type":"function","name":"validationRequest","inputs":[{"name":"validatorAddress","type":"address","internalType":"address"},{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"requestURI","type":"string","internalType":"string"},{"name":"requestHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"validationResponse","inputs":[{"name":"requestHash","type":"bytes32","internalType":"bytes32"},{"name":"response","type":"uint8","internalType":"uint8"},{"name":"responseURI","type":"string","internalType":"string"},{"name":"responseHash","type":"bytes32","internalType":"bytes32"},{"name":"tag","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ValidationRequest","inputs":[{"name":"validatorAddress","type":"address","indexed":true,"internalType":"address"},{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"requestURI","type":"string","indexed":false,"internalType":"string"},{"name":"requestHash","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"ValidationResponse","inputs":[{"name":"validatorAddress","type":"address","indexed":true,"internalType":"address"},{"name":"agentId","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"requestHash","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"response","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"responseURI","type":"string","indexed":false,"internalType":"string"},{"name":"responseHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"tag","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"error","name":"TooManyRecords","inputs":[{"name":"limit","type":"uint64","internalType":"uint64"}]}]`
 
-// GetAgentValidationsSelector selects getAgentValidations(uint256,uint64,uint64).
-var GetAgentValidationsSelector = [4]byte{0x1e, 0xc5, 0x3e, 0xc2}
+// GetAgentValidationsSelector selects getAgentValidations(uint256).
+var GetAgentValidationsSelector = [4]byte{0x8d, 0x5d, 0x0c, 0x2d}
 
-// GetAgentValidationsCall holds the arguments of getAgentValidations(uint256,uint64,uint64).
+// GetAgentValidationsCall holds the arguments of getAgentValidations(uint256).
 // Encode returns selector and arguments.
 func (x *GetAgentValidationsCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -59,39 +59,39 @@ func DecodeGetAgentValidationsReturn(b []byte) (x GetAgentValidationsReturn, err
 	return x, codec.Whole(b, n)
 }
 
-// GetAgentValidations0Selector selects getAgentValidations(uint256).
-var GetAgentValidations0Selector = [4]byte{0x8d, 0x5d, 0x0c, 0x2d}
+// GetAgentValidationsPageSelector selects getAgentValidationsPage(uint256,uint64,uint64).
+var GetAgentValidationsPageSelector = [4]byte{0xa2, 0x63, 0xc6, 0x38}
 
-// GetAgentValidations0Call holds the arguments of getAgentValidations(uint256).
+// GetAgentValidationsPageCall holds the arguments of getAgentValidationsPage(uint256,uint64,uint64).
 // Encode returns selector and arguments.
-func (x *GetAgentValidations0Call) Encode() []byte {
+func (x *GetAgentValidationsPageCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, GetAgentValidations0Selector[:])
+	copy(b, GetAgentValidationsPageSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeGetAgentValidations0Call reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetAgentValidations0Call(b []byte) (x GetAgentValidations0Call, err error) {
+// DecodeGetAgentValidationsPageCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetAgentValidationsPageCall(b []byte) (x GetAgentValidationsPageCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("getAgentValidations0: %w", err)
+		return x, fmt.Errorf("getAgentValidationsPage: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// Encode returns the return data of getAgentValidations0.
-func (x *GetAgentValidations0Return) Encode() []byte {
+// Encode returns the return data of getAgentValidationsPage.
+func (x *GetAgentValidationsPageReturn) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
 
-// DecodeGetAgentValidations0Return reads the return data of getAgentValidations0.
-func DecodeGetAgentValidations0Return(b []byte) (x GetAgentValidations0Return, err error) {
+// DecodeGetAgentValidationsPageReturn reads the return data of getAgentValidationsPage.
+func DecodeGetAgentValidationsPageReturn(b []byte) (x GetAgentValidationsPageReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("getAgentValidations0: %w", err)
+		return x, fmt.Errorf("getAgentValidationsPage: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -244,39 +244,39 @@ func DecodeGetValidatorRequestsReturn(b []byte) (x GetValidatorRequestsReturn, e
 	return x, codec.Whole(b, n)
 }
 
-// GetValidatorRequests0Selector selects getValidatorRequests(address,uint64,uint64).
-var GetValidatorRequests0Selector = [4]byte{0x8d, 0xe9, 0x3c, 0x0c}
+// GetValidatorRequestsPageSelector selects getValidatorRequestsPage(address,uint64,uint64).
+var GetValidatorRequestsPageSelector = [4]byte{0x4d, 0x48, 0x2e, 0x93}
 
-// GetValidatorRequests0Call holds the arguments of getValidatorRequests(address,uint64,uint64).
+// GetValidatorRequestsPageCall holds the arguments of getValidatorRequestsPage(address,uint64,uint64).
 // Encode returns selector and arguments.
-func (x *GetValidatorRequests0Call) Encode() []byte {
+func (x *GetValidatorRequestsPageCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
-	copy(b, GetValidatorRequests0Selector[:])
+	copy(b, GetValidatorRequestsPageSelector[:])
 	x.put(b[4:])
 	return b
 }
 
-// DecodeGetValidatorRequests0Call reads the arguments (without selector); codec.ErrNotCanonical otherwise.
-func DecodeGetValidatorRequests0Call(b []byte) (x GetValidatorRequests0Call, err error) {
+// DecodeGetValidatorRequestsPageCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetValidatorRequestsPageCall(b []byte) (x GetValidatorRequestsPageCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("getValidatorRequests0: %w", err)
+		return x, fmt.Errorf("getValidatorRequestsPage: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
 
-// Encode returns the return data of getValidatorRequests0.
-func (x *GetValidatorRequests0Return) Encode() []byte {
+// Encode returns the return data of getValidatorRequestsPage.
+func (x *GetValidatorRequestsPageReturn) Encode() []byte {
 	b := make([]byte, x.size())
 	x.put(b)
 	return b
 }
 
-// DecodeGetValidatorRequests0Return reads the return data of getValidatorRequests0.
-func DecodeGetValidatorRequests0Return(b []byte) (x GetValidatorRequests0Return, err error) {
+// DecodeGetValidatorRequestsPageReturn reads the return data of getValidatorRequestsPage.
+func DecodeGetValidatorRequestsPageReturn(b []byte) (x GetValidatorRequestsPageReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
-		return x, fmt.Errorf("getValidatorRequests0: %w", err)
+		return x, fmt.Errorf("getValidatorRequestsPage: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -507,22 +507,97 @@ func DecodeRevert(data []byte) Revert {
 // GetAgentValidationsCall has the ABI layout of the Solidity type or argument list of that name.
 type GetAgentValidationsCall struct {
 	AgentId uint256.Int
-	From    uint64
-	Count   uint64
 }
 
 func (x *GetAgentValidationsCall) size() int {
-	n := 96
+	n := 32
 	return n
 }
 
 func (x *GetAgentValidationsCall) put(b []byte) {
 	codec.PutUint256(b[0:], &x.AgentId)
+}
+
+func (x *GetAgentValidationsCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentId, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetAgentValidationsReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetAgentValidationsReturn struct {
+	RequestHashes []common.Hash
+}
+
+func (x *GetAgentValidationsReturn) size() int {
+	n := 32
+	n += 32 + 32*len(x.RequestHashes)
+	return n
+}
+
+func (x *GetAgentValidationsReturn) put(b []byte) {
+	tail := 32
+	codec.PutUint64(b[0:], uint64(tail))
+	codec.PutUint64(b[tail:], uint64(len(x.RequestHashes)))
+	tail += 32
+	for i := range x.RequestHashes {
+		*(*[32]byte)(b[tail:]) = x.RequestHashes[i]
+		tail += 32
+	}
+	_ = tail
+}
+
+func (x *GetAgentValidationsReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		count, err := codec.GetCount(b[tail:], 32)
+		if err != nil {
+			return 0, err
+		}
+		tail += 32
+		if count > 0 {
+			x.RequestHashes = make([]common.Hash, count)
+		}
+		for i := range x.RequestHashes {
+			if x.RequestHashes[i], err = codec.GetHash(b, tail); err != nil {
+				return 0, err
+			}
+			tail += 32
+		}
+	}
+	return tail, nil
+}
+
+// GetAgentValidationsPageCall has the ABI layout of the Solidity type or argument list of that name.
+type GetAgentValidationsPageCall struct {
+	AgentId uint256.Int
+	From    uint64
+	Count   uint64
+}
+
+func (x *GetAgentValidationsPageCall) size() int {
+	n := 96
+	return n
+}
+
+func (x *GetAgentValidationsPageCall) put(b []byte) {
+	codec.PutUint256(b[0:], &x.AgentId)
 	codec.PutUint64(b[32:], uint64(x.From))
 	codec.PutUint64(b[64:], uint64(x.Count))
 }
 
-func (x *GetAgentValidationsCall) get(b []byte) (used int, err error) {
+func (x *GetAgentValidationsPageCall) get(b []byte) (used int, err error) {
 	tail := 96
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -539,19 +614,19 @@ func (x *GetAgentValidationsCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// GetAgentValidationsReturn has the ABI layout of the Solidity type or argument list of that name.
-type GetAgentValidationsReturn struct {
+// GetAgentValidationsPageReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetAgentValidationsPageReturn struct {
 	RequestHashes []common.Hash
 	Total         uint64
 }
 
-func (x *GetAgentValidationsReturn) size() int {
+func (x *GetAgentValidationsPageReturn) size() int {
 	n := 64
 	n += 32 + 32*len(x.RequestHashes)
 	return n
 }
 
-func (x *GetAgentValidationsReturn) put(b []byte) {
+func (x *GetAgentValidationsPageReturn) put(b []byte) {
 	tail := 64
 	codec.PutUint64(b[0:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.RequestHashes)))
@@ -564,7 +639,7 @@ func (x *GetAgentValidationsReturn) put(b []byte) {
 	_ = tail
 }
 
-func (x *GetAgentValidationsReturn) get(b []byte) (used int, err error) {
+func (x *GetAgentValidationsPageReturn) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -590,81 +665,6 @@ func (x *GetAgentValidationsReturn) get(b []byte) (used int, err error) {
 	}
 	if x.Total, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
-	}
-	return tail, nil
-}
-
-// GetAgentValidations0Call has the ABI layout of the Solidity type or argument list of that name.
-type GetAgentValidations0Call struct {
-	AgentId uint256.Int
-}
-
-func (x *GetAgentValidations0Call) size() int {
-	n := 32
-	return n
-}
-
-func (x *GetAgentValidations0Call) put(b []byte) {
-	codec.PutUint256(b[0:], &x.AgentId)
-}
-
-func (x *GetAgentValidations0Call) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if x.AgentId, err = codec.GetUint256(b, 0, 256); err != nil {
-		return 0, err
-	}
-	return tail, nil
-}
-
-// GetAgentValidations0Return has the ABI layout of the Solidity type or argument list of that name.
-type GetAgentValidations0Return struct {
-	RequestHashes []common.Hash
-}
-
-func (x *GetAgentValidations0Return) size() int {
-	n := 32
-	n += 32 + 32*len(x.RequestHashes)
-	return n
-}
-
-func (x *GetAgentValidations0Return) put(b []byte) {
-	tail := 32
-	codec.PutUint64(b[0:], uint64(tail))
-	codec.PutUint64(b[tail:], uint64(len(x.RequestHashes)))
-	tail += 32
-	for i := range x.RequestHashes {
-		*(*[32]byte)(b[tail:]) = x.RequestHashes[i]
-		tail += 32
-	}
-	_ = tail
-}
-
-func (x *GetAgentValidations0Return) get(b []byte) (used int, err error) {
-	tail := 32
-	if len(b) < tail {
-		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
-	}
-	if err = codec.GetOffset(b, 0, tail); err != nil {
-		return 0, err
-	}
-	{
-		count, err := codec.GetCount(b[tail:], 32)
-		if err != nil {
-			return 0, err
-		}
-		tail += 32
-		if count > 0 {
-			x.RequestHashes = make([]common.Hash, count)
-		}
-		for i := range x.RequestHashes {
-			if x.RequestHashes[i], err = codec.GetHash(b, tail); err != nil {
-				return 0, err
-			}
-			tail += 32
-		}
 	}
 	return tail, nil
 }
@@ -984,25 +984,25 @@ func (x *GetValidatorRequestsReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// GetValidatorRequests0Call has the ABI layout of the Solidity type or argument list of that name.
-type GetValidatorRequests0Call struct {
+// GetValidatorRequestsPageCall has the ABI layout of the Solidity type or argument list of that name.
+type GetValidatorRequestsPageCall struct {
 	ValidatorAddress common.Address
 	From             uint64
 	Count            uint64
 }
 
-func (x *GetValidatorRequests0Call) size() int {
+func (x *GetValidatorRequestsPageCall) size() int {
 	n := 96
 	return n
 }
 
-func (x *GetValidatorRequests0Call) put(b []byte) {
+func (x *GetValidatorRequestsPageCall) put(b []byte) {
 	codec.PutAddress(b[0:], x.ValidatorAddress)
 	codec.PutUint64(b[32:], uint64(x.From))
 	codec.PutUint64(b[64:], uint64(x.Count))
 }
 
-func (x *GetValidatorRequests0Call) get(b []byte) (used int, err error) {
+func (x *GetValidatorRequestsPageCall) get(b []byte) (used int, err error) {
 	tail := 96
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
@@ -1019,19 +1019,19 @@ func (x *GetValidatorRequests0Call) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
-// GetValidatorRequests0Return has the ABI layout of the Solidity type or argument list of that name.
-type GetValidatorRequests0Return struct {
+// GetValidatorRequestsPageReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetValidatorRequestsPageReturn struct {
 	RequestHashes []common.Hash
 	Total         uint64
 }
 
-func (x *GetValidatorRequests0Return) size() int {
+func (x *GetValidatorRequestsPageReturn) size() int {
 	n := 64
 	n += 32 + 32*len(x.RequestHashes)
 	return n
 }
 
-func (x *GetValidatorRequests0Return) put(b []byte) {
+func (x *GetValidatorRequestsPageReturn) put(b []byte) {
 	tail := 64
 	codec.PutUint64(b[0:], uint64(tail))
 	codec.PutUint64(b[tail:], uint64(len(x.RequestHashes)))
@@ -1044,7 +1044,7 @@ func (x *GetValidatorRequests0Return) put(b []byte) {
 	_ = tail
 }
 
-func (x *GetValidatorRequests0Return) get(b []byte) (used int, err error) {
+func (x *GetValidatorRequestsPageReturn) get(b []byte) (used int, err error) {
 	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)

@@ -96,7 +96,7 @@ interface IReputationRegistry {
     /// @param count  at most so many.
     /// @return clients the entries from there on.
     /// @return total how many there are.
-    function getClients(
+    function getClientsPage(
         uint256 agentId,
         uint64 from,
         uint64 count

@@ -65,7 +65,7 @@ interface IValidationRegistry {
     /// @param count  at most so many.
     /// @return requestHashes the entries from there on.
     /// @return total how many there are.
-    function getAgentValidations(
+    function getAgentValidationsPage(
         uint256 agentId,
         uint64 from,
         uint64 count
@@ -75,7 +75,7 @@ interface IValidationRegistry {
         returns (bytes32[] memory requestHashes, uint64 total);
 
     /// @notice The same of the requests to a validator.
-    function getValidatorRequests(
+    function getValidatorRequestsPage(
         address validatorAddress,
         uint64 from,
         uint64 count
