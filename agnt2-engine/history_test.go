@@ -191,7 +191,7 @@ func TestTraceTransaction(t *testing.T) {
 	require.Equal(t, []byte(*bad.ErrorData), (&abi.DuplicateInteraction{Id: id}).Encode())
 	require.Contains(t, names(bad), "txUndo")
 	settled := trace(answer)
-	require.Contains(t, names(settled), "respondHistory")
+	require.Contains(t, names(settled), "respondReputation")
 	for _, s := range settled.Steps {
 		if s.Step == "respondInteraction" {
 			require.Equal(t, "0x1", s.Before["status"])

@@ -354,7 +354,7 @@ func (c *composer) atOnce() {
 	c.next(1)
 	c.failed(two, 0)
 	c.failed(two, 1)
-	c.answer(one, 0)
+	c.attested(one, 0)
 	c.next(5)
 	c.status(early, vm.CompositionActive)
 	c.answer(early, 1)
@@ -362,20 +362,24 @@ func (c *composer) atOnce() {
 	c.drain(3)
 }
 
-// reverts are the ends of atomic ones.
-func (c *composer) reverts() {
-	id := c.compose("buyer", 60, c.call(true, spec(0, 0), spec(1, 1), spec(2, 0)))
-	c.next(1)
-	signed := c.answerCall(id, 0, 0)
+// attested answers with a detached attestation by the callee.
+func (c *composer) attested(id common.Hash, i int) {
+	signed := c.answerCall(id, i, 0)
 	call, err := record.DecodeInteraction(c.records[record.InteractionKey(signed.Id)])
 	require.NoError(c.t, err)
 	att := vm.Attestation{ID: signed.Id, ParamsHash: call.ParamsHash, ResultHash: signed.ResultHash}
 	h := att.Digest(stepsChainID)
-	if signed.Attestation, err = crypto.Sign(h[:], key(seller(0))); err == nil {
-		signed.Attestation[64] += 27
-	}
+	signed.Attestation, err = crypto.Sign(h[:], key(c.callee(id, i)))
 	require.NoError(c.t, err)
-	c.do(seller(0), 0, signed)
+	signed.Attestation[64] += 27
+	c.do(c.callee(id, i), 0, signed)
+}
+
+// reverts are the ends of atomic ones.
+func (c *composer) reverts() {
+	id := c.compose("buyer", 60, c.call(true, spec(0, 0), spec(1, 1), spec(2, 0)))
+	c.next(1)
+	c.attested(id, 0)
 	c.next(1)
 	c.failed(id, 2)
 	c.fails("respondInteraction InteractionSettled", seller(2), 0, c.answerCall(id, 2, 0))
