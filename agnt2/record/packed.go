@@ -59,6 +59,10 @@ func (x *Account) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x40
 		b = codec.AppendPackedLong(b, x.DiscountUntil)
 	}
+	if x.Owner != ([20]byte{}) {
+		b[at+1] |= 0x20
+		b = append(b, x.Owner[:]...)
+	}
 	return b
 }
 
@@ -76,7 +80,7 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x3f != 0 {
+	if bits[1]&0x1f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -160,6 +164,16 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.DiscountUntil, b = v, rest
+	}
+	if bits[1]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Owner[:], b[0:])
+		b = b[20:]
+		if !(x.Owner != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }

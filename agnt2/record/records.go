@@ -607,10 +607,11 @@ type Account struct {
 	Paced          uint64
 	Discount       uint16
 	DiscountUntil  uint64
+	Owner          common.Address
 }
 
 func (x *Account) size() int {
-	n := 320
+	n := 352
 	return n
 }
 
@@ -625,10 +626,11 @@ func (x *Account) put(b []byte) {
 	codec.PutUint64(b[224:], uint64(x.Paced))
 	codec.PutUint64(b[256:], uint64(x.Discount))
 	codec.PutUint64(b[288:], uint64(x.DiscountUntil))
+	codec.PutAddress(b[320:], x.Owner)
 }
 
 func (x *Account) get(b []byte) (used int, err error) {
-	tail := 320
+	tail := 352
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -676,6 +678,9 @@ func (x *Account) get(b []byte) (used int, err error) {
 		x.Discount = uint16(v)
 	}
 	if x.DiscountUntil, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.Owner, err = codec.GetAddress(b, 320); err != nil {
 		return 0, err
 	}
 	return tail, nil

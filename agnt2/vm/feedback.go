@@ -21,7 +21,6 @@ import (
 const (
 	FeedbackArgs Step = 195 + iota
 	FeedbackAgent
-	FeedbackClient
 	FeedbackKey
 	FeedbackInteraction
 	FeedbackPair
@@ -38,7 +37,6 @@ const (
 var feedbackProgram = map[Step]instruction{
 	FeedbackArgs:        {"feedbackArgs", OpensOp | OpensParams | OpensData, 0, stepFeedbackArgs},
 	FeedbackAgent:       {"feedbackAgent", OpensOp, 0, stepFeedbackAgent},
-	FeedbackClient:      {"feedbackClient", OpensOp, 0, stepFeedbackClient},
 	FeedbackKey:         {"feedbackKey", OpensBlock | OpensOp, 0, stepFeedbackKey},
 	FeedbackInteraction: {"feedbackInteraction", OpensOp, 0, stepFeedbackInteraction},
 	FeedbackPair:        {"feedbackPair", OpensOp, 0, stepFeedbackPair},
@@ -130,7 +128,8 @@ func (m *Machine) selfFeedback() Step {
 	return m.fail(&abi.SelfFeedback{Agent: wordAgent(m.Op.Word), Client: m.Op.From})
 }
 
-// stepFeedbackAgent learns whose the agent is. One that has deregistered can still be rated.
+// stepFeedbackAgent learns whose the agent is: who owns it rates it neither itself nor by another agent. One that has deregistered can
+// still be rated.
 func stepFeedbackAgent(m *Machine, s State) Step {
 	o := &m.Op
 	agent := wordAgent(o.Word)
@@ -139,18 +138,10 @@ func stepFeedbackAgent(m *Machine, s State) Step {
 		return m.fail(&abi.NotRegistered{Agent: agent})
 	}
 	a := decoded(record.DecodeAgent(b))
-	if o.From == agent || o.From == a.Owner {
+	if o.From == agent || o.From == a.Owner || m.actingOwner() == a.Owner {
 		return m.selfFeedback()
 	}
-	o.Actor, o.Epoch = a.Owner, a.Ownership
-	return FeedbackClient
-}
-
-// stepFeedbackClient keeps an owner from rating one of its agents by another one.
-func stepFeedbackClient(m *Machine, s State) Step {
-	if b := m.get(s, record.AgentKey(m.Op.From)); b != nil && decoded(record.DecodeAgent(b)).Owner == m.Op.Actor {
-		return m.selfFeedback()
-	}
+	o.Epoch = a.Ownership
 	return FeedbackKey
 }
 

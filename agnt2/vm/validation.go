@@ -14,7 +14,7 @@ import (
 
 // Micro-steps of validations.
 const (
-	ValidationArgs Step = 209 + iota
+	ValidationArgs Step = 208 + iota
 	WriteValidation
 	AnswerValidation
 )

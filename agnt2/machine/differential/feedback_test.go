@@ -18,8 +18,7 @@ import (
 // feedbackWays are those of ERC-8004's Reputation and Validation registries; see ways.
 const feedbackWays = `
 feedbackArgs: FieldOutOfRange agentId, FieldOutOfRange endpoint, FieldOutOfRange feedbackURI, FieldOutOfRange tag1, FieldOutOfRange tag2, FieldOutOfRange value, FieldOutOfRange valueDecimals, OutOfGas, feedbackAgent
-feedbackAgent: NotRegistered, SelfFeedback, feedbackClient
-feedbackClient: SelfFeedback, feedbackKey
+feedbackAgent: NotRegistered, SelfFeedback, feedbackKey
 feedbackKey: SelfFeedback, feedbackInteraction, feedbackPair
 feedbackInteraction: InteractionOfOther, InteractionPending, NotCaller, feedbackCount, feedbackPair
 feedbackPair: InteractionUnknown, NothingToRate, feedbackCount
@@ -128,7 +127,7 @@ func (s *scenario) feedback() {
 	s.fails("feedbackAgent NotRegistered", "client", 0, give(of(address("stranger"))))
 	s.fails("feedbackAgent SelfFeedback", "rated", 0, give())
 	s.fails("feedbackAgent SelfFeedback", "boss", 0, give(of(first)))
-	s.fails("feedbackClient SelfFeedback", "boss", 0, actFor(first, 0, give(of(second))))
+	s.fails("feedbackAgent SelfFeedback", "boss", 0, actFor(first, 0, give(of(second))))
 	s.fails("feedbackKey SelfFeedback", "key", 0, give())
 	s.fails("feedbackPair NothingToRate", "guest", 0, give())
 	s.fails("feedbackPair NothingToRate", "client", 0, give(func(c *abi.GiveFeedbackCall) { c.AgentId = erc8004.AgentID(first); c.Endpoint = "agnt2" }))

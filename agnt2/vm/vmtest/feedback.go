@@ -96,10 +96,8 @@ func (g *Generator) giveFeedback(from common.Address) Draft {
 		c.AgentId.SetAllOne()
 	}
 	d := Draft{From: from, To: g.either(&abi.ReputationRegistryAddress), Data: c.Encode()}
-	if g.account(from).Roles&vm.RoleDelegated != 0 { // its owner acts for it
-		if b := g.Get(record.AgentKey(from)); b != nil {
-			d = Draft{From: must(record.DecodeAgent(b)).Owner, To: &abi.Address, Data: (&abi.ActForCall{Agent: from, Operation: d.Data}).Encode()}
-		}
+	if owner := g.account(from).Owner; owner != (common.Address{}) { // who acts for it
+		d = Draft{From: owner, To: &abi.Address, Data: (&abi.ActForCall{Agent: from, Operation: d.Data}).Encode()}
 	}
 	return d
 }

@@ -82,7 +82,7 @@ func (g *Generator) identity(from common.Address) Draft {
 		if b := g.Get(record.InteractionKey(c.Id)); b != nil {
 			from = must(record.DecodeInteraction(b)).Callee
 		}
-		if g.account(from).Roles&vm.RoleDelegated == 0 && slices.Contains(g.Accounts, from) {
+		if (g.account(from).Owner == common.Address{}) && slices.Contains(g.Accounts, from) {
 			return Draft{from, to, none, c.Encode()}
 		}
 	}
@@ -147,7 +147,7 @@ func (g *Generator) acting() Draft {
 			sender = owner
 		}
 	}
-	delegated := g.account(agent).Roles&vm.RoleDelegated != 0
+	delegated := (g.account(agent).Owner != common.Address{})
 	if b := g.Get(record.AgentKey(agent)); b != nil && delegated && !g.chance(4) {
 		sender = must(record.DecodeAgent(b)).Owner
 	}

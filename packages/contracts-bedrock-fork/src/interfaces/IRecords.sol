@@ -13,11 +13,12 @@ interface IRecords {
         uint256 stake;
         uint256 escrowed;
         uint32 pendingInvokes;
-        uint8 roles; // bit 0: an active agent; bit 1: delegated, only its owner and session keys act for it
+        uint8 roles; // bit 0: an active agent
         uint32 holds; // what keeps the stake from being withdrawn: open channels and disputes
         uint64 paced; // rate bucket: Unix microseconds at which it is full again
         uint16 discount; // of an INVOKE's class gas, in 1/10000, for the agent's own reputation
         uint64 discountUntil; // Unix seconds
+        address owner; // of an agent that is another account's: its own key does not act for it. Zero: itself
     }
 
     /// @notice Identity of an agent.

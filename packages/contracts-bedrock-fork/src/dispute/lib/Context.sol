@@ -1164,7 +1164,7 @@ library ContextLib {
     /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 896) // 28 fields
+            h := keccak256(x, 928) // 29 fields
         }
     }
 
@@ -1178,7 +1178,7 @@ library ContextLib {
     /// @notice What commits to an Account.
     function hash(IRecords.Account memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 320) // 10 fields
+            h := keccak256(x, 352) // 11 fields
         }
     }
 

@@ -128,21 +128,20 @@ library Steps {
     // Feedback and validations.
     uint8 internal constant FEEDBACK_ARGS = 195;
     uint8 internal constant FEEDBACK_AGENT = 196;
-    uint8 internal constant FEEDBACK_CLIENT = 197;
-    uint8 internal constant FEEDBACK_KEY = 198;
-    uint8 internal constant FEEDBACK_INTERACTION = 199;
-    uint8 internal constant FEEDBACK_PAIR = 200;
-    uint8 internal constant FEEDBACK_COUNT = 201;
-    uint8 internal constant FEEDBACK_RATING = 202;
-    uint8 internal constant WRITE_FEEDBACK = 203;
-    uint8 internal constant REVOKE_FEEDBACK = 204;
-    uint8 internal constant APPEND_RESPONSE = 205;
-    uint8 internal constant COUNT_RESPONSE = 206;
-    uint8 internal constant LIST_COUNT = 207;
-    uint8 internal constant LIST_ENTRY = 208;
-    uint8 internal constant VALIDATION_ARGS = 209;
-    uint8 internal constant WRITE_VALIDATION = 210;
-    uint8 internal constant ANSWER_VALIDATION = 211;
+    uint8 internal constant FEEDBACK_KEY = 197;
+    uint8 internal constant FEEDBACK_INTERACTION = 198;
+    uint8 internal constant FEEDBACK_PAIR = 199;
+    uint8 internal constant FEEDBACK_COUNT = 200;
+    uint8 internal constant FEEDBACK_RATING = 201;
+    uint8 internal constant WRITE_FEEDBACK = 202;
+    uint8 internal constant REVOKE_FEEDBACK = 203;
+    uint8 internal constant APPEND_RESPONSE = 204;
+    uint8 internal constant COUNT_RESPONSE = 205;
+    uint8 internal constant LIST_COUNT = 206;
+    uint8 internal constant LIST_ENTRY = 207;
+    uint8 internal constant VALIDATION_ARGS = 208;
+    uint8 internal constant WRITE_VALIDATION = 209;
+    uint8 internal constant ANSWER_VALIDATION = 210;
 
     // Discovery, commit–reveal and eligibility.
     uint8 internal constant INDEX_COUNT = 108;

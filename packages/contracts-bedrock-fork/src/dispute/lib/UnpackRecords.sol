@@ -28,7 +28,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 10, 0x88a0a0a004010488028800000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 11, 0x88a0a0a004010488028814000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.

@@ -119,15 +119,9 @@ library Feedback {
         address agent = agentOf(ctx);
         (bool present, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(agent));
         if (!present) return Machine.fail(ctx);
-        if (o.from == agent || o.from == a.owner) return Machine.fail(ctx);
-        o.actor = a.owner;
+        address owner = o.owner == address(0) ? o.from : o.owner;
+        if (o.from == agent || o.from == a.owner || owner == a.owner) return Machine.fail(ctx);
         o.epoch = a.ownership;
-        return Steps.FEEDBACK_CLIENT;
-    }
-
-    function stepFeedbackClient(Context memory ctx) internal pure returns (uint8) {
-        (bool present, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.op.from));
-        if (present && a.owner == ctx.op.actor) return Machine.fail(ctx);
         return Steps.FEEDBACK_KEY;
     }
 

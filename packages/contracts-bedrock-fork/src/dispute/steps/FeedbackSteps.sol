@@ -48,7 +48,6 @@ library FeedbackSteps {
     function execute(Context memory ctx, uint8 kind) private pure returns (uint8) {
         if (kind == Steps.FEEDBACK_ARGS) return Feedback.stepFeedbackArgs(ctx);
         if (kind == Steps.FEEDBACK_AGENT) return Feedback.stepFeedbackAgent(ctx);
-        if (kind == Steps.FEEDBACK_CLIENT) return Feedback.stepFeedbackClient(ctx);
         if (kind == Steps.FEEDBACK_KEY) return Feedback.stepFeedbackKey(ctx);
         if (kind == Steps.FEEDBACK_INTERACTION) return Feedback.stepFeedbackInteraction(ctx);
         if (kind == Steps.FEEDBACK_PAIR) return Feedback.stepFeedbackPair(ctx);
