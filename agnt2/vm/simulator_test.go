@@ -41,7 +41,7 @@ type simulator struct {
 }
 
 func operationOf(tx *abi.Transaction) string {
-	if tx.To == nil || *tx.To != abi.Address || len(tx.Data) < 4 {
+	if tx.To == nil || *tx.To != abi.Address && *tx.To != abi.ReputationRegistryAddress && *tx.To != abi.ValidationRegistryAddress || len(tx.Data) < 4 {
 		return "other"
 	}
 	return string(tx.Data[:4])
@@ -240,6 +240,7 @@ func (s *simulator) check(swept uint32) {
 	require.Equal(t, s.history.Encode(), s.historyRecord().Encode())
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	s.checkIndex()
+	s.checkFeedback()
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	everyone = append(everyone, s.Owned()...)
 	accounts := 0
@@ -413,12 +414,15 @@ func TestSimulator(t *testing.T) {
 	for _, selector := range [][4]byte{
 		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
 		abi.ImportAgentSelector,
+		abi.GiveFeedbackSelector, abi.RevokeFeedbackSelector, abi.AppendResponseSelector, abi.ValidationRequestSelector, abi.ValidationResponseSelector,
 	} {
 		require.NotZero(t, operations[string(selector[:])], "%x never succeeds", selector)
 	}
 	for _, name := range []string{
 		"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
 		"CommitRequired", "RateLimited", "NotPassport", "StaleImport",
+		"CommitRequired", "RateLimited", "SelfFeedback", "NothingToRate", "InteractionRated", "FeedbackIsRevoked", "FeedbackUnknown",
+		"ValidationExists", "ValidationUnknown", "NotValidator",
 	} {
 		require.NotZero(t, reverts[name], "%s never happened: %v", name, reverts)
 	}
