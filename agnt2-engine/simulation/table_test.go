@@ -15,6 +15,8 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/erc8004"
+	"github.com/agnt2/agnt2/agnt2/erc8004/feedback"
+	"github.com/agnt2/agnt2/agnt2/erc8004/validation"
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
@@ -22,7 +24,9 @@ import (
 // simulated.
 var operations = func() map[common.Address]map[string]string {
 	out := map[common.Address]map[string]string{}
-	for at, source := range map[common.Address]string{abi.Address: abi.JSON, abi.IdentityRegistryAddress: erc8004.JSON} {
+	for at, source := range map[common.Address]string{
+		abi.Address: abi.JSON, abi.IdentityRegistryAddress: erc8004.JSON, abi.ReputationRegistryAddress: feedback.JSON, abi.ValidationRegistryAddress: validation.JSON,
+	} {
 		parsed := must(gethabi.JSON(strings.NewReader(source)))
 		out[at] = map[string]string{}
 		for _, m := range parsed.Methods {
@@ -30,7 +34,7 @@ var operations = func() map[common.Address]map[string]string {
 				continue
 			}
 			name := m.Name
-			if at == abi.IdentityRegistryAddress {
+			if at != abi.Address {
 				name = "ERC-8004 " + m.Sig // overloaded
 			}
 			out[at][string(m.ID)] = name

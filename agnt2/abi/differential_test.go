@@ -185,7 +185,7 @@ var revertTypes = []abi.Revert{
 	&abi.CompositionTooShort{}, &abi.CompositionTotalMismatch{}, &abi.CompositionUnknown{}, &abi.DuplicateComposition{},
 	&abi.NotCancellable{}, &abi.NothingToOpen{},
 	&abi.SelfFeedback{}, &abi.NothingToRate{}, &abi.InteractionOfOther{}, &abi.InteractionRated{}, &abi.FeedbackUnknown{},
-	&abi.FeedbackIsRevoked{}, &abi.ValidationExists{}, &abi.ValidationUnknown{}, &abi.NotValidator{},
+	&abi.FeedbackIsRevoked{}, &abi.ValidationExists{}, &abi.ValidationUnknown{}, &abi.NotValidator{}, &abi.GameMismatch{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {
