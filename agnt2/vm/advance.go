@@ -169,7 +169,7 @@ func (m *Machine) settle(c *record.Composition, id common.Hash) Step {
 	c.Paid |= 1 << i
 	m.Op.Count += weightOfStep
 	m.Op.Index = uint32(i)
-	m.Call.Branch = c.Branches[i]
+	m.Call = record.Interaction{Caller: c.Initiator, Branch: c.Branches[i]}
 	return SettleConstituent
 }
 
@@ -280,6 +280,7 @@ func stepSettleCallee(m *Machine, s State) Step {
 	m.put(s, k, a.Encode())
 	m.Sums.VolumeWei.Add(&m.Sums.VolumeWei, &m.Op.Value)
 	m.emitResponded(m.Op.Word, &m.Op.Value)
+	m.payOnly(i)
 	if m.Op.Flag {
 		return SettlePair
 	}

@@ -28,7 +28,8 @@ composeCapability: CapabilityUnknown, OutOfGas, PaymentBelowPrice, composeConsti
 composeConstituent: composeLoad, queueEntry
 respondConstituent: respondComposition
 respondComposition: CompositionExpired, CompositionFinal, CompositionNotCommitted, queueEntry, respondReputation, settleInitiator, txEnd
-openInteraction: BadOpening, InteractionExpired, InteractionUnknown, NotCallee, NothingToOpen, OutOfGas, ResultHashInvalid, respondConstituent, respondDeadline
+openArgs: OutOfGas, ResultHashInvalid, openInteraction
+openInteraction: BadOpening, InteractionExpired, InteractionUnknown, NotCallee, NothingToOpen, respondConstituent, respondDeadline
 cancelInteraction: InteractionSettled, NotCallee, NotCaller, NotCancellable, OutOfGas, cancelCallee, cancelComposition
 cancelCallee: NotCancellable, respondDeadline
 cancelComposition: CompositionExpired, CompositionFinal, CompositionUnknown, NotCaller, NotCancellable, queueEntry, txEnd
@@ -256,8 +257,8 @@ func (c *composer) pipeline() {
 	id := c.compose("buyer", 180, call)
 	c.fails("composeComposition DuplicateComposition", "buyer", 180, call)
 	c.next(2)
-	c.fails("openInteraction OutOfGas", seller(0), 0, c.openCall(id, 0, 0), gasLimit(6000))
-	c.fails("openInteraction ResultHashInvalid", seller(0), 0, &abi.OpenResultCall{})
+	c.fails("openArgs OutOfGas", seller(0), 0, c.openCall(id, 0, 0), gasLimit(6000))
+	c.fails("openArgs ResultHashInvalid", seller(0), 0, &abi.OpenResultCall{})
 	c.fails("openInteraction InteractionUnknown", seller(0), 0, &abi.OpenResultCall{ResultHash: composerResult})
 	c.fails("openInteraction NotCallee", seller(1), 0, c.openCall(id, 0, 0))
 	c.fails("openInteraction NothingToOpen", seller(0), 0, c.openCall(id, 0, 0))

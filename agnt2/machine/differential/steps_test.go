@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -77,6 +78,7 @@ type steps struct {
 	mutate int                   // every how manieth step has its witness mutated; 0: none
 	seen   map[string]int        // ways that micro-steps went: "kind next" and "kind revert"
 	cost   map[vm.Step]*[2][]int // gas and witness bytes
+	reach  map[vm.Step]*[2]int   // the most, apart from calldata
 	wrong  map[string]int        // how Solidity refused mutated witnesses
 }
 
@@ -90,7 +92,7 @@ func newSteps(t *testing.T, p record.Params, seed uint64) *steps {
 	s := &steps{
 		policy: stepsPolicy(), t: t, evm: evm, harness: c, env: &machine.Env{ChainID: stepsChainID}, rnd: rand.New(rand.NewPCG(seed, 2)),
 		tree: trie.New(), records: map[record.Key][]byte{}, time: 1000, limit: 200_000_000,
-		seen: map[string]int{}, cost: map[vm.Step]*[2][]int{}, wrong: map[string]int{},
+		seen: map[string]int{}, cost: map[vm.Step]*[2][]int{}, reach: map[vm.Step]*[2]int{}, wrong: map[string]int{},
 	}
 	s.set(record.ParamsKey, p.Encode())
 	s.set(record.PolicyKey, s.policy.Encode())
@@ -307,7 +309,9 @@ func (s *steps) step() {
 			w = f.frame.AppendPacked(w)
 		}
 	}
+	calldata := 0 // bytes that the step opens
 	if opens&vm.OpensData != 0 {
+		calldata = len(s.data)
 		w = binary.BigEndian.AppendUint32(w, uint32(len(s.data)))
 		w = append(w, s.data...)
 		require.NoError(t, m.SetData(k, s.data))
@@ -431,6 +435,13 @@ func (s *steps) step() {
 	}
 	s.cost[k][0] = append(s.cost[k][0], int(used))
 	s.cost[k][1] = append(s.cost[k][1], len(w))
+	if s.reach[k] == nil {
+		s.reach[k] = new([2]int)
+	}
+	if calldata <= ordinaryCalldata {
+		s.reach[k][0] = max(s.reach[k][0], int(used))
+	}
+	s.reach[k][1] = max(s.reach[k][1], len(before)+len(w)-calldata)
 	if s.mutate > 0 && (s.seen[way] == 1 || s.rnd.IntN(s.mutate) == 0) {
 		s.refuse(way, before, w, wrong)
 	}
@@ -646,6 +657,27 @@ func TestStepsRandom(t *testing.T) {
 	}
 }
 
+// What the steps of INVOKE, RESPOND and COMPOSE may take with a million records in the trie.
+const (
+	reachGas         = 80_000
+	reachWitness     = 1_536 // bytes of state and proof, apart from calldata
+	reachRecords     = 1 << 20
+	gasPerLevel      = 400 // of a proof, both roots
+	ordinaryCalldata = 1024
+)
+
+// requireReach holds micro-steps to that. A smaller trie is less deep.
+func (s *steps) requireReach(kinds map[string]bool) {
+	levels := max(0, bits.Len(reachRecords)-bits.Len(uint(*stepsRecords)))
+	for k, most := range s.reach {
+		if !kinds[k.String()] {
+			continue
+		}
+		require.LessOrEqual(s.t, most[0]+gasPerLevel*levels, reachGas, "gas of %v", k)
+		require.LessOrEqual(s.t, most[1]+32*levels, reachWitness, "witness bytes of %v", k)
+	}
+}
+
 // scenario sends what a scripted test needs.
 type scenario struct{ *steps }
 
@@ -748,7 +780,7 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, the account's own key does not act for it, wrong nonce
 depositBegin: dispatch
-dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openInteraction, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
+dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openArgs, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
 txEnd: txBook, txEnd
 txBook: receipt
@@ -868,7 +900,7 @@ func TestStepsScenario(t *testing.T) {
 		next := &scenario{steps: newSteps(t, stepsParams(), 1)}
 		next.mutate = 1 << 30 // the first time that it goes a way
 		if s != nil {
-			next.seen, next.cost, next.wrong = s.seen, s.cost, s.wrong
+			next.seen, next.cost, next.reach, next.wrong = s.seen, s.cost, s.reach, s.wrong
 		}
 		s = next
 		s.basics()
@@ -876,9 +908,12 @@ func TestStepsScenario(t *testing.T) {
 	}
 
 	s.report()
-	want := map[string]bool{}
+	want, reach := map[string]bool{}, map[string]bool{"sweepNext": true}
 	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways+marketWays[1:])+composeWays), "\n") {
 		kind, ends, _ := strings.Cut(line, ": ")
+		if strings.HasPrefix(kind, "invoke") || strings.HasPrefix(kind, "respond") || strings.Contains(composeWays, "\n"+kind+": ") {
+			reach[kind] = true
+		}
 		for _, end := range strings.Split(ends, ", ") {
 			want[kind+" "+end] = true
 		}
@@ -887,6 +922,7 @@ func TestStepsScenario(t *testing.T) {
 	for _, k := range vm.All() {
 		require.NotNil(t, s.cost[k], "%v was never taken", k)
 	}
+	s.requireReach(reach)
 }
 
 // basics takes every way of agents, interactions, transfers and blocks; the families' scenarios go on from what it leaves.

@@ -165,6 +165,7 @@ library Steps {
     uint8 internal constant SETTLE_CALLEE = 85;
     uint8 internal constant SETTLE_PAIR = 86;
     uint8 internal constant SETTLE_REPUTATION = 87;
+    uint8 internal constant OPEN_ARGS = 227;
 
     // The machine around execution.
     uint8 internal constant BEGIN = 128;

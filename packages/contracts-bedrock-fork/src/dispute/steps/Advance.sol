@@ -166,7 +166,10 @@ library Advance {
             o.count += Protocol.WEIGHT_OF_STEP;
         }
         o.index = i;
-        ctx.call.branch = c.branches[i];
+        IRecords.Interaction memory call;
+        call.caller = c.initiator;
+        call.branch = c.branches[i];
+        ctx.call = call;
         return Steps.SETTLE_CONSTITUENT;
     }
 
@@ -278,6 +281,7 @@ library Advance {
         }
         ctx.write(a);
         Composition.emitResponded(ctx, ctx.op.word, ctx.op.value);
+        Composition.payOnly(ctx);
         return ctx.op.flag ? Steps.SETTLE_PAIR : Steps.SETTLE_REPUTATION;
     }
 

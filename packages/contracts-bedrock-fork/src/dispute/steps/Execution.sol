@@ -47,6 +47,7 @@ library Execution {
         if (kind >= Steps.CHANNEL_STATE_ARGS && kind <= Steps.SWEEP_CHANNEL) {
             return ChannelStateSteps.step(kind, stateData, proof, chainId);
         }
+        if (kind == Steps.OPEN_ARGS) return ConstituentSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, chainId);
         if (kind == Steps.REGISTRY || kind == Steps.COUNT_HOLDING) {

@@ -160,7 +160,7 @@ library Transaction {
         if (selector == IAGNT2.commit.selector) return Steps.COMMITMENT;
         if (selector == IAGNT2.reveal.selector) return Steps.COMMITMENT;
         if (selector == IAGNT2.compose.selector) return Steps.COMPOSE_ARGS;
-        if (selector == IAGNT2.openResult.selector) return Steps.OPEN_INTERACTION;
+        if (selector == IAGNT2.openResult.selector) return Steps.OPEN_ARGS;
         if (selector == IAGNT2.cancel.selector) return Steps.CANCEL_INTERACTION;
         if (selector == IAGNT2.register.selector) return Steps.REGISTER_AGENT;
         if (selector == IAGNT2.updateAgent.selector) return Steps.UPDATE_AGENT;
