@@ -865,48 +865,52 @@ func (x *Composition) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x02
 		b = codec.AppendPackedLong(b, x.SettledAt)
 	}
-	if !x.EscrowWei.IsZero() {
+	if x.LeavesAt != 0 {
 		b[at+0] |= 0x01
+		b = codec.AppendPackedLong(b, x.LeavesAt)
+	}
+	if !x.EscrowWei.IsZero() {
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.EscrowWei)
 	}
 	if !x.OwedWei.IsZero() {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x40
 		b = codec.AppendPackedWide(b, &x.OwedWei)
 	}
 	if x.WindowSeconds != 0 {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x20
 		b = binary.BigEndian.AppendUint32(b, x.WindowSeconds)
 	}
 	if x.Active != 0 {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.Active)
 	}
 	if x.Done != 0 {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.Done)
 	}
 	if x.Skipped != 0 {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x04
 		b = binary.BigEndian.AppendUint32(b, x.Skipped)
 	}
 	if x.Failed != 0 {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x02
 		b = binary.BigEndian.AppendUint32(b, x.Failed)
 	}
 	if x.Credited != 0 {
-		b[at+1] |= 0x02
+		b[at+1] |= 0x01
 		b = binary.BigEndian.AppendUint32(b, x.Credited)
 	}
 	if x.Opened != 0 {
-		b[at+1] |= 0x01
+		b[at+2] |= 0x80
 		b = binary.BigEndian.AppendUint32(b, x.Opened)
 	}
 	if x.Paid != 0 {
-		b[at+2] |= 0x80
+		b[at+2] |= 0x40
 		b = binary.BigEndian.AppendUint32(b, x.Paid)
 	}
 	if x.Culprit != ([20]byte{}) {
-		b[at+2] |= 0x40
+		b[at+2] |= 0x20
 		b = append(b, x.Culprit[:]...)
 	}
 	at = len(b)
@@ -1090,7 +1094,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x3f != 0 {
+	if bits[2]&0x1f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1148,20 +1152,27 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 		x.SettledAt, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.LeavesAt, b = v, rest
+	}
+	if bits[1]&0x80 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.EscrowWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x40 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.OwedWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1171,7 +1182,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1181,7 +1192,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1191,7 +1202,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1201,7 +1212,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1211,7 +1222,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x02 != 0 {
+	if bits[1]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1221,7 +1232,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x01 != 0 {
+	if bits[2]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1231,7 +1242,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x80 != 0 {
+	if bits[2]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1241,7 +1252,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x40 != 0 {
+	if bits[2]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}

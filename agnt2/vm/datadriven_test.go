@@ -302,7 +302,7 @@ func (s *script) label(c change) string {
 	}
 	switch {
 	case ns == record.NSDeadline:
-		due := map[record.DeadlineKind]string{record.DueHistory: "/history", record.DueDispute: "/dispute"}[record.DueOf(c.key)]
+		due := map[record.DeadlineKind]string{record.DueHistory: "/history", record.DueDispute: "/dispute", record.DueCompositionHistory: "/history"}[record.DueOf(c.key)]
 		return fmt.Sprintf("%s/%d%s", ns, record.DeadlineOf(c.key), due)
 	case c.key == record.TotalsKey:
 		return "global/totals"

@@ -72,6 +72,7 @@ func stepPruneInteraction(m *Machine, s State) Step {
 	m.Op.Word = history.Leaf(m.Op.Id, common.Hash(trie.HashRecord(b)))
 	m.put(s, k, nil)
 	m.Pruned = append(m.Pruned, Pruned{m.Op.Id, b})
+	m.Op.Branch = uint32(SweepNext)
 	return PruneHistory
 }
 
@@ -82,5 +83,5 @@ func stepPruneHistory(m *Machine, s State) Step {
 	}
 	history.Append(&h, m.Op.Word)
 	m.put(s, record.HistoryKey, h.Encode())
-	return SweepNext
+	return Step(m.Op.Branch)
 }

@@ -38,6 +38,7 @@ type simulator struct {
 	history           record.History               // what pruning has to come to
 	ends              map[uint8]int                // of pruned interactions
 	compositions      map[vm.CompositionStatus]int // seen, over all blocks
+	constituents      map[uint8]int                // ends of pruned ones
 }
 
 func operationOf(tx *abi.Transaction) string {
@@ -56,6 +57,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	s := &simulator{
 		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1)), ChainID: testChainID}, t: t, tree: trie.New(),
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{}, compositions: map[vm.CompositionStatus]int{},
+		constituents: map[uint8]int{},
 	}
 	s.Get = s.get
 	s.policy.EligibilityScore, s.policy.InvokesPerSecond, s.policy.InvokesBurst, s.policy.CommitWindowSeconds = 20, 1, 1, 8
@@ -147,8 +149,10 @@ func (s *simulator) check(swept uint32) {
 			}
 			if i.Status != uint8(vm.Pending) {
 				require.NotZero(t, i.SettledAt)
-				if i.Constituent == 0 { // those of compositions stay
+				if i.Constituent == 0 { // those of compositions leave with these
 					settled++
+				} else {
+					require.NotNil(t, s.state[record.CompositionKey(i.CompositionId)], "an interaction outlives its composition")
 				}
 				continue
 			}
@@ -161,19 +165,19 @@ func (s *simulator) check(swept uint32) {
 			}
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
 		case record.NSComposition:
-			s.checkComposition(v)
+			s.checkComposition(k, v)
 		case record.NSDeadline:
 			id := must(record.DecodeDeadline(v)).Id
 			switch record.DueOf(k) {
 			case record.DueCommitment:
 				s.checkDue(k, v)
-			case record.DueComposition:
-				require.NotNil(t, s.state[record.CompositionKey(id)])
+			case record.DueComposition: // perhaps at a first deadline that the composition has not lived to see
+			case record.DueCompositionHistory:
+				s.checkLeaving(k, id, swept)
 			case record.DueHistory:
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
-				if i.Constituent == 0 {
-					leaving++
-				}
+				require.Zero(t, i.Constituent)
+				leaving++
 				require.NotEqual(t, uint8(vm.Pending), i.Status)
 				require.LessOrEqual(t, i.SettledAt, record.DeadlineOf(k))
 			case record.DueDispute:
@@ -233,6 +237,7 @@ func (s *simulator) check(swept uint32) {
 	require.Equal(t, s.history.Encode(), s.historyRecord().Encode())
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	s.checkIndex()
+	s.checkConstituents()
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	everyone = append(everyone, s.Owned()...)
 	accounts := 0
@@ -279,7 +284,10 @@ func (s *simulator) historyRecord() *record.History {
 func (s *simulator) prune(m *vm.Machine) {
 	for _, p := range m.Pruned {
 		history.Append(&s.history, history.Leaf(p.ID, crypto.Keccak256Hash(p.Record)))
-		s.ends[must(record.DecodeInteraction(p.Record)).Status]++
+		i := must(record.DecodeInteraction(p.Record))
+		if s.ends[i.Status]++; i.Constituent != 0 {
+			s.constituents[i.Status]++
+		}
 	}
 	require.LessOrEqual(s.t, uint32(len(m.Pruned)), 2*m.Policy.PrunesPerBlock) // a second attributes deposit sweeps again
 }
@@ -415,15 +423,11 @@ func TestSimulator(t *testing.T) {
 			}
 		}
 		s.check(0)
-		s.checkNothingHeld(t)
-		statuses := map[uint8]int{}
-		for k, v := range s.state {
-			if k[0] == byte(record.NSInteraction) {
-				i := must(record.DecodeInteraction(v))
-				require.NotEqual(t, uint8(vm.Pending), i.Status, "an interaction never ends")
-				if statuses[i.Status]++; i.Constituent == 0 {
-					t.Errorf("%x has not gone into the history", k)
-				}
+		s.checkEveryEnd(t)
+		for k := range s.state {
+			switch record.Namespace(k[0]) {
+			case record.NSInteraction, record.NSComposition, record.NSConstituent, record.NSDispute:
+				t.Errorf("%v has not gone into the history", k)
 			}
 		}
 		t.Logf("outcomes %v, interactions by status %v, reverts %v", s.outcomes, s.ends, s.reverts)
@@ -439,12 +443,15 @@ func TestSimulator(t *testing.T) {
 		for k, n := range s.ends {
 			ends[k] += n
 		}
-		for k, n := range statuses {
+		for k, n := range s.constituents {
 			constituents[k] += n
 		}
 	}
 	require.GreaterOrEqual(t, len(ends), 6, "not every way to end an INVOKE was taken: %v", ends)
-	require.GreaterOrEqual(t, len(constituents), 7, "not every way to end a constituent was taken: %v", constituents)
+	for status := vm.Completed; status <= vm.Reverted; status++ {
+		final := status != vm.Tentative && status != vm.Opened
+		require.Equal(t, final, constituents[uint8(status)] != 0, "ends of constituents: %v", constituents)
+	}
 	for _, selector := range [][4]byte{
 		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
 	} {

@@ -49,6 +49,9 @@ func (g *Generator) governance(from common.Address) Draft {
 // dispute objects to an interaction, mostly one that is settled, mostly as its caller.
 func (g *Generator) dispute(d Draft, p *record.Policy) Draft {
 	c := &abi.DisputeCall{Kind: 1 + uint8(g.Rnd.IntN(2)), Target: g.interaction(), EvidenceHash: common.Hash{3}}
+	if id, ok := g.constituentCall(); ok && g.chance(3) {
+		c.Target = id
+	}
 	for range 20 {
 		b := g.Get(record.InteractionKey(c.Target))
 		if b != nil {

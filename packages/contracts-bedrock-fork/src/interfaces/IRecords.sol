@@ -145,6 +145,7 @@ interface IRecords {
         uint64 createdAt;
         uint64 deadline; // while active, of the whole; once committed, for opening results
         uint64 settledAt; // when the status became final
+        uint64 leavesAt; // until when it stays after all is paid or refunded; 0 before
         uint256 escrowWei; // neither paid nor refunded yet
         uint256 owedWei; // of it, provisional credits
         uint32 windowSeconds; // longest ttl of a constituent

@@ -167,6 +167,14 @@ library Steps {
     uint8 internal constant SETTLE_REPUTATION = 87;
     uint8 internal constant OPEN_ARGS = 227;
 
+    // Pruning of compositions.
+    uint8 internal constant COMPOSE_HISTORY = 228;
+    uint8 internal constant PRUNE_COMPOSITION = 229;
+    uint8 internal constant PRUNE_CONSTITUENT = 230;
+    uint8 internal constant PRUNE_CALL_DISPUTE = 231;
+    uint8 internal constant PRUNE_CALL = 232;
+    uint8 internal constant DROP_COMPOSITION = 233;
+
     // The machine around execution.
     uint8 internal constant BEGIN = 128;
     uint8 internal constant PARENT = 129;

@@ -24,8 +24,8 @@ library History {
         ctx.write(IRecords.Deadline(ctx.op.id));
     }
 
-    /// @dev How long what is settled now stays.
-    function recentUntil(Context memory ctx) private pure returns (uint64) {
+    /// @notice How long what is settled now stays.
+    function recentUntil(Context memory ctx) internal pure returns (uint64) {
         unchecked {
             return ctx.blk.time + uint64(ctx.policy.recentSeconds);
         }
@@ -58,6 +58,7 @@ library History {
         if (!present || i.status == Protocol.PENDING) revert Machine.CorruptRecord();
         ctx.op.word = keccak256(abi.encodePacked(uint8(0), ctx.op.id, ctx.oldHash));
         ctx.remove();
+        ctx.op.branch = Steps.SWEEP_NEXT;
         return Steps.PRUNE_HISTORY;
     }
 
@@ -77,6 +78,6 @@ library History {
         unchecked {
             ctx.write(IRecords.History(uint64(count + 1), peaks));
         }
-        return Steps.SWEEP_NEXT;
+        return uint8(ctx.op.branch);
     }
 }
