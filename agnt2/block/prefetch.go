@@ -121,9 +121,7 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 				record.InteractionKey(id),
 				record.DeadlineKey(w.deadline, record.DueInteraction, id))
 		case w.caller != common.Address{}:
-			p.keys = append(p.keys, record.AccountKey(w.caller), record.PairKey(w.tx.From, w.caller), record.ReputationKey(w.tx.From),
-				record.DeadlineKey(w.deadline, record.DueInteraction, w.id),
-				record.DeadlineKey(e.Header.Time+uint64(e.Machine.Policy.RecentSeconds), record.DueHistory, w.id))
+			p.keys = append(p.keys, record.AccountKey(w.caller), record.PairKey(w.tx.From, w.caller), record.ReputationKey(w.tx.From))
 		}
 	}
 	e.load(p.keys)

@@ -4,6 +4,7 @@
 package history
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -49,12 +50,17 @@ func Append(h *record.History, leaf common.Hash) {
 	h.Count++
 }
 
-// Extend is an agent's interactionHistoryRoot after one more settled interaction.
-func Extend(root, id, recordHash common.Hash) common.Hash {
-	var x [96]byte
+// Extend is an agent's interactionHistoryRoot after one more settled interaction: the hash of the root before, the id, and who
+// got which answer when. It is less than the whole record so that one permutation of keccak suffices.
+func Extend(root, id common.Hash, i *record.Interaction) common.Hash {
+	var x [3*32 + 20 + 8 + 1 + 4]byte
 	copy(x[:], root[:])
 	copy(x[32:], id[:])
-	copy(x[64:], recordHash[:])
+	copy(x[64:], i.ResultHash[:])
+	copy(x[96:], i.Caller[:])
+	binary.BigEndian.PutUint64(x[116:], i.SettledAt)
+	x[124] = i.Status
+	binary.BigEndian.PutUint32(x[125:], i.Branch)
 	return common.Hash(trie.HashRecord(x[:]))
 }
 

@@ -285,7 +285,6 @@ func stepSettleCallee(m *Machine, s State) Step {
 	m.put(s, k, a.Encode())
 	m.Sums.VolumeWei.Add(&m.Sums.VolumeWei, &m.Op.Value)
 	m.emitResponded(m.Op.Word, &m.Op.Value)
-	m.payOnly(i)
 	if m.Op.Flag {
 		return SettlePair
 	}

@@ -152,7 +152,10 @@ func (m *Machine) answerAtOnce(c *record.Composition) (then Step, more bool) {
 
 // payOnly leaves of the interaction in progress what its payment, its scoring and its event need.
 func (m *Machine) payOnly(i *record.Interaction) {
-	m.Call = record.Interaction{Status: i.Status, Caller: i.Caller, Callee: i.Callee, PaymentWei: i.PaymentWei}
+	m.Call = record.Interaction{
+		Status: i.Status, Caller: i.Caller, Callee: i.Callee, PaymentWei: i.PaymentWei, ResultHash: i.ResultHash, SettledAt: i.SettledAt,
+		Branch: i.Branch,
+	}
 }
 
 // pay has the transaction's end pay the callee in progress, who sent it.

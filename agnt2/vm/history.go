@@ -13,17 +13,14 @@ import (
 // its dispute.
 
 const (
-	RespondHistory Step = 127
-
-	SweepHistory Step = 175 + iota
+	SweepHistory Step = 176 + iota
 	PruneDispute
 	PruneInteraction
 	PruneHistory
 )
 
 var historyProgram = map[Step]instruction{
-	RespondHistory:   {"respondHistory", OpensBlock | OpensOp | OpensPolicy, 0, stepRespondHistory},
-	SweepHistory:     {"sweepHistory", OpensBlock | OpensOp | OpensPolicy, 0, stepSweepHistory},
+	SweepHistory:     {"sweepHistory", OpensBlock | OpensOp | OpensCall | OpensPolicy, 0, stepSweepHistory},
 	PruneDispute:     {"pruneDispute", OpensOp, 0, stepPruneDispute},
 	PruneInteraction: {"pruneInteraction", OpensOp, 0, stepPruneInteraction},
 	PruneHistory:     {"pruneHistory", OpensOp, 0, stepPruneHistory},
@@ -34,16 +31,13 @@ func (m *Machine) queueHistory(s State, at uint64) {
 	m.set(s, record.DeadlineKey(at, record.DueHistory, m.Op.Id), nil, (&record.Deadline{Id: m.Op.Id}).Encode())
 }
 
-// recentUntil is how long what is settled now stays.
-func (m *Machine) recentUntil() uint64 { return m.Block.Time + uint64(m.Policy.RecentSeconds) }
-
-func stepRespondHistory(m *Machine, s State) Step {
-	m.queueHistory(s, m.recentUntil())
-	return RespondCaller
-}
-
+// stepSweepHistory follows a time-out, and an interaction that was answered before its deadline: that may be long ago.
 func stepSweepHistory(m *Machine, s State) Step {
-	m.queueHistory(s, m.recentUntil())
+	until := m.Call.SettledAt + uint64(m.Policy.RecentSeconds)
+	if until < m.Block.Time {
+		return PruneDispute
+	}
+	m.queueHistory(s, until)
 	return SweepNext
 }
 

@@ -164,7 +164,7 @@ var interactionProgram = map[Step]instruction{
 	RespondDeadline:    {"respondDeadline", OpensOp | OpensCall, 0, stepRespondDeadline},
 	RespondCaller:      {"respondCaller", OpensOp | OpensCall | OpensParams, 0, stepRespondCaller},
 	RespondPair:        {"respondPair", OpensOp | OpensCall, 0, stepRespondPair},
-	RespondReputation:  {"respondReputation", OpensBlock | OpensOp, 0, stepRespondReputation},
+	RespondReputation:  {"respondReputation", OpensBlock | OpensOp | OpensCall, 0, stepRespondReputation},
 	RespondEvent:       {"respondEvent", OpensOp | OpensCall | OpensData, 0, stepRespondEvent},
 }
 

@@ -39,7 +39,7 @@ func stepComposeHistory(m *Machine, s State) Step {
 	if c.LeavesAt != 0 {
 		return SweepNext
 	}
-	c.LeavesAt = max(m.recentUntil(), c.Deadline)
+	c.LeavesAt = max(m.Block.Time+uint64(m.Policy.RecentSeconds), c.Deadline)
 	m.put(s, k, c.Encode())
 	return m.queueLater(c.LeavesAt, record.DueCompositionHistory, m.Op.Id, SweepNext)
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/agnt2/agnt2/agnt2/history"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/reputation"
-	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
 // discountSeconds is how long after its last answer an agent's own INVOKEs cost less. The account keeps the discount, because an
@@ -68,18 +67,23 @@ func stepRespondInteraction(m *Machine, s State) Step {
 			i.Status = uint8(Tentative)
 		}
 	}
-	b := i.Encode()
-	o.Word = common.Hash(trie.HashRecord(b))
-	m.set(s, k, old, b)
+	o.Word = common.Hash{} // no step needs it any more
+	m.set(s, k, old, i.Encode())
 	if o.Flag {
 		return RespondAgent
 	}
 	return m.answered()
 }
 
-// answered is where an answer goes on. The deadline of a tentative one that others need stays queued until it is opened.
+// answered is where an answer goes on. An INVOKE's deadline stays queued: when it has passed, the sweep finds that the interaction
+// is settled, and sees to its way into the history. So an answer touches two records less. The deadline of a constituent stays only
+// while a tentative answer that others need is not open.
 func (m *Machine) answered() Step {
-	if m.Call.Status == uint8(Tentative) && isNeeded(&m.Call) {
+	i := &m.Call
+	switch {
+	case i.Constituent == 0:
+		return RespondCaller
+	case i.Status == uint8(Tentative) && isNeeded(i):
 		return RespondComposition
 	}
 	return RespondDeadline
@@ -107,7 +111,7 @@ func stepRespondAttestation(m *Machine, _ State) Step {
 	if signer == (common.Address{}) {
 		return m.fail(&abi.BadAttestation{Recovered: signer, Callee: m.Op.From})
 	}
-	m.Op.Word = common.Hash(trie.HashRecord(m.Call.Encode()))
+	m.Op.Word = common.Hash{}
 	if signer == m.Op.Actor {
 		return m.answered()
 	}
@@ -123,14 +127,12 @@ func stepRespondDeadline(m *Machine, s State) Step {
 	return m.released()
 }
 
-// released is where an operation goes on whose interaction is out of the queue: RESPOND, an opening, or CANCEL.
+// released is where an operation goes on whose interaction is out of the queue: RESPOND to a constituent, its opening, or CANCEL.
 func (m *Machine) released() Step {
 	i := &m.Call
 	switch {
 	case i.Status == uint8(Pending): // CANCEL: it gets a new deadline
 		return QueueEntry
-	case i.Constituent == 0:
-		return RespondHistory
 	case i.Status == uint8(Completed), i.Status == uint8(Opened): // there is a result
 		return RespondConstituent
 	}
@@ -179,7 +181,7 @@ func stepRespondReputation(m *Machine, s State) Step {
 	old := m.get(s, k)
 	r := reputationOf(old)
 	r.LastActiveAt = m.Block.Time
-	r.InteractionHistoryRoot = history.Extend(r.InteractionHistoryRoot, o.Id, o.Word)
+	r.InteractionHistoryRoot = history.Extend(r.InteractionHistoryRoot, o.Id, &m.Call)
 	switch ResponseStatus(o.Status) {
 	case OK:
 		r.Completed++

@@ -186,9 +186,13 @@ func (s *simulator) check(swept uint32) {
 				require.Equal(t, k, record.DeadlineKey(d.Deadline, record.DueDispute, id))
 				disputes--
 			case record.DueInteraction:
-				queued++
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
-				require.True(t, isOpen(&i), "queued with status %d", i.Status)
+				if isOpen(&i) {
+					queued++
+				} else { // answered, and left where it was
+					require.Zero(t, i.Constituent)
+					leaving++
+				}
 				require.Equal(t, k, record.DeadlineKey(i.Deadline, record.DueInteraction, id))
 			}
 		case record.NSDispute:

@@ -1,13 +1,10 @@
 package vm
 
 import (
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/history"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/reputation"
-	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
 // TIMEOUT (paper App. A.1, A.2): the protocol itself ends overdue interactions at the start of every block, in the order
@@ -54,12 +51,14 @@ func stepSweepInteraction(m *Machine, s State) Step {
 	k := record.InteractionKey(m.Op.Id)
 	m.Call = decoded(record.DecodeInteraction(m.get(s, k)))
 	i := &m.Call
-	assert(i.Status == uint8(Pending) || i.Status == uint8(Tentative), "queued interaction is not pending")
+	if i.Status != uint8(Pending) && i.Status != uint8(Tentative) { // answered before: Machine.answered
+		m.Op.Count-- // has no event
+		m.Op.Pruned++
+		return SweepHistory
+	}
 	i.Status = uint8(TimedOut)
 	i.SettledAt = m.Block.Time
-	b := i.Encode()
-	m.Op.Word = common.Hash(trie.HashRecord(b))
-	m.put(s, k, b)
+	m.put(s, k, i.Encode())
 	if i.Constituent != 0 {
 		return SweepConstituent
 	}
@@ -83,7 +82,7 @@ func stepSweepReputation(m *Machine, s State) Step {
 	r.Timeouts++
 	r.PenaltyUnits += reputation.PenaltyTimeout
 	r.LastActiveAt = m.Block.Time
-	r.InteractionHistoryRoot = history.Extend(r.InteractionHistoryRoot, m.Op.Id, m.Op.Word)
+	r.InteractionHistoryRoot = history.Extend(r.InteractionHistoryRoot, m.Op.Id, i)
 	m.put(s, k, r.Encode())
 	m.emit((&abi.TimedOutEvent{Id: m.Op.Id, Caller: i.Caller, Callee: i.Callee, RefundedWei: i.PaymentWei}).Log(abi.Address))
 	if i.Constituent != 0 { // it leaves with its composition

@@ -34,7 +34,7 @@ cancelInteraction: InteractionSettled, NotCallee, NotCaller, NotCancellable, Out
 cancelCallee: NotCancellable, respondDeadline
 cancelComposition: CompositionExpired, CompositionFinal, CompositionUnknown, NotCaller, NotCancellable, queueEntry, txEnd
 sweepConstituent: queueEntry, sweepNext, sweepReputation
-sweepAdvance: activateConstituent, queueEntry, settleConstituent, settleInitiator, settleReputation, sweepNext
+sweepAdvance: activateConstituent, composeHistory, queueEntry, settleConstituent, settleInitiator, settleReputation, sweepNext
 activateConstituent: activateInput, activateInteraction
 activateInput: activateInput, activateInteraction
 activateInteraction: queueEntry
@@ -44,6 +44,12 @@ settleInitiator: respondPair, respondReputation, settleCallee, settlePair, settl
 settleCallee: settlePair, settleReputation
 settlePair: settleReputation
 settleReputation: sweepAdvance, txEnd
+composeHistory: queueEntry, sweepNext
+pruneComposition: pruneConstituent
+pruneConstituent: dropComposition, pruneCallDispute, pruneConstituent, queueEntry
+pruneCallDispute: pruneCall, queueEntry
+pruneCall: pruneHistory
+dropComposition: sweepNext
 `
 
 // composer drives compositions: "buyer" is a registered initiator, "stranger" one that is none, "s0" … "s19" sell "work".
@@ -178,6 +184,7 @@ func (s *scenario) compositions() {
 	c.reverts()
 	c.cancels()
 	c.late()
+	c.leaves()
 	c.drain(3)
 	s.seal()
 	require.Less(t, s.time, uint64(1_700_000_900), "the filler's deadlines are near")
@@ -355,7 +362,7 @@ func (c *composer) atOnce() {
 	c.next(1)
 	c.failed(two, 0)
 	c.failed(two, 1)
-	c.answer(one, 0)
+	c.attested(one, 0)
 	c.next(5)
 	c.status(early, vm.CompositionActive)
 	c.answer(early, 1)
@@ -363,20 +370,24 @@ func (c *composer) atOnce() {
 	c.drain(3)
 }
 
-// reverts are the ends of atomic ones.
-func (c *composer) reverts() {
-	id := c.compose("buyer", 60, c.call(true, spec(0, 0), spec(1, 1), spec(2, 0)))
-	c.next(1)
-	signed := c.answerCall(id, 0, 0)
+// attested answers with a detached attestation by the callee.
+func (c *composer) attested(id common.Hash, i int) {
+	signed := c.answerCall(id, i, 0)
 	call, err := record.DecodeInteraction(c.records[record.InteractionKey(signed.Id)])
 	require.NoError(c.t, err)
 	att := vm.Attestation{ID: signed.Id, ParamsHash: call.ParamsHash, ResultHash: signed.ResultHash}
 	h := att.Digest(stepsChainID)
-	if signed.Attestation, err = crypto.Sign(h[:], key(seller(0))); err == nil {
-		signed.Attestation[64] += 27
-	}
+	signed.Attestation, err = crypto.Sign(h[:], key(c.callee(id, i)))
 	require.NoError(c.t, err)
-	c.do(seller(0), 0, signed)
+	signed.Attestation[64] += 27
+	c.do(c.callee(id, i), 0, signed)
+}
+
+// reverts are the ends of atomic ones.
+func (c *composer) reverts() {
+	id := c.compose("buyer", 60, c.call(true, spec(0, 0), spec(1, 1), spec(2, 0)))
+	c.next(1)
+	c.attested(id, 0)
 	c.next(1)
 	c.failed(id, 2)
 	c.fails("respondInteraction InteractionSettled", seller(2), 0, c.answerCall(id, 2, 0))
@@ -461,6 +472,63 @@ func (c *composer) late() {
 	c.fails("respondComposition CompositionExpired", seller(2), 0, c.openCall(leaves, 0, 0))
 	c.fails("cancelComposition CompositionExpired", "buyer", 0, &abi.CancelCall{Id: id})
 	c.drain(8)
+}
+
+// leaves is how compositions leave the state: one that was reverted while a call was pending, one that commits long before its
+// first deadline, after two rounds of a loop, and with a dispute; a block moves three interactions.
+func (c *composer) leaves() {
+	c.seal()
+	c.setPolicy(func(p *record.Policy) { p.RecentSeconds, p.DisputeWindowSeconds = 3, 30 })
+	c.open(1)
+	failing := c.call(true, spec(0, 0), spec(1, 0), spec(2, 0))
+	failing.TtlSeconds = 14
+	reverted := c.compose("buyer", 60, failing)
+	loop := spec(3, 0)
+	loop.MaxIterations, loop.LoopBranch = 2, 7
+	early := c.call(true, loop, spec(4, 0), c.withTTL(spec(5, 1), 2))
+	early.TtlSeconds = 50
+	committed := c.compose("buyer", 80, early)
+	c.drain(3)
+	c.answer(reverted, 0)
+	c.failed(reverted, 1)
+	for _, branch := range []uint32{7, 1} {
+		c.answer(committed, 0)
+		c.opened(committed, 0, branch)
+		if branch == 7 {
+			c.drain(2)
+		}
+	}
+	c.answer(committed, 1)
+	c.next(1)
+	c.answer(committed, 2)
+	c.status(committed, vm.CompositionCommitted)
+	first := vm.ConstituentID(committed, 0, 1)
+	c.do("buyer", 50, &abi.DisputeCall{
+		Kind: uint8(vm.Qualitative), Target: first, EvidenceHash: common.Hash{3}, Da: abi.DAPointer{ContentHash: common.Hash{3}},
+	})
+	c.next(1)
+	c.opened(committed, 1, 0)
+	c.opened(committed, 2, 0)
+	count := c.history().Count
+	c.drain(12)
+	require.Nil(c.t, c.records[record.CompositionKey(reverted)])
+	require.NotNil(c.t, c.records[record.InteractionKey(first)], "disputed")
+	require.Equal(c.t, count+6, c.history().Count)
+	c.drain(5)
+	require.Equal(c.t, count+7, c.history().Count)
+	for k := range c.records {
+		require.NotEqual(c.t, record.CompositionKey(committed), k)
+	}
+	c.drain(10) // beyond its first deadline
+}
+
+func (c *composer) history() (h record.History) {
+	if b := c.records[record.HistoryKey]; b != nil {
+		var err error
+		h, err = record.DecodeHistory(b)
+		require.NoError(c.t, err)
+	}
+	return h
 }
 
 // TestComposeGas: a COMPOSE is cheaper than as many INVOKEs, with calldata, for the longest chain of dependencies and for none.

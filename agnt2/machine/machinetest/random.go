@@ -31,7 +31,7 @@ func RandomPolicy() record.Policy {
 	p.ChannelWindowSeconds, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
 	p.Governance, p.DisputeResolver, p.FeeRecipient = crypto.PubkeyToAddress(accountKey(0).PublicKey), crypto.PubkeyToAddress(accountKey(1).PublicKey), common.Address{7}
 	p.DisputeBondWei, p.DisputeFeeWei, p.DisputeWindowSeconds = *uint256.NewInt(50), *uint256.NewInt(5), 16
-	p.RecentSeconds, p.PrunesPerBlock = 4, 3
+	p.RecentSeconds, p.PrunesPerBlock = 4, 6
 	p.WeiPerPendingInvoke = *uint256.NewInt(100)
 	p.EligibilityScore = 20 // few answer
 	p.MinCommitDepositWei, p.CommitWindowSeconds = *uint256.NewInt(20), 8

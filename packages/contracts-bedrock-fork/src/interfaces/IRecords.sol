@@ -78,7 +78,7 @@ interface IRecords {
         uint64 distinctCallers;
         uint128 sumOfSquares;
         uint64 lastActiveAt;
-        bytes32 interactionHistoryRoot; // h = keccak256(h ‖ id ‖ keccak256(record)) for every settled interaction
+        bytes32 interactionHistoryRoot; // keccak256(root ‖ id ‖ resultHash ‖ caller ‖ settledAt ‖ status ‖ branch) for every one that is settled
         uint64 scoredCompleted; // countedCompleted, and
         uint64 scoredCallers; // distinctCallers, when the pattern of callers was last credible
         uint64 aborts; // never scored

@@ -82,7 +82,6 @@ library Steps {
     uint8 internal constant WITHDRAW_FEES_ARGS = 124;
     uint8 internal constant WITHDRAW_VAULT = 125;
     uint8 internal constant SEND_FEES = 126;
-    uint8 internal constant RESPOND_HISTORY = 127;
     uint8 internal constant SWEEP_HISTORY = 176;
     uint8 internal constant PRUNE_DISPUTE = 177;
     uint8 internal constant PRUNE_INTERACTION = 178;

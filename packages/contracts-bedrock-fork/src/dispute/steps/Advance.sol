@@ -284,7 +284,6 @@ library Advance {
         }
         ctx.write(a);
         Composition.emitResponded(ctx, ctx.op.word, ctx.op.value);
-        Composition.payOnly(ctx);
         return ctx.op.flag ? Steps.SETTLE_PAIR : Steps.SETTLE_REPUTATION;
     }
 

@@ -226,6 +226,9 @@ library Composition {
         i.caller = ctx.call.caller;
         i.callee = ctx.call.callee;
         i.paymentWei = ctx.call.paymentWei;
+        i.resultHash = ctx.call.resultHash;
+        i.settledAt = ctx.call.settledAt;
+        i.branch = ctx.call.branch;
         ctx.call = i;
     }
 

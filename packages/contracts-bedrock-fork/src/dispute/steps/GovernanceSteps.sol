@@ -53,8 +53,9 @@ library GovernanceSteps {
         }
         if (kind == Steps.WITHDRAW_VAULT) return ContextLib.OP;
         if (kind == Steps.SEND_FEES) return ContextLib.BLOCK | ContextLib.SUMS | ContextLib.OP | ContextLib.POLICY;
-        if (kind == Steps.RESPOND_HISTORY) return ContextLib.BLOCK | ContextLib.OP | ContextLib.POLICY;
-        if (kind == Steps.SWEEP_HISTORY) return ContextLib.BLOCK | ContextLib.OP | ContextLib.POLICY;
+        if (kind == Steps.SWEEP_HISTORY) {
+            return ContextLib.BLOCK | ContextLib.OP | ContextLib.CALL | ContextLib.POLICY;
+        }
         if (kind == Steps.PRUNE_DISPUTE) return ContextLib.OP;
         if (kind == Steps.PRUNE_INTERACTION) return ContextLib.OP;
         if (kind == Steps.PRUNE_HISTORY) return ContextLib.OP;
@@ -70,7 +71,6 @@ library GovernanceSteps {
         if (kind == Steps.WITHDRAW_FEES_ARGS) return Governance.stepWithdrawFeesArgs(ctx);
         if (kind == Steps.WITHDRAW_VAULT) return Governance.stepWithdrawVault(ctx);
         if (kind == Steps.SEND_FEES) return Governance.stepSendFees(ctx);
-        if (kind == Steps.RESPOND_HISTORY) return History.stepRespondHistory(ctx);
         if (kind == Steps.SWEEP_HISTORY) return History.stepSweepHistory(ctx);
         if (kind == Steps.PRUNE_DISPUTE) return History.stepPruneDispute(ctx);
         if (kind == Steps.PRUNE_INTERACTION) return History.stepPruneInteraction(ctx);

@@ -14,8 +14,8 @@ library History {
     using ContextLib for Context;
 
     /// @notice An agent's interactionHistoryRoot after one more settled interaction.
-    function extend(bytes32 root, bytes32 id, bytes32 recordHash) internal pure returns (bytes32) {
-        return keccak256(abi.encode(root, id, recordHash));
+    function extend(bytes32 root, bytes32 id, IRecords.Interaction memory i) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(root, id, i.resultHash, i.caller, i.settledAt, i.status, i.branch));
     }
 
     /// @notice Queues a settled interaction for its removal.
@@ -24,20 +24,13 @@ library History {
         ctx.write(IRecords.Deadline(ctx.op.id));
     }
 
-    /// @notice How long what is settled now stays.
-    function recentUntil(Context memory ctx) internal pure returns (uint64) {
-        unchecked {
-            return ctx.blk.time + uint64(ctx.policy.recentSeconds);
-        }
-    }
-
-    function stepRespondHistory(Context memory ctx) internal pure returns (uint8) {
-        queue(ctx, recentUntil(ctx));
-        return Steps.RESPOND_CALLER;
-    }
-
     function stepSweepHistory(Context memory ctx) internal pure returns (uint8) {
-        queue(ctx, recentUntil(ctx));
+        uint64 until;
+        unchecked {
+            until = ctx.call.settledAt + uint64(ctx.policy.recentSeconds);
+        }
+        if (until < ctx.blk.time) return Steps.PRUNE_DISPUTE;
+        queue(ctx, until);
         return Steps.SWEEP_NEXT;
     }
 

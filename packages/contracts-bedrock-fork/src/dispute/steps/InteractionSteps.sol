@@ -51,7 +51,7 @@ library InteractionSteps {
         if (kind == Steps.RESPOND_DEADLINE) return ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.RESPOND_CALLER) return ContextLib.OP | ContextLib.CALL | ContextLib.PARAMS;
         if (kind == Steps.RESPOND_PAIR) return ContextLib.OP | ContextLib.CALL;
-        if (kind == Steps.RESPOND_REPUTATION) return ContextLib.BLOCK | ContextLib.OP;
+        if (kind == Steps.RESPOND_REPUTATION) return ContextLib.BLOCK | ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.RESPOND_EVENT) return ContextLib.OP | ContextLib.CALL | ContextLib.DATA;
         revert UnknownStep(kind);
     }

@@ -6,7 +6,6 @@ import { Steps } from "../lib/Steps.sol";
 import { IFrames } from "../IFrames.sol";
 import { IRecords } from "../../interfaces/IRecords.sol";
 import { Composition } from "./Composition.sol";
-import { History } from "./History.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
@@ -21,7 +20,10 @@ library Prune {
         (bool present, IRecords.Composition memory c) = ctx.readComposition(Keys.composition(id));
         if (!present) revert Machine.CorruptRecord();
         if (c.leavesAt != 0) return Steps.SWEEP_NEXT;
-        uint64 until = History.recentUntil(ctx);
+        uint64 until;
+        unchecked {
+            until = ctx.blk.time + uint64(ctx.policy.recentSeconds);
+        }
         c.leavesAt = until > c.deadline ? until : c.deadline;
         ctx.write(c);
         return Composition.queueLater(ctx, c.leavesAt, Keys.DUE_COMPOSITION_HISTORY, id, Steps.SWEEP_NEXT);
@@ -95,7 +97,8 @@ library Prune {
 
     /// @dev Gives an interaction of an atomic composition the status that the composition's amounts to.
     function finalize(IRecords.Interaction memory i, uint8 status) private pure {
-        if (status == Protocol.COMPOSITION_REVERTED && (i.status == Protocol.TENTATIVE || i.status == Protocol.OPENED)) {
+        if (status == Protocol.COMPOSITION_REVERTED && (i.status == Protocol.TENTATIVE || i.status == Protocol.OPENED))
+        {
             i.status = Protocol.REVERTED;
             i.resultHash = 0;
             i.branch = 0;

@@ -60,12 +60,13 @@ library Respond {
         }
         ctx.setCall(i);
         ctx.write(i);
-        o.word = ctx.newHash;
+        o.word = 0;
         return o.flag ? Steps.RESPOND_AGENT : answered(i);
     }
 
     /// @notice Where an answer goes on.
     function answered(IRecords.Interaction memory i) internal pure returns (uint8) {
+        if (i.constituent == 0) return Steps.RESPOND_CALLER;
         bool needed = i.constituent & Protocol.CONSTITUENT_NEEDED != 0;
         return i.status == Protocol.TENTATIVE && needed ? Steps.RESPOND_COMPOSITION : Steps.RESPOND_DEADLINE;
     }
@@ -83,7 +84,7 @@ library Respond {
         bytes32 digest = Attestation.digest(c, ctx.call.paramsHash, ctx.op.word, chainId);
         address signer = TypedData.signer(digest, attestation);
         if (signer == address(0)) return Machine.fail(ctx);
-        ctx.op.word = ContextLib.hash(ctx.call);
+        ctx.op.word = 0;
         if (signer == ctx.op.actor) return answered(ctx.call);
         ctx.op.actor = signer;
         return Steps.RESPOND_KEY;
@@ -99,7 +100,6 @@ library Respond {
     /// @dev Where an operation goes on whose interaction is out of the queue.
     function released(IRecords.Interaction memory i) private pure returns (uint8) {
         if (i.status == Protocol.PENDING) return Steps.QUEUE_ENTRY;
-        if (i.constituent == 0) return Steps.RESPOND_HISTORY;
         bool result = i.status == Protocol.COMPLETED || i.status == Protocol.OPENED;
         return result ? Steps.RESPOND_CONSTITUENT : Steps.RESPOND_COMPOSITION;
     }
@@ -138,7 +138,7 @@ library Respond {
         IFrames.Op memory o = ctx.op;
         (, IRecords.Reputation memory r) = ctx.readReputation(Keys.reputation(o.from));
         r.lastActiveAt = ctx.blk.time;
-        r.interactionHistoryRoot = History.extend(r.interactionHistoryRoot, o.id, o.word);
+        r.interactionHistoryRoot = History.extend(r.interactionHistoryRoot, o.id, ctx.call);
         unchecked {
             if (o.status == Protocol.OK) {
                 r.completed++;

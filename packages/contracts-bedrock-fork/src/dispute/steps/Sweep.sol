@@ -61,13 +61,18 @@ library Sweep {
 
     function stepSweepInteraction(Context memory ctx) internal pure returns (uint8) {
         (bool present, IRecords.Interaction memory i) = ctx.readInteraction(Keys.interaction(ctx.op.id));
-        bool open = i.status == Protocol.PENDING || i.status == Protocol.TENTATIVE;
-        if (!present || !open) revert Machine.CorruptRecord();
+        if (!present) revert Machine.CorruptRecord();
+        ctx.setCall(i);
+        if (i.status != Protocol.PENDING && i.status != Protocol.TENTATIVE) {
+            unchecked {
+                ctx.op.count--; // has no event
+                ctx.op.pruned++;
+            }
+            return Steps.SWEEP_HISTORY;
+        }
         i.status = Protocol.TIMED_OUT;
         i.settledAt = ctx.blk.time;
-        ctx.setCall(i);
         ctx.write(i);
-        ctx.op.word = ctx.newHash;
         return i.constituent == 0 ? Steps.SWEEP_CALLER : Steps.SWEEP_CONSTITUENT;
     }
 
@@ -88,7 +93,7 @@ library Sweep {
             r.penaltyUnits += Protocol.PENALTY_TIMEOUT;
         }
         r.lastActiveAt = ctx.blk.time;
-        r.interactionHistoryRoot = History.extend(r.interactionHistoryRoot, ctx.op.id, ctx.op.word);
+        r.interactionHistoryRoot = History.extend(r.interactionHistoryRoot, ctx.op.id, ctx.call);
         ctx.write(r);
         Machine.emit3(ctx, IAGNT2.TimedOut.selector, ctx.call, abi.encode(ctx.call.paymentWei));
         return ctx.call.constituent == 0 ? Steps.SWEEP_HISTORY : Steps.SWEEP_NEXT;
