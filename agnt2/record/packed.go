@@ -1946,28 +1946,31 @@ func (x *Dispute) AppendPacked(b []byte) []byte {
 	if x.Due {
 		b[at+0] |= 0x20
 	}
-	if x.Claimant != ([20]byte{}) {
+	if x.Pruned {
 		b[at+0] |= 0x10
+	}
+	if x.Claimant != ([20]byte{}) {
+		b[at+0] |= 0x08
 		b = append(b, x.Claimant[:]...)
 	}
 	if x.Agent != ([20]byte{}) {
-		b[at+0] |= 0x08
+		b[at+0] |= 0x04
 		b = append(b, x.Agent[:]...)
 	}
 	if x.Game != ([20]byte{}) {
-		b[at+0] |= 0x04
+		b[at+0] |= 0x02
 		b = append(b, x.Game[:]...)
 	}
 	if x.EvidenceHash != ([32]byte{}) {
-		b[at+0] |= 0x02
+		b[at+0] |= 0x01
 		b = append(b, x.EvidenceHash[:]...)
 	}
 	if !x.BondWei.IsZero() {
-		b[at+0] |= 0x01
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.BondWei)
 	}
 	if x.Deadline != 0 {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x40
 		b = codec.AppendPackedLong(b, x.Deadline)
 	}
 	return b
@@ -1987,7 +1990,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x7f != 0 {
+	if bits[1]&0x3f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -2014,6 +2017,9 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 		x.Due = true
 	}
 	if bits[0]&0x10 != 0 {
+		x.Pruned = true
+	}
+	if bits[0]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2023,7 +2029,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x08 != 0 {
+	if bits[0]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2033,7 +2039,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x04 != 0 {
+	if bits[0]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2043,7 +2049,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x02 != 0 {
+	if bits[0]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -2053,14 +2059,14 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x01 != 0 {
+	if bits[1]&0x80 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.BondWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x40 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err

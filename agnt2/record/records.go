@@ -1687,6 +1687,7 @@ type Dispute struct {
 	Kind         uint8
 	Outcome      uint8
 	Due          bool
+	Pruned       bool
 	Claimant     common.Address
 	Agent        common.Address
 	Game         common.Address
@@ -1696,7 +1697,7 @@ type Dispute struct {
 }
 
 func (x *Dispute) size() int {
-	n := 288
+	n := 320
 	return n
 }
 
@@ -1704,16 +1705,17 @@ func (x *Dispute) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Kind))
 	codec.PutUint64(b[32:], uint64(x.Outcome))
 	codec.PutBool(b[64:], x.Due)
-	codec.PutAddress(b[96:], x.Claimant)
-	codec.PutAddress(b[128:], x.Agent)
-	codec.PutAddress(b[160:], x.Game)
-	*(*[32]byte)(b[192:]) = x.EvidenceHash
-	codec.PutUint256(b[224:], &x.BondWei)
-	codec.PutUint64(b[256:], uint64(x.Deadline))
+	codec.PutBool(b[96:], x.Pruned)
+	codec.PutAddress(b[128:], x.Claimant)
+	codec.PutAddress(b[160:], x.Agent)
+	codec.PutAddress(b[192:], x.Game)
+	*(*[32]byte)(b[224:]) = x.EvidenceHash
+	codec.PutUint256(b[256:], &x.BondWei)
+	codec.PutUint64(b[288:], uint64(x.Deadline))
 }
 
 func (x *Dispute) get(b []byte) (used int, err error) {
-	tail := 288
+	tail := 320
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1734,22 +1736,25 @@ func (x *Dispute) get(b []byte) (used int, err error) {
 	if x.Due, err = codec.GetBool(b, 64); err != nil {
 		return 0, err
 	}
-	if x.Claimant, err = codec.GetAddress(b, 96); err != nil {
+	if x.Pruned, err = codec.GetBool(b, 96); err != nil {
 		return 0, err
 	}
-	if x.Agent, err = codec.GetAddress(b, 128); err != nil {
+	if x.Claimant, err = codec.GetAddress(b, 128); err != nil {
 		return 0, err
 	}
-	if x.Game, err = codec.GetAddress(b, 160); err != nil {
+	if x.Agent, err = codec.GetAddress(b, 160); err != nil {
 		return 0, err
 	}
-	if x.EvidenceHash, err = codec.GetHash(b, 192); err != nil {
+	if x.Game, err = codec.GetAddress(b, 192); err != nil {
 		return 0, err
 	}
-	if x.BondWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.EvidenceHash, err = codec.GetHash(b, 224); err != nil {
 		return 0, err
 	}
-	if x.Deadline, err = codec.GetUint(b, 256, 64); err != nil {
+	if x.BondWei, err = codec.GetUint256(b, 256, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 288, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

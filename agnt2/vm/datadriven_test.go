@@ -26,6 +26,7 @@ import (
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
+	"github.com/agnt2/agnt2/agnt2/vm/vmtest"
 	"github.com/agnt2/agnt2/agnt2/withdrawal"
 )
 
@@ -56,6 +57,7 @@ type script struct {
 	last   *vm.Result
 
 	channels []common.Hash // in the order in which they opened
+	history  vmtest.History
 	t        testing.TB
 }
 
@@ -615,6 +617,23 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 			c.Da.ContentHash = s.hash(h)
 		}
 		return to, c.Encode()
+	case "disputePruned": // with the record of=ID, and as index and path whatever is said
+		_, plain := s.call(from, "dispute", a)
+		c := must(abi.DecodeDisputeCall(plain[4:]))
+		of := c.Target
+		if other := a.text("of", ""); other != "" {
+			of = s.id(other)
+		}
+		index, ok := s.history.Last(of)
+		require.True(s.t, ok, "not in the history")
+		x := s.history.Dispute(&c, index)
+		x.Index = a.number("index", x.Index)
+		for n := int(a.number("length", uint64(len(x.Path)))); len(x.Path) != n; {
+			if x.Path = append(x.Path, common.Hash{}); len(x.Path) > n {
+				x.Path = x.Path[:n]
+			}
+		}
+		return to, x.Encode()
 	case "resolveDispute":
 		return to, (&abi.ResolveDisputeCall{Target: s.id(a.text("id", "alice/1")), Upheld: a.text("upheld", "true") == "true"}).Encode()
 	case "setParams": // those that are not named stay
@@ -726,6 +745,7 @@ func (s *script) run(t testing.TB, line string) string {
 		step := must(strconv.ParseUint(strings.TrimPrefix(words[1], "+"), 10, 64))
 		s.limit = parseArgs(words[2:]).number("limit", 200_000_000)
 		r, cs := s.open(step)
+		s.history.Follow(s.m)
 		fmt.Fprintf(&b, "block %d at %d\n", s.number, s.time)
 		var kept []change
 		for _, c := range cs { // the copy of L1's values is the same for every block

@@ -59,7 +59,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{}, compositions: map[vm.CompositionStatus]int{},
 		constituents: map[uint8]int{},
 	}
-	s.Get = s.get
+	s.Get, s.History = s.get, &vmtest.History{}
 	s.policy.EligibilityScore, s.policy.InvokesPerSecond, s.policy.InvokesBurst, s.policy.CommitWindowSeconds = 20, 1, 1, 8
 	s.limit = 600_000
 	s.policy.RecentSeconds, s.policy.DisputeWindowSeconds, s.policy.PrunesPerBlock = 12, 20, 4
@@ -135,6 +135,7 @@ func (s *simulator) check(swept uint32) {
 	interactions, settled, leaving, disputes := 0, 0, 0, 0
 	holds := map[common.Address]uint32{}
 	overdue := false
+	queuedDisputes, prunedDisputes := map[record.Key]bool{}, []record.Key(nil)
 	agents, owned := uint64(0), map[record.Key]uint64{}
 	for k, v := range s.state {
 		held := holdings(k, v)
@@ -181,10 +182,18 @@ func (s *simulator) check(swept uint32) {
 				require.NotEqual(t, uint8(vm.Pending), i.Status)
 				require.LessOrEqual(t, i.SettledAt, record.DeadlineOf(k))
 			case record.DueDispute:
-				d := must(record.DecodeDispute(s.state[record.DisputeKey(id)]))
-				require.Equal(t, uint8(vm.DisputeOpen), d.Outcome)
-				require.Equal(t, k, record.DeadlineKey(d.Deadline, record.DueDispute, id))
-				disputes--
+				b := s.state[record.DisputeKey(id)]
+				if b == nil { // it went with a later interaction of the same id
+					continue
+				}
+				d := must(record.DecodeDispute(b))
+				if d.Deadline != record.DeadlineOf(k) { // nor is it that one
+					continue
+				}
+				require.True(t, d.Outcome == uint8(vm.DisputeOpen) || d.Pruned)
+				if queuedDisputes[record.DisputeKey(id)] = true; d.Outcome == uint8(vm.DisputeOpen) {
+					disputes--
+				}
 			case record.DueInteraction:
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
 				if isOpen(&i) {
@@ -199,7 +208,11 @@ func (s *simulator) check(swept uint32) {
 			d := must(record.DecodeDispute(v))
 			var id common.Hash
 			copy(id[:], k[1:])
-			require.NotNil(t, s.state[record.InteractionKey(id)], "a dispute without its interaction")
+			if d.Pruned {
+				prunedDisputes = append(prunedDisputes, k)
+			} else {
+				require.NotNil(t, s.state[record.InteractionKey(id)], "a dispute without its interaction")
+			}
 			if d.Outcome != uint8(vm.DisputeOpen) {
 				continue
 			}
@@ -238,6 +251,9 @@ func (s *simulator) check(swept uint32) {
 	require.Equal(t, open, queued, "pending interactions and deadlines")
 	require.Equal(t, settled, leaving, "settled interactions, and those that will leave")
 	require.Zero(t, disputes, "open disputes and their deadlines")
+	for _, k := range prunedDisputes {
+		require.True(t, queuedDisputes[k], "a dispute outlives its deadline")
+	}
 	require.Equal(t, s.history.Encode(), s.historyRecord().Encode())
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	s.checkIndex()
@@ -286,6 +302,7 @@ func (s *simulator) historyRecord() *record.History {
 
 // prune follows what a block has moved into the history.
 func (s *simulator) prune(m *vm.Machine) {
+	s.History.Follow(m)
 	for _, p := range m.Pruned {
 		history.Append(&s.history, history.Leaf(p.ID, crypto.Keccak256Hash(p.Record)))
 		i := must(record.DecodeInteraction(p.Record))
@@ -372,6 +389,7 @@ func (s *simulator) block(i int) {
 	s.l1.BaseFee, s.l1.BaseFeeScalar = *uint256.NewInt(s.Rnd.Uint64N(300)), 100
 	s.open(1 + s.Rnd.Uint64N(4))
 	swept := s.swept()
+	s.History.Follow(s.m)
 	n := s.Rnd.IntN(40)
 	for j := range n {
 		s.Deposits = j < n/5
@@ -457,13 +475,13 @@ func TestSimulator(t *testing.T) {
 		require.Equal(t, final, constituents[uint8(status)] != 0, "ends of constituents: %v", constituents)
 	}
 	for _, selector := range [][4]byte{
-		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
+		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.DisputePrunedSelector, abi.ResolveDisputeSelector,
 	} {
 		require.NotZero(t, operations[string(selector[:])], "%x never succeeds", selector)
 	}
 	for _, name := range []string{
 		"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
-		"CommitRequired", "RateLimited",
+		"CommitRequired", "RateLimited", "BadHistoryProof", "DisputeWindowOver",
 	} {
 		require.NotZero(t, reverts[name], "%s never happened: %v", name, reverts)
 	}

@@ -21,7 +21,7 @@ import (
 const composeWays = `
 composeArgs: BadConstituent, CompositionTooShort, CompositionTotalMismatch, FieldOutOfRange constituents, FieldOutOfRange value, OutOfGas, TtlOutOfBounds, composeComposition
 composeComposition: DuplicateComposition, queueEntry
-queueEntry: composeLoad, respondReputation, settleInitiator, sweepAdvance, sweepNext, sweepReputation, txEnd
+queueEntry: composeLoad, pruneInteraction, respondReputation, settleInitiator, sweepAdvance, sweepNext, sweepReputation, txEnd
 composeLoad: composeCallee
 composeCallee: CalleeInactive, CalleeUnknown, composeCapability
 composeCapability: CapabilityUnknown, OutOfGas, PaymentBelowPrice, composeConstituent
@@ -509,26 +509,24 @@ func (c *composer) leaves() {
 	c.next(1)
 	c.opened(committed, 1, 0)
 	c.opened(committed, 2, 0)
-	count := c.history().Count
+	count := c.pruned()
 	c.drain(12)
 	require.Nil(c.t, c.records[record.CompositionKey(reverted)])
 	require.NotNil(c.t, c.records[record.InteractionKey(first)], "disputed")
-	require.Equal(c.t, count+6, c.history().Count)
+	require.Equal(c.t, count+6, c.pruned())
 	c.drain(5)
-	require.Equal(c.t, count+7, c.history().Count)
+	require.Equal(c.t, count+7, c.pruned())
 	for k := range c.records {
 		require.NotEqual(c.t, record.CompositionKey(committed), k)
 	}
 	c.drain(10) // beyond its first deadline
 }
 
-func (c *composer) history() (h record.History) {
-	if b := c.records[record.HistoryKey]; b != nil {
-		var err error
-		h, err = record.DecodeHistory(b)
-		require.NoError(c.t, err)
-	}
-	return h
+// pruned is how many interactions are in the history.
+func (c *composer) pruned() uint64 {
+	h, err := record.DecodeHistory(c.records[record.HistoryKey])
+	require.NoError(c.t, err)
+	return h.Count
 }
 
 // TestComposeGas: a COMPOSE is cheaper than as many INVOKEs, with calldata, for the longest chain of dependencies and for none.

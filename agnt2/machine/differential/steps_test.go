@@ -68,6 +68,7 @@ type steps struct {
 	composition record.Composition
 	constituent record.Constituent
 	data        []byte
+	history     vmtest.History
 
 	number, time, limit uint64
 	baseFee             uint256.Int
@@ -318,6 +319,7 @@ func (s *steps) step() {
 	}
 	o := &oneRecord{s: s}
 	next := m.Micro(o, k)
+	s.history.Add(m.Pruned...)
 	if opens&vm.OpensData != 0 {
 		s.data = m.Data() // acting for an agent goes on with the operation inside
 	}
@@ -621,7 +623,7 @@ func TestStepsRandom(t *testing.T) {
 		}
 		s := newSteps(t, p, seed)
 		s.limit, s.mutate = 600_000, 1000
-		g := &vmtest.Generator{Rnd: rnd, ChainID: stepsChainID, Get: func(k record.Key) []byte { return s.records[k] }}
+		g := &vmtest.Generator{Rnd: rnd, ChainID: stepsChainID, Get: func(k record.Key) []byte { return s.records[k] }, History: &s.history}
 		for i := range 30 {
 			a := g.AddKey(vmtest.Key(i))
 			s.fund(a, uint256.NewInt(rnd.Uint64N(30_000_000)))
@@ -780,7 +782,7 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, the account's own key does not act for it, wrong nonce
 depositBegin: dispatch
-dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openArgs, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
+dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, disputePrunedArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openArgs, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
 txEnd: txBook, txEnd
 txBook: receipt
@@ -790,10 +792,10 @@ sweepInteraction: sweepCaller, sweepConstituent, sweepHistory
 sweepCaller: sweepReputation
 sweepReputation: sweepHistory, sweepNext
 sweepHistory: pruneDispute, sweepNext
-pruneDispute: pruneInteraction, sweepNext
+pruneDispute: pruneInteraction, queueEntry, sweepNext
 pruneInteraction: pruneHistory
 pruneHistory: pruneConstituent, sweepNext
-sweepDispute: closeBond
+sweepDispute: closeBond, sweepNext
 setParamsArgs: FieldOutOfRange gasAgentOperation, FieldOutOfRange gasInvokeBase, FieldOutOfRange gasRespond, FieldOutOfRange gasTransfer, FieldOutOfRange gasWithdrawal, FieldOutOfRange maxTtlSeconds, FieldOutOfRange minTtlSeconds, FieldOutOfRange sweepsPerBlock, NotGovernance, OutOfGas, writeParams
 writeParams: txEnd
 setPolicyArgs: FieldOutOfRange disputeFeeWei, FieldOutOfRange eligibilityScore, FieldOutOfRange gasChannel, FieldOutOfRange gasCompose, FieldOutOfRange gasDiscover, FieldOutOfRange gasDispute, FieldOutOfRange prunesPerBlock, NotGovernance, OutOfGas, writePolicy
@@ -808,7 +810,9 @@ disputeDeadline: disputeAgent
 disputeAgent: disputeReputation, txEnd
 disputeReputation: txEnd
 resolveArgs: NotResolver, OutOfGas, resolveRecord
-resolveRecord: DisputeUnknown, NotAdjudicated, resolveDeadline
+resolveRecord: DisputeUnknown, NotAdjudicated, closeBond, resolveDeadline
+disputePrunedArgs: BondTooLow, DACommitmentMismatch, DisputeWindowOver, FieldOutOfRange da.backend, FieldOutOfRange game, FieldOutOfRange kind, FieldOutOfRange path, NotCaller, OutOfGas, disputeHistory
+disputeHistory: BadHistoryProof, disputeRecord
 resolveDeadline: closeBond
 closeBond: closeHold
 closeHold: closeEvent, closeQueue, closeReputation
@@ -891,7 +895,7 @@ func TestStepsScenario(t *testing.T) {
 	var s *scenario
 	for _, family := range []func(*scenario){
 		func(s *scenario) { s.channels() },
-		func(s *scenario) { s.governance(); s.disputes() },
+		func(s *scenario) { s.governance(); s.disputes(); s.prunedDisputes() },
 		func(s *scenario) { s.identity(); s.registry() },
 		func(s *scenario) { s.market() },
 		func(s *scenario) { s.compositions() },

@@ -80,6 +80,12 @@ func (g *Generator) dispute(d Draft, p *record.Policy) Draft {
 	if d.Value.AddUint64(&d.Value, g.Rnd.Uint64N(3)); g.chance(20) {
 		d.Value.Clear()
 	}
+	if g.History != nil && len(g.History.Interactions) > 0 && g.chance(3) {
+		d = g.disputePruned(d, c)
+		if c.Game != (common.Address{}) {
+			g.Disputes = append(g.Disputes, c.Target)
+		}
+	}
 	return d
 }
 

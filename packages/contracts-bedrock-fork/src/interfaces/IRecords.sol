@@ -233,6 +233,7 @@ interface IRecords {
         uint8 kind;
         uint8 outcome; // 0: open
         bool due; // the interaction's time to be pruned came while the dispute was open
+        bool pruned; // the interaction is in the history; this stays until its deadline
         address claimant;
         address agent; // whose interaction is disputed
         address game; // L1 game of a computational dispute

@@ -1125,7 +1125,7 @@ library ContextLib {
     /// @notice What commits to a Dispute.
     function hash(IRecords.Dispute memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 288) // 9 fields
+            h := keccak256(x, 320) // 10 fields
         }
     }
 

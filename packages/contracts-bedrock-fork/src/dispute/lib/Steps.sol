@@ -174,6 +174,10 @@ library Steps {
     uint8 internal constant PRUNE_CALL = 232;
     uint8 internal constant DROP_COMPOSITION = 233;
 
+    // Disputes of interactions in the history.
+    uint8 internal constant DISPUTE_PRUNED_ARGS = 234;
+    uint8 internal constant DISPUTE_HISTORY = 235;
+
     // The machine around execution.
     uint8 internal constant BEGIN = 128;
     uint8 internal constant PARENT = 129;

@@ -247,7 +247,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 9, 0x01010014141420a0880000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 10, 0x0101000014141420a08800000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed History at w[p:] and returns the position after it.

@@ -175,6 +175,7 @@ library Transaction {
         if (selector == IAGNT2.disputeChannel.selector) return Steps.CHANNEL_STATE_ARGS;
         if (selector == IAGNT2.reportDoubleSigning.selector) return Steps.DOUBLE_SIGNING_ARGS;
         if (selector == IAGNT2.dispute.selector) return Steps.DISPUTE_ARGS;
+        if (selector == IAGNT2.disputePruned.selector) return Steps.DISPUTE_PRUNED_ARGS;
         if (selector == IAGNT2.resolveDispute.selector) return Steps.RESOLVE_ARGS;
         if (selector == IAGNT2.setParams.selector) return Steps.SET_PARAMS_ARGS;
         if (selector == IAGNT2.setPolicy.selector) return Steps.SET_POLICY_ARGS;
