@@ -52,6 +52,7 @@ var operations = map[string]operation{
 	"updateCapabilities":  operationOf(abi.DecodeUpdateCapabilitiesCall),
 	"withdrawStake":       operationOf(abi.DecodeWithdrawStakeCall),
 	"dispute":             operationOf(abi.DecodeDisputeCall),
+	"disputePruned":       operationOf(abi.DecodeDisputePrunedCall),
 	"resolveDispute":      operationOf(abi.DecodeResolveDisputeCall),
 	"setParams":           operationOf(abi.DecodeSetParamsCall),
 	"setPolicy":           operationOf(abi.DecodeSetPolicyCall),
