@@ -407,5 +407,5 @@ func (a accounts) Account(addr common.Address) (acc mempool.Account) {
 	if err != nil {
 		panic(fmt.Sprintf("corrupt account %s: %v", addr, err))
 	}
-	return mempool.Account{Nonce: v.Nonce, Balance: v.Balance, Stake: v.Stake, Delegated: v.Roles&vm.RoleDelegated != 0}
+	return mempool.Account{Nonce: v.Nonce, Balance: v.Balance, Stake: v.Stake, Delegated: v.Owner != common.Address{}}
 }

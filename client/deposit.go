@@ -105,17 +105,7 @@ func (d *Depositor) Deposit(ctx context.Context, r DepositRequest) (*Deposit, er
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range receipt.Logs {
-		if l.Address != d.l1.portal || len(l.Topics) == 0 || l.Topics[0] != depositTopic {
-			continue
-		}
-		tx, err := DepositFromLog(l)
-		if err != nil {
-			return nil, fmt.Errorf("deposit: L1 transaction %v: %w", receipt.TxHash, err)
-		}
-		return &Deposit{L1Receipt: receipt, L2Hash: types.NewTx(tx).Hash()}, nil
-	}
-	return nil, fmt.Errorf("deposit: L1 transaction %v: %w: TransactionDeposited", receipt.TxHash, ErrUnexpectedReceipt)
+	return d.depositIn(receipt)
 }
 
 // WaitDeposit waits until L2 includes a deposit. A deposit whose call fails is included too, keeps its mint, and gives an

@@ -181,6 +181,13 @@ func TestLayerRootIsDocumented(t *testing.T) {
 	for _, n := range names {
 		require.True(t, mentions(page, n[1]), "spec/layerroot.md says nothing of %s", n[1])
 	}
+	resolver := read(t, "spec/resolver.md")
+	names = regexp.MustCompile(`(?m)^    (?:event|error|function) (\w+)\(`).FindAllStringSubmatch(
+		section(t, read(t, root+"/packages/contracts-bedrock-fork/src/interfaces/IDisputeResolver.sol"), "interface IDisputeResolver {"), -1)
+	require.Len(t, names, 10)
+	for _, n := range names {
+		require.True(t, mentions(resolver, n[1]), "spec/resolver.md says nothing of %s", n[1])
+	}
 	da := read(t, "spec/da.md")
 	require.Contains(t, da, fmt.Sprintf("PART: %d bytes", manifest.PartSize))
 	require.Contains(t, da, fmt.Sprintf("SEAL: %d bytes", manifest.SealSize))

@@ -16,7 +16,8 @@ import (
 )
 
 // TestDisputesAndWithdrawals: a wrong output root loses against the challenger by a step on L1, a right one stands against a
-// challenger that lies, and a withdrawal is proven and finalised against the games that stand.
+// challenger that lies, disputes on L2 end with the games that they name, and a withdrawal is proven and finalised against the
+// games that stand.
 func TestDisputesAndWithdrawals(t *testing.T) {
 	if !deployer.ArtifactsIn(root).HasVerifier() {
 		t.Skip("the step verifier is not compiled: run `just contracts`")
@@ -37,6 +38,10 @@ func TestDisputesAndWithdrawals(t *testing.T) {
 		out, err := run(t, 18*time.Minute, filepath.Join(root, "bin", "demo"), "dispute", "--l1", e.L1, "--node", e.Node, "--data", data, "--together")
 		t.Logf("%s", out)
 		require.NoError(t, err)
+	})
+	t.Run("computational disputes end with their games", func(t *testing.T) {
+		t.Parallel()
+		testResolver(t, d)
 	})
 	t.Run("challenger crashes in the middle", func(t *testing.T) {
 		t.Parallel()

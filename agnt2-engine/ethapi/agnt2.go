@@ -15,7 +15,6 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/agnt2/agnt2/agnt2/record"
-	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
 // Names of the status numbers of IAGNT2.sol, by value.
@@ -84,7 +83,7 @@ func (x *agnt2API) GetAgent(who common.Address, at *rpc.BlockNumberOrHash) (*Age
 	}
 	return &AgentInfo{
 		Address: who, AgentID: common.BytesToHash(who[:]), Status: statusName(agentStatus, view.Status), Owner: view.Owner,
-		Wallet: view.Wallet, Delegated: acc.Roles&vm.RoleDelegated != 0,
+		Wallet: view.Wallet, Delegated: acc.Owner != common.Address{},
 		Name: view.Name, Version: view.Version, AgentURI: view.AgentURI, ImageDigest: view.ImageDigest,
 		RegisteredAt: hexutil.Uint64(view.RegisteredAt), DeregisteredAt: hexutil.Uint64(view.DeregisteredAt),
 		LastHeartbeat: hexutil.Uint64(view.LastHeartbeat), CapabilityCount: hexutil.Uint64(view.CapabilityCount),
@@ -214,6 +213,7 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSCommitment:       decoderOf(record.DecodeCommitment),
 	record.NSComposition:      decoderOf(record.DecodeComposition),
 	record.NSConstituent:      decoderOf(record.DecodeConstituent),
+	record.NSForeign:          decoderOf(record.DecodeForeign),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){

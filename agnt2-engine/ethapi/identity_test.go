@@ -25,7 +25,7 @@ func TestIdentityViews(t *testing.T) {
 	extend := func(changes map[record.Key][]byte) { x.chain.extend(payload{set: changes}) }
 	extend(map[record.Key][]byte{
 		record.AgentKey(bob):              agent.Encode(),
-		record.AccountKey(bob):            (&record.Account{Roles: vm.RoleAgent | vm.RoleDelegated}).Encode(),
+		record.AccountKey(bob):            (&record.Account{Roles: vm.RoleAgent, Owner: common.Address{8}}).Encode(),
 		record.DelegationKey(bob, key):    delegation.Encode(),
 		record.SessionKey(common.Hash{5}): session.Encode(),
 	})

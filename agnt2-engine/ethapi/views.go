@@ -37,6 +37,9 @@ var views = map[common.Address]*viewTable{
 		abi.GetCommitmentSelector:  viewOf(abi.DecodeGetCommitmentCall, getCommitment),
 		abi.GetCompositionSelector: viewOf(abi.DecodeGetCompositionCall, getComposition),
 		abi.CompositionIdSelector:  viewOf(abi.DecodeCompositionIdCall, compositionID),
+
+		abi.GetForeignAgentSelector: viewOf(abi.DecodeGetForeignAgentCall, getForeignAgent),
+		abi.ForeignIdSelector:       viewOf(abi.DecodeForeignIdCall, foreignID),
 	}},
 	abi.L1BlockAddress:          {views: l1BlockViews, only: true},
 	abi.GasPriceOracleAddress:   {views: gasPriceOracleViews, only: true},

@@ -20,7 +20,7 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"actFor","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"operation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"agentOf","inputs":[{"name":"owner","type":"address","internalType":"address"},{"name":"index","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"authorizeKey","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"checkpoint","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"commit","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"compose","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentSpec[]","components":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"compositionId","inputs":[{"name":"initiator","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"discover","inputs":[{"name":"query","type":"tuple","internalType":"struct IAGNT2.DiscoverQuery","components":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"minPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"slots","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"providers","type":"tuple[]","internalType":"struct IAGNT2.Provider[]","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"score","type":"uint16","internalType":"uint16"},{"name":"points","type":"uint64","internalType":"uint64"}]},{"name":"next","type":"uint32","internalType":"uint32"}],"stateMutability":"view"},{"type":"function","name":"discoverInvoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"filter","type":"tuple","internalType":"struct IAGNT2.ProviderFilter","components":[{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"}]},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"disputeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"disputePruned","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"interaction","type":"tuple","internalType":"struct IRecords.Interaction","components":[{"name":"status","type":"uint8","internalType":"uint8"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"constituent","type":"uint8","internalType":"uint8"}]},{"name":"index","type":"uint64","internalType":"uint64"},{"name":"path","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getChannel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"},{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiresAt","type":"uint64","internalType":"uint64"},{"name":"closesAt","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"}]}],"stateMutability":"view"},{"type":"function","name":"getChannelPair","inputs":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelPairView","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"opens","type":"uint64","internalType":"uint64"},{"name":"nonceA","type":"uint64","internalType":"uint64"},{"name":"nonceB","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getCommitment","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CommitmentView","components":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"revealableFrom","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CompositionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"},{"name":"initiator","type":"address","internalType":"address"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"createdAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"escrowWei","type":"uint256","internalType":"uint256"},{"name":"owedWei","type":"uint256","internalType":"uint256"},{"name":"culprit","type":"address","internalType":"address"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentView[]","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ConstituentStatus"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"},{"name":"iteration","type":"uint8","internalType":"uint8"},{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"}]}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getKey","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.KeyView","components":[{"name":"active","type":"bool","internalType":"bool"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint256","internalType":"uint256"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"frozen","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.SessionView","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openChannel","inputs":[{"name":"terms","type":"tuple","internalType":"struct IAGNT2.ChannelTerms","components":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"},{"name":"initiator","type":"address","internalType":"address"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"openResult","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"openSession","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"expiry","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"pay","inputs":[{"name":"to","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reclaimSlot","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"registerFor","inputs":[{"name":"index","type":"uint64","internalType":"uint64"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reportDoubleSigning","inputs":[{"name":"first","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"firstSigA","type":"bytes","internalType":"bytes"},{"name":"firstSigB","type":"bytes","internalType":"bytes"},{"name":"second","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"secondSigA","type":"bytes","internalType":"bytes"},{"name":"secondSigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"reveal","inputs":[{"name":"commitSalt","type":"bytes32","internalType":"bytes32"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"revokeKey","inputs":[{"name":"key","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentURI","inputs":[{"name":"agentURI","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentWallet","inputs":[{"name":"wallet","type":"address","internalType":"address"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"signature","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setMetadata","inputs":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ActedFor","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"actor","type":"address","indexed":true,"internalType":"address"},{"name":"operation","type":"bytes4","indexed":false,"internalType":"bytes4"},{"name":"valueWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentURISet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentWalletSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"wallet","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","indexed":false,"internalType":"bool"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"ChannelCheckpointed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"interactionCount","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"paidA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"paidB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelClosing","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"closesAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelExists","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"expiresAt","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"maxInteractions","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"ChannelStateReplaced","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"CommitmentForfeited","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Committed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"revealableFrom","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Composed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"atomic","type":"bool","indexed":false,"internalType":"bool"},{"name":"count","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"totalWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"CompositionCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"by","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionEnded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CompositionStatus"},{"name":"culprit","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ConstituentAnswered","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"}],"anonymous":false},{"type":"event","name":"ConstituentOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"DoubleSigned","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"reporter","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"InvokeCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"KeyAuthorized","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"operations","type":"bytes4[]","indexed":false,"internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","indexed":false,"internalType":"bytes32[]"}],"anonymous":false},{"type":"event","name":"KeyRevoked","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"OwnershipTransferred","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"Paid","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"RevealRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Revealed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SessionClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"SessionOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Slashed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slashedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"rewardWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SlotReclaimed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slot","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AccountDelegated","inputs":[{"name":"account","type":"address","internalType":"address"}]},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadChannelSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadConstituent","inputs":[{"name":"index","type":"uint32","internalType":"uint32"},{"name":"rule","type":"string","internalType":"string"}]},{"type":"error","name":"BadHistoryProof","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadOpening","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadWalletSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"}]},{"type":"error","name":"BalancesDoNotSum","inputs":[{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeIneligible","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"reliability","type":"uint256","internalType":"uint256"},{"name":"minimum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"expiresAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelNotClosing","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelNotOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelTermsExpired","inputs":[{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelTermsNonce","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"expected","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelWindowOver","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closesAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CommitRequired","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitmentUnknown","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CompositionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CompositionFinal","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionNotCommitted","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionTooShort","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"neededSeconds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"CompositionTotalMismatch","inputs":[{"name":"totalWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CompositionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositBelowMinimum","inputs":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositNotCovered","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"depositWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositsAboveFunded","inputs":[{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeWindowOver","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DuplicateCommitment","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionCountInvalid","inputs":[{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"minimum","type":"uint64","internalType":"uint64"},{"name":"maximum","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"KeyExpired","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"KeyUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NoProviderMatches","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"scanned","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotAuthorized","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotCancellable","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotChannelParty","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotParty","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OperationNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"operation","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"RateLimited","inputs":[{"name":"retryAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"RevealTooEarly","inputs":[{"name":"revealableFrom","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"RevealTooLate","inputs":[{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SessionIsClosed","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SessionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotInUse","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotUnknown","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"SpendLimitExceeded","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StaleState","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"recorded","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StatesDoNotConflict","inputs":[]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"actFor","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"operation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"agentOf","inputs":[{"name":"owner","type":"address","internalType":"address"},{"name":"index","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"authorizeKey","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"checkpoint","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"commit","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"compose","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentSpec[]","components":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"compositionId","inputs":[{"name":"initiator","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"discover","inputs":[{"name":"query","type":"tuple","internalType":"struct IAGNT2.DiscoverQuery","components":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"minPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"slots","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"providers","type":"tuple[]","internalType":"struct IAGNT2.Provider[]","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"score","type":"uint16","internalType":"uint16"},{"name":"points","type":"uint64","internalType":"uint64"}]},{"name":"next","type":"uint32","internalType":"uint32"}],"stateMutability":"view"},{"type":"function","name":"discoverInvoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"filter","type":"tuple","internalType":"struct IAGNT2.ProviderFilter","components":[{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"}]},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"disputeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"disputePruned","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"interaction","type":"tuple","internalType":"struct IRecords.Interaction","components":[{"name":"status","type":"uint8","internalType":"uint8"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"constituent","type":"uint8","internalType":"uint8"}]},{"name":"index","type":"uint64","internalType":"uint64"},{"name":"path","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"foreignId","inputs":[{"name":"chainId","type":"uint256","internalType":"uint256"},{"name":"registry","type":"address","internalType":"address"},{"name":"agentId","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getChannel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"},{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiresAt","type":"uint64","internalType":"uint64"},{"name":"closesAt","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"}]}],"stateMutability":"view"},{"type":"function","name":"getChannelPair","inputs":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelPairView","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"opens","type":"uint64","internalType":"uint64"},{"name":"nonceA","type":"uint64","internalType":"uint64"},{"name":"nonceB","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getCommitment","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CommitmentView","components":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"revealableFrom","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CompositionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"},{"name":"initiator","type":"address","internalType":"address"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"createdAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"escrowWei","type":"uint256","internalType":"uint256"},{"name":"owedWei","type":"uint256","internalType":"uint256"},{"name":"culprit","type":"address","internalType":"address"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentView[]","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ConstituentStatus"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"},{"name":"iteration","type":"uint8","internalType":"uint8"},{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"}]}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getForeignAgent","inputs":[{"name":"id","type":"address","internalType":"address"}],"outputs":[{"name":"agent","type":"tuple","internalType":"struct IRecords.Foreign","components":[{"name":"sourceChainId","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"},{"name":"importedAt","type":"uint64","internalType":"uint64"},{"name":"agent","type":"address","internalType":"address"},{"name":"status","type":"uint8","internalType":"uint8"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint128","internalType":"uint128"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"interactionHistoryRoot","type":"bytes32","internalType":"bytes32"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]},{"name":"score","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getKey","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.KeyView","components":[{"name":"active","type":"bool","internalType":"bool"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint256","internalType":"uint256"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"frozen","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.SessionView","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"importAgent","inputs":[{"name":"sourceChainId","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"},{"name":"agent","type":"address","internalType":"address"},{"name":"identity","type":"tuple","internalType":"struct IRecords.Agent","components":[{"name":"status","type":"uint8","internalType":"uint8"},{"name":"owner","type":"address","internalType":"address"},{"name":"epoch","type":"uint32","internalType":"uint32"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"ownership","type":"uint32","internalType":"uint32"}]},{"name":"reputation","type":"tuple","internalType":"struct IRecords.Reputation","components":[{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint128","internalType":"uint128"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"interactionHistoryRoot","type":"bytes32","internalType":"bytes32"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openChannel","inputs":[{"name":"terms","type":"tuple","internalType":"struct IAGNT2.ChannelTerms","components":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"},{"name":"initiator","type":"address","internalType":"address"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"openResult","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"openSession","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"expiry","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"pay","inputs":[{"name":"to","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reclaimSlot","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"registerFor","inputs":[{"name":"index","type":"uint64","internalType":"uint64"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reportDoubleSigning","inputs":[{"name":"first","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"firstSigA","type":"bytes","internalType":"bytes"},{"name":"firstSigB","type":"bytes","internalType":"bytes"},{"name":"second","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"secondSigA","type":"bytes","internalType":"bytes"},{"name":"secondSigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"},{"name":"game","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"reveal","inputs":[{"name":"commitSalt","type":"bytes32","internalType":"bytes32"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"revokeKey","inputs":[{"name":"key","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentURI","inputs":[{"name":"agentURI","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentWallet","inputs":[{"name":"wallet","type":"address","internalType":"address"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"signature","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setMetadata","inputs":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"},{"name":"agentPassport","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ActedFor","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"actor","type":"address","indexed":true,"internalType":"address"},{"name":"operation","type":"bytes4","indexed":false,"internalType":"bytes4"},{"name":"valueWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentImported","inputs":[{"name":"id","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"owner","type":"address","indexed":true,"internalType":"address"},{"name":"sourceChainId","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sourceBlock","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentURISet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentWalletSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"wallet","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","indexed":false,"internalType":"bool"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"ChannelCheckpointed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"interactionCount","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"paidA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"paidB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelClosing","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"closesAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelExists","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"expiresAt","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"maxInteractions","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"ChannelStateReplaced","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"CommitmentForfeited","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Committed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"revealableFrom","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Composed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"atomic","type":"bool","indexed":false,"internalType":"bool"},{"name":"count","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"totalWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"CompositionCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"by","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionEnded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CompositionStatus"},{"name":"culprit","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ConstituentAnswered","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"}],"anonymous":false},{"type":"event","name":"ConstituentOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"DoubleSigned","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"reporter","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"InvokeCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"KeyAuthorized","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"operations","type":"bytes4[]","indexed":false,"internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","indexed":false,"internalType":"bytes32[]"}],"anonymous":false},{"type":"event","name":"KeyRevoked","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"OwnershipTransferred","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"Paid","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"},{"name":"agentPassport","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"RevealRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Revealed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SessionClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"SessionOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Slashed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slashedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"rewardWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SlotReclaimed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slot","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AccountDelegated","inputs":[{"name":"account","type":"address","internalType":"address"}]},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadChannelSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadConstituent","inputs":[{"name":"index","type":"uint32","internalType":"uint32"},{"name":"rule","type":"string","internalType":"string"}]},{"type":"error","name":"BadHistoryProof","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadOpening","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadWalletSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"}]},{"type":"error","name":"BalancesDoNotSum","inputs":[{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeIneligible","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"reliability","type":"uint256","internalType":"uint256"},{"name":"minimum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"expiresAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelNotClosing","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelNotOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelTermsExpired","inputs":[{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelTermsNonce","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"expected","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelWindowOver","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closesAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CommitRequired","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitmentUnknown","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CompositionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CompositionFinal","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionNotCommitted","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionTooShort","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"neededSeconds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"CompositionTotalMismatch","inputs":[{"name":"totalWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CompositionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositBelowMinimum","inputs":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositNotCovered","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"depositWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositsAboveFunded","inputs":[{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeWindowOver","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DuplicateCommitment","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"GameMismatch","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"disputed","type":"address","internalType":"address"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionCountInvalid","inputs":[{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"minimum","type":"uint64","internalType":"uint64"},{"name":"maximum","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"KeyExpired","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"KeyUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NoProviderMatches","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"scanned","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotAuthorized","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotCancellable","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotChannelParty","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotParty","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotPassport","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OperationNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"operation","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"RateLimited","inputs":[{"name":"retryAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"RevealTooEarly","inputs":[{"name":"revealableFrom","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"RevealTooLate","inputs":[{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SessionIsClosed","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SessionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotInUse","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotUnknown","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"SpendLimitExceeded","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StaleImport","inputs":[{"name":"recordedBlock","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StaleState","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"recorded","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StatesDoNotConflict","inputs":[]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
 
 // ActForSelector selects actFor(address,uint256,bytes).
 var ActForSelector = [4]byte{0xc0, 0x8c, 0x26, 0xbf}
@@ -438,6 +438,43 @@ func DecodeDisputePrunedCall(b []byte) (x DisputePrunedCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// ForeignIdSelector selects foreignId(uint256,address,uint256).
+var ForeignIdSelector = [4]byte{0x46, 0x0b, 0x95, 0x4b}
+
+// ForeignIdCall holds the arguments of foreignId(uint256,address,uint256).
+// Encode returns selector and arguments.
+func (x *ForeignIdCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ForeignIdSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeForeignIdCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeForeignIdCall(b []byte) (x ForeignIdCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("foreignId: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of foreignId.
+func (x *ForeignIdReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeForeignIdReturn reads the return data of foreignId.
+func DecodeForeignIdReturn(b []byte) (x ForeignIdReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("foreignId: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // GetAgentSelector selects getAgent(address).
 var GetAgentSelector = [4]byte{0xfb, 0x35, 0x51, 0xff}
 
@@ -697,6 +734,43 @@ func DecodeGetDisputeReturn(b []byte) (x GetDisputeReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// GetForeignAgentSelector selects getForeignAgent(address).
+var GetForeignAgentSelector = [4]byte{0xa7, 0x0f, 0x28, 0x9b}
+
+// GetForeignAgentCall holds the arguments of getForeignAgent(address).
+// Encode returns selector and arguments.
+func (x *GetForeignAgentCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GetForeignAgentSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGetForeignAgentCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGetForeignAgentCall(b []byte) (x GetForeignAgentCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getForeignAgent: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns the return data of getForeignAgent.
+func (x *GetForeignAgentReturn) Encode() []byte {
+	b := make([]byte, x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeGetForeignAgentReturn reads the return data of getForeignAgent.
+func DecodeGetForeignAgentReturn(b []byte) (x GetForeignAgentReturn, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("getForeignAgent: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // GetInteractionSelector selects getInteraction(bytes32).
 var GetInteractionSelector = [4]byte{0x42, 0x76, 0x16, 0xc6}
 
@@ -862,6 +936,27 @@ func DecodeHeartbeatCall(b []byte) (x HeartbeatCall, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("heartbeat: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ImportAgentSelector selects importAgent(uint64,uint64,address,(uint8,address,uint32,uint32,uint64,uint64,uint64,bytes32,string,string,uint32),(uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint128,uint64,bytes32,uint64,uint64,uint64)).
+var ImportAgentSelector = [4]byte{0xae, 0x3a, 0xde, 0xe9}
+
+// ImportAgentCall holds the arguments of importAgent(uint64,uint64,address,(uint8,address,uint32,uint32,uint64,uint64,uint64,bytes32,string,string,uint32),(uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint64,uint128,uint64,bytes32,uint64,uint64,uint64)).
+// Encode returns selector and arguments.
+func (x *ImportAgentCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ImportAgentSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeImportAgentCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeImportAgentCall(b []byte) (x ImportAgentCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("importAgent: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -1140,10 +1235,10 @@ func DecodeReportDoubleSigningCall(b []byte) (x ReportDoubleSigningCall, err err
 	return x, codec.Whole(b, n)
 }
 
-// ResolveDisputeSelector selects resolveDispute(bytes32,bool).
-var ResolveDisputeSelector = [4]byte{0x43, 0xa0, 0xe3, 0xe6}
+// ResolveDisputeSelector selects resolveDispute(bytes32,bool,address).
+var ResolveDisputeSelector = [4]byte{0xb3, 0x8f, 0x36, 0x09}
 
-// ResolveDisputeCall holds the arguments of resolveDispute(bytes32,bool).
+// ResolveDisputeCall holds the arguments of resolveDispute(bytes32,bool,address).
 // Encode returns selector and arguments.
 func (x *ResolveDisputeCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -1324,10 +1419,10 @@ func DecodeSetParamsCall(b []byte) (x SetParamsCall, err error) {
 	return x, codec.Whole(b, n)
 }
 
-// SetPolicySelector selects setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address)).
-var SetPolicySelector = [4]byte{0x28, 0xd6, 0x81, 0xde}
+// SetPolicySelector selects setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address,address)).
+var SetPolicySelector = [4]byte{0x46, 0x17, 0x9b, 0x54}
 
-// SetPolicyCall holds the arguments of setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address)).
+// SetPolicyCall holds the arguments of setPolicy((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address,address)).
 // Encode returns selector and arguments.
 func (x *SetPolicyCall) Encode() []byte {
 	b := make([]byte, 4+x.size())
@@ -1562,6 +1657,59 @@ func DecodeAgentDeregisteredEvent(l *types.Log) (x AgentDeregisteredEvent, err e
 	}
 	x.Agent = common.BytesToAddress(l.Topics[1][:])
 	x.WithdrawableAt = d.WithdrawableAt
+	return x, nil
+}
+
+// AgentImportedTopic is topic 0 of AgentImported(address,address,address,uint64,uint64).
+var AgentImportedTopic = common.HexToHash("0xa19116bf35b75ef7b8a52cee69e4c12dac2b1cec9b13643777c67a0be2154f9d")
+
+// AgentImportedEvent is the event AgentImported(address,address,address,uint64,uint64).
+type AgentImportedEvent struct {
+	Id            common.Address
+	Agent         common.Address
+	Owner         common.Address
+	SourceChainId uint64
+	SourceBlock   uint64
+}
+
+// Log returns the event as emitted by address.
+func (x *AgentImportedEvent) Log(address common.Address) *types.Log {
+	d := eventAgentImportedData{
+		SourceChainId: x.SourceChainId,
+		SourceBlock:   x.SourceBlock,
+	}
+	b := make([]byte, d.size())
+	d.put(b)
+	l := &struct {
+		types.Log
+		topics [4]common.Hash
+	}{Log: types.Log{Address: address, Data: b}, topics: [4]common.Hash{AgentImportedTopic,
+		common.BytesToHash(x.Id[:]),
+		common.BytesToHash(x.Agent[:]),
+		common.BytesToHash(x.Owner[:]),
+	}}
+	l.Topics = l.topics[:]
+	return &l.Log
+}
+
+// DecodeAgentImportedEvent reads a log of this event.
+func DecodeAgentImportedEvent(l *types.Log) (x AgentImportedEvent, err error) {
+	if len(l.Topics) != 4 || l.Topics[0] != AgentImportedTopic {
+		return x, fmt.Errorf("event AgentImported: %w: topics", codec.ErrNotCanonical)
+	}
+	var d eventAgentImportedData
+	n, err := d.get(l.Data)
+	if err != nil {
+		return x, fmt.Errorf("event AgentImported: %w", err)
+	}
+	if err := codec.Whole(l.Data, n); err != nil {
+		return x, err
+	}
+	x.Id = common.BytesToAddress(l.Topics[1][:])
+	x.Agent = common.BytesToAddress(l.Topics[2][:])
+	x.Owner = common.BytesToAddress(l.Topics[3][:])
+	x.SourceChainId = d.SourceChainId
+	x.SourceBlock = d.SourceBlock
 	return x, nil
 }
 
@@ -3256,10 +3404,10 @@ func DecodeParamsChangedEvent(l *types.Log) (x ParamsChangedEvent, err error) {
 	return x, nil
 }
 
-// PolicyChangedTopic is topic 0 of PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address)).
-var PolicyChangedTopic = common.HexToHash("0xddd6e43d271ba27014b6c19cb00c6da3604faaf4fc6c827506263b84508eb189")
+// PolicyChangedTopic is topic 0 of PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address,address)).
+var PolicyChangedTopic = common.HexToHash("0x495e08fdf531e2b51ff15ef753b1a2ba2fea592846f1b5c1a1fba2dbb81fcf27")
 
-// PolicyChangedEvent is the event PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address)).
+// PolicyChangedEvent is the event PolicyChanged((address,uint16,uint256,uint32,uint32,uint64,uint64,uint32,uint64,uint32,uint32,uint256,uint64,uint256,uint256,uint32,uint64,uint64,uint256,uint32,uint32,uint32,address,address,address)).
 type PolicyChangedEvent struct {
 	Policy IRecordsPolicy
 }
@@ -4465,6 +4613,21 @@ func (x *FieldOutOfRange) Encode() []byte {
 
 func (x *FieldOutOfRange) Error() string { return fmt.Sprintf("FieldOutOfRange(field %v)", x.Field) }
 
+// GameMismatchErrorSelector selects the error GameMismatch(bytes32,address,address).
+var GameMismatchErrorSelector = [4]byte{0x82, 0x22, 0xd4, 0xf6}
+
+// Encode returns selector and arguments.
+func (x *GameMismatch) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GameMismatchErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *GameMismatch) Error() string {
+	return fmt.Sprintf("GameMismatch(target %v, game %v, disputed %v)", x.Target, x.Game, x.Disputed)
+}
+
 // InsufficientBalanceErrorSelector selects the error InsufficientBalance(uint256,uint256).
 var InsufficientBalanceErrorSelector = [4]byte{0xcf, 0x47, 0x91, 0x81}
 
@@ -4731,6 +4894,19 @@ func (x *NotParty) Encode() []byte {
 }
 
 func (x *NotParty) Error() string { return fmt.Sprintf("NotParty(id %v, sender %v)", x.Id, x.Sender) }
+
+// NotPassportErrorSelector selects the error NotPassport(address).
+var NotPassportErrorSelector = [4]byte{0x45, 0x45, 0x69, 0x4c}
+
+// Encode returns selector and arguments.
+func (x *NotPassport) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotPassportErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotPassport) Error() string { return fmt.Sprintf("NotPassport(sender %v)", x.Sender) }
 
 // NotRegisteredErrorSelector selects the error NotRegistered(address).
 var NotRegisteredErrorSelector = [4]byte{0xbf, 0xc6, 0xc3, 0x37}
@@ -5018,6 +5194,21 @@ func (x *StakeHeld) Encode() []byte {
 
 func (x *StakeHeld) Error() string {
 	return fmt.Sprintf("StakeHeld(agent %v, holds %v)", x.Agent, x.Holds)
+}
+
+// StaleImportErrorSelector selects the error StaleImport(uint64,uint64).
+var StaleImportErrorSelector = [4]byte{0x56, 0x36, 0xf3, 0x63}
+
+// Encode returns selector and arguments.
+func (x *StaleImport) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, StaleImportErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *StaleImport) Error() string {
+	return fmt.Sprintf("StaleImport(recordedBlock %v, sourceBlock %v)", x.RecordedBlock, x.SourceBlock)
 }
 
 // StaleStateErrorSelector selects the error StaleState(uint64,uint64).
@@ -5352,6 +5543,11 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case GameMismatchErrorSelector:
+		var x GameMismatch
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case InsufficientBalanceErrorSelector:
 		var x InsufficientBalance
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -5444,6 +5640,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case NotPartyErrorSelector:
 		var x NotParty
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NotPassportErrorSelector:
+		var x NotPassport
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -5544,6 +5745,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case StakeHeldErrorSelector:
 		var x StakeHeld
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case StaleImportErrorSelector:
+		var x StaleImport
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -6527,6 +6733,66 @@ func (x *DisputePrunedCall) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ForeignIdCall has the ABI layout of the Solidity type or argument list of that name.
+type ForeignIdCall struct {
+	ChainId  uint256.Int
+	Registry common.Address
+	AgentId  uint256.Int
+}
+
+func (x *ForeignIdCall) size() int {
+	n := 96
+	return n
+}
+
+func (x *ForeignIdCall) put(b []byte) {
+	codec.PutUint256(b[0:], &x.ChainId)
+	codec.PutAddress(b[32:], x.Registry)
+	codec.PutUint256(b[64:], &x.AgentId)
+}
+
+func (x *ForeignIdCall) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ChainId, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.Registry, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.AgentId, err = codec.GetUint256(b, 64, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ForeignIdReturn has the ABI layout of the Solidity type or argument list of that name.
+type ForeignIdReturn struct {
+	Ret0 common.Address
+}
+
+func (x *ForeignIdReturn) size() int {
+	n := 32
+	return n
+}
+
+func (x *ForeignIdReturn) put(b []byte) {
+	codec.PutAddress(b[0:], x.Ret0)
+}
+
+func (x *ForeignIdReturn) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Ret0, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // GetAgentCall has the ABI layout of the Solidity type or argument list of that name.
 type GetAgentCall struct {
 	Agent common.Address
@@ -6928,6 +7194,73 @@ func (x *GetDisputeReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GetForeignAgentCall has the ABI layout of the Solidity type or argument list of that name.
+type GetForeignAgentCall struct {
+	Id common.Address
+}
+
+func (x *GetForeignAgentCall) size() int {
+	n := 32
+	return n
+}
+
+func (x *GetForeignAgentCall) put(b []byte) {
+	codec.PutAddress(b[0:], x.Id)
+}
+
+func (x *GetForeignAgentCall) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// GetForeignAgentReturn has the ABI layout of the Solidity type or argument list of that name.
+type GetForeignAgentReturn struct {
+	Agent IRecordsForeign
+	Score uint256.Int
+}
+
+func (x *GetForeignAgentReturn) size() int {
+	n := 64
+	n += x.Agent.size()
+	return n
+}
+
+func (x *GetForeignAgentReturn) put(b []byte) {
+	tail := 64
+	codec.PutUint64(b[0:], uint64(tail))
+	x.Agent.put(b[tail:])
+	tail += x.Agent.size()
+	codec.PutUint256(b[32:], &x.Score)
+	_ = tail
+}
+
+func (x *GetForeignAgentReturn) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if err = codec.GetOffset(b, 0, tail); err != nil {
+		return 0, err
+	}
+	{
+		n, err := x.Agent.get(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		tail += n
+	}
+	if x.Score, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // GetInteractionCall has the ABI layout of the Solidity type or argument list of that name.
 type GetInteractionCall struct {
 	Id common.Hash
@@ -7161,6 +7494,63 @@ func (x *HeartbeatCall) get(b []byte) (used int, err error) {
 	tail := 0
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	return tail, nil
+}
+
+// ImportAgentCall has the ABI layout of the Solidity type or argument list of that name.
+type ImportAgentCall struct {
+	SourceChainId uint64
+	SourceBlock   uint64
+	Agent         common.Address
+	Identity      IRecordsAgent
+	Reputation    IRecordsReputation
+}
+
+func (x *ImportAgentCall) size() int {
+	n := 704
+	n += x.Identity.size()
+	return n
+}
+
+func (x *ImportAgentCall) put(b []byte) {
+	tail := 704
+	codec.PutUint64(b[0:], uint64(x.SourceChainId))
+	codec.PutUint64(b[32:], uint64(x.SourceBlock))
+	codec.PutAddress(b[64:], x.Agent)
+	codec.PutUint64(b[96:], uint64(tail))
+	x.Identity.put(b[tail:])
+	tail += x.Identity.size()
+	x.Reputation.put(b[128:])
+	_ = tail
+}
+
+func (x *ImportAgentCall) get(b []byte) (used int, err error) {
+	tail := 704
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.SourceChainId, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SourceBlock, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		n, err := x.Identity.get(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		tail += n
+	}
+	if _, err = x.Reputation.get(b[128 : 128+576]); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -7977,20 +8367,22 @@ func (x *ReportDoubleSigningCall) get(b []byte) (used int, err error) {
 type ResolveDisputeCall struct {
 	Target common.Hash
 	Upheld bool
+	Game   common.Address
 }
 
 func (x *ResolveDisputeCall) size() int {
-	n := 64
+	n := 96
 	return n
 }
 
 func (x *ResolveDisputeCall) put(b []byte) {
 	*(*[32]byte)(b[0:]) = x.Target
 	codec.PutBool(b[32:], x.Upheld)
+	codec.PutAddress(b[64:], x.Game)
 }
 
 func (x *ResolveDisputeCall) get(b []byte) (used int, err error) {
-	tail := 64
+	tail := 96
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -7998,6 +8390,9 @@ func (x *ResolveDisputeCall) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Upheld, err = codec.GetBool(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Game, err = codec.GetAddress(b, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -8374,7 +8769,7 @@ type SetPolicyCall struct {
 }
 
 func (x *SetPolicyCall) size() int {
-	n := 768
+	n := 800
 	return n
 }
 
@@ -8383,11 +8778,11 @@ func (x *SetPolicyCall) put(b []byte) {
 }
 
 func (x *SetPolicyCall) get(b []byte) (used int, err error) {
-	tail := 768
+	tail := 800
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Policy.get(b[0 : 0+768]); err != nil {
+	if _, err = x.Policy.get(b[0 : 0+800]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -8683,6 +9078,36 @@ func (x *eventAgentDeregisteredData) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.WithdrawableAt, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// eventAgentImportedData has the ABI layout of the Solidity type or argument list of that name.
+type eventAgentImportedData struct {
+	SourceChainId uint64
+	SourceBlock   uint64
+}
+
+func (x *eventAgentImportedData) size() int {
+	n := 64
+	return n
+}
+
+func (x *eventAgentImportedData) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.SourceChainId))
+	codec.PutUint64(b[32:], uint64(x.SourceBlock))
+}
+
+func (x *eventAgentImportedData) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.SourceChainId, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SourceBlock, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -10123,10 +10548,11 @@ type IRecordsPolicy struct {
 	PrunesPerBlock        uint32
 	FeeRecipient          common.Address
 	DisputeResolver       common.Address
+	AgentPassport         common.Address
 }
 
 func (x *IRecordsPolicy) size() int {
-	n := 768
+	n := 800
 	return n
 }
 
@@ -10155,10 +10581,11 @@ func (x *IRecordsPolicy) put(b []byte) {
 	codec.PutUint64(b[672:], uint64(x.PrunesPerBlock))
 	codec.PutAddress(b[704:], x.FeeRecipient)
 	codec.PutAddress(b[736:], x.DisputeResolver)
+	codec.PutAddress(b[768:], x.AgentPassport)
 }
 
 func (x *IRecordsPolicy) get(b []byte) (used int, err error) {
-	tail := 768
+	tail := 800
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -10274,6 +10701,9 @@ func (x *IRecordsPolicy) get(b []byte) (used int, err error) {
 	if x.DisputeResolver, err = codec.GetAddress(b, 736); err != nil {
 		return 0, err
 	}
+	if x.AgentPassport, err = codec.GetAddress(b, 768); err != nil {
+		return 0, err
+	}
 	return tail, nil
 }
 
@@ -10283,7 +10713,7 @@ type eventPolicyChangedData struct {
 }
 
 func (x *eventPolicyChangedData) size() int {
-	n := 768
+	n := 800
 	return n
 }
 
@@ -10292,11 +10722,11 @@ func (x *eventPolicyChangedData) put(b []byte) {
 }
 
 func (x *eventPolicyChangedData) get(b []byte) (used int, err error) {
-	tail := 768
+	tail := 800
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
-	if _, err = x.Policy.get(b[0 : 0+768]); err != nil {
+	if _, err = x.Policy.get(b[0 : 0+800]); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -11941,6 +12371,41 @@ func (x *FieldOutOfRange) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GameMismatch has the ABI layout of the Solidity type or argument list of that name.
+type GameMismatch struct {
+	Target   common.Hash
+	Game     common.Address
+	Disputed common.Address
+}
+
+func (x *GameMismatch) size() int {
+	n := 96
+	return n
+}
+
+func (x *GameMismatch) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Target
+	codec.PutAddress(b[32:], x.Game)
+	codec.PutAddress(b[64:], x.Disputed)
+}
+
+func (x *GameMismatch) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Target, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Game, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Disputed, err = codec.GetAddress(b, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // InsufficientBalance has the ABI layout of the Solidity type or argument list of that name.
 type InsufficientBalance struct {
 	BalanceWei uint256.Int
@@ -12474,6 +12939,31 @@ func (x *NotParty) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.Sender, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// NotPassport has the ABI layout of the Solidity type or argument list of that name.
+type NotPassport struct {
+	Sender common.Address
+}
+
+func (x *NotPassport) size() int {
+	n := 32
+	return n
+}
+
+func (x *NotPassport) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+}
+
+func (x *NotPassport) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -13062,6 +13552,36 @@ func (x *StakeHeld) get(b []byte) (used int, err error) {
 			return 0, err
 		}
 		x.Holds = uint32(v)
+	}
+	return tail, nil
+}
+
+// StaleImport has the ABI layout of the Solidity type or argument list of that name.
+type StaleImport struct {
+	RecordedBlock uint64
+	SourceBlock   uint64
+}
+
+func (x *StaleImport) size() int {
+	n := 64
+	return n
+}
+
+func (x *StaleImport) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.RecordedBlock))
+	codec.PutUint64(b[32:], uint64(x.SourceBlock))
+}
+
+func (x *StaleImport) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RecordedBlock, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SourceBlock, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -14366,6 +14886,202 @@ func (x *DisputeView) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// IRecordsForeign has the ABI layout of the Solidity type or argument list of that name.
+type IRecordsForeign struct {
+	SourceChainId          uint64
+	SourceBlock            uint64
+	ImportedAt             uint64
+	Agent                  common.Address
+	Status                 uint8
+	Owner                  common.Address
+	RegisteredAt           uint64
+	DeregisteredAt         uint64
+	LastHeartbeat          uint64
+	ImageDigest            common.Hash
+	Name                   string
+	Version                string
+	Completed              uint64
+	Timeouts               uint64
+	Errors                 uint64
+	GracefulTimeouts       uint64
+	ParseFailures          uint64
+	Rejections             uint64
+	SoftStreak             uint64
+	PenaltyUnits           uint64
+	Disputed               uint64
+	DisputesLost           uint64
+	CountedCompleted       uint64
+	DistinctCallers        uint64
+	SumOfSquares           uint256.Int
+	LastActiveAt           uint64
+	InteractionHistoryRoot common.Hash
+	ScoredCompleted        uint64
+	ScoredCallers          uint64
+	Aborts                 uint64
+}
+
+func (x *IRecordsForeign) size() int {
+	n := 960
+	n += 32 + codec.Padded(len(x.Name))
+	n += 32 + codec.Padded(len(x.Version))
+	return n
+}
+
+func (x *IRecordsForeign) put(b []byte) {
+	tail := 960
+	codec.PutUint64(b[0:], uint64(x.SourceChainId))
+	codec.PutUint64(b[32:], uint64(x.SourceBlock))
+	codec.PutUint64(b[64:], uint64(x.ImportedAt))
+	codec.PutAddress(b[96:], x.Agent)
+	codec.PutUint64(b[128:], uint64(x.Status))
+	codec.PutAddress(b[160:], x.Owner)
+	codec.PutUint64(b[192:], uint64(x.RegisteredAt))
+	codec.PutUint64(b[224:], uint64(x.DeregisteredAt))
+	codec.PutUint64(b[256:], uint64(x.LastHeartbeat))
+	*(*[32]byte)(b[288:]) = x.ImageDigest
+	codec.PutUint64(b[320:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutUint64(b[352:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[384:], uint64(x.Completed))
+	codec.PutUint64(b[416:], uint64(x.Timeouts))
+	codec.PutUint64(b[448:], uint64(x.Errors))
+	codec.PutUint64(b[480:], uint64(x.GracefulTimeouts))
+	codec.PutUint64(b[512:], uint64(x.ParseFailures))
+	codec.PutUint64(b[544:], uint64(x.Rejections))
+	codec.PutUint64(b[576:], uint64(x.SoftStreak))
+	codec.PutUint64(b[608:], uint64(x.PenaltyUnits))
+	codec.PutUint64(b[640:], uint64(x.Disputed))
+	codec.PutUint64(b[672:], uint64(x.DisputesLost))
+	codec.PutUint64(b[704:], uint64(x.CountedCompleted))
+	codec.PutUint64(b[736:], uint64(x.DistinctCallers))
+	codec.PutUint256(b[768:], &x.SumOfSquares)
+	codec.PutUint64(b[800:], uint64(x.LastActiveAt))
+	*(*[32]byte)(b[832:]) = x.InteractionHistoryRoot
+	codec.PutUint64(b[864:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[896:], uint64(x.ScoredCallers))
+	codec.PutUint64(b[928:], uint64(x.Aborts))
+	_ = tail
+}
+
+func (x *IRecordsForeign) get(b []byte) (used int, err error) {
+	tail := 960
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.SourceChainId, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SourceBlock, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.ImportedAt, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 96); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Owner, err = codec.GetAddress(b, 160); err != nil {
+		return 0, err
+	}
+	if x.RegisteredAt, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	if x.DeregisteredAt, err = codec.GetUint(b, 224, 64); err != nil {
+		return 0, err
+	}
+	if x.LastHeartbeat, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	if x.ImageDigest, err = codec.GetHash(b, 288); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 320, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Name = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 352, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Version = string(v)
+		tail += n
+	}
+	if x.Completed, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.Timeouts, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.Errors, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	if x.GracefulTimeouts, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.ParseFailures, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.Rejections, err = codec.GetUint(b, 544, 64); err != nil {
+		return 0, err
+	}
+	if x.SoftStreak, err = codec.GetUint(b, 576, 64); err != nil {
+		return 0, err
+	}
+	if x.PenaltyUnits, err = codec.GetUint(b, 608, 64); err != nil {
+		return 0, err
+	}
+	if x.Disputed, err = codec.GetUint(b, 640, 64); err != nil {
+		return 0, err
+	}
+	if x.DisputesLost, err = codec.GetUint(b, 672, 64); err != nil {
+		return 0, err
+	}
+	if x.CountedCompleted, err = codec.GetUint(b, 704, 64); err != nil {
+		return 0, err
+	}
+	if x.DistinctCallers, err = codec.GetUint(b, 736, 64); err != nil {
+		return 0, err
+	}
+	if x.SumOfSquares, err = codec.GetUint256(b, 768, 128); err != nil {
+		return 0, err
+	}
+	if x.LastActiveAt, err = codec.GetUint(b, 800, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionHistoryRoot, err = codec.GetHash(b, 832); err != nil {
+		return 0, err
+	}
+	if x.ScoredCompleted, err = codec.GetUint(b, 864, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCallers, err = codec.GetUint(b, 896, 64); err != nil {
+		return 0, err
+	}
+	if x.Aborts, err = codec.GetUint(b, 928, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // InteractionView has the ABI layout of the Solidity type or argument list of that name.
 type InteractionView struct {
 	Status        uint8
@@ -14713,6 +15429,229 @@ func (x *SessionView) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.ClosedAt, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// IRecordsAgent has the ABI layout of the Solidity type or argument list of that name.
+type IRecordsAgent struct {
+	Status          uint8
+	Owner           common.Address
+	Epoch           uint32
+	CapabilityCount uint32
+	RegisteredAt    uint64
+	DeregisteredAt  uint64
+	LastHeartbeat   uint64
+	ImageDigest     common.Hash
+	Name            string
+	Version         string
+	Ownership       uint32
+}
+
+func (x *IRecordsAgent) size() int {
+	n := 352
+	n += 32 + codec.Padded(len(x.Name))
+	n += 32 + codec.Padded(len(x.Version))
+	return n
+}
+
+func (x *IRecordsAgent) put(b []byte) {
+	tail := 352
+	codec.PutUint64(b[0:], uint64(x.Status))
+	codec.PutAddress(b[32:], x.Owner)
+	codec.PutUint64(b[64:], uint64(x.Epoch))
+	codec.PutUint64(b[96:], uint64(x.CapabilityCount))
+	codec.PutUint64(b[128:], uint64(x.RegisteredAt))
+	codec.PutUint64(b[160:], uint64(x.DeregisteredAt))
+	codec.PutUint64(b[192:], uint64(x.LastHeartbeat))
+	*(*[32]byte)(b[224:]) = x.ImageDigest
+	codec.PutUint64(b[256:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutUint64(b[288:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[320:], uint64(x.Ownership))
+	_ = tail
+}
+
+func (x *IRecordsAgent) get(b []byte) (used int, err error) {
+	tail := 352
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	{
+		v, err := codec.GetUint(b, 0, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Owner, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 64, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Epoch = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 96, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.CapabilityCount = uint32(v)
+	}
+	if x.RegisteredAt, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.DeregisteredAt, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	if x.LastHeartbeat, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	if x.ImageDigest, err = codec.GetHash(b, 224); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 256, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Name = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 288, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Version = string(v)
+		tail += n
+	}
+	{
+		v, err := codec.GetUint(b, 320, 32)
+		if err != nil {
+			return 0, err
+		}
+		x.Ownership = uint32(v)
+	}
+	return tail, nil
+}
+
+// IRecordsReputation has the ABI layout of the Solidity type or argument list of that name.
+type IRecordsReputation struct {
+	Completed              uint64
+	Timeouts               uint64
+	Errors                 uint64
+	GracefulTimeouts       uint64
+	ParseFailures          uint64
+	Rejections             uint64
+	SoftStreak             uint64
+	PenaltyUnits           uint64
+	Disputed               uint64
+	DisputesLost           uint64
+	CountedCompleted       uint64
+	DistinctCallers        uint64
+	SumOfSquares           uint256.Int
+	LastActiveAt           uint64
+	InteractionHistoryRoot common.Hash
+	ScoredCompleted        uint64
+	ScoredCallers          uint64
+	Aborts                 uint64
+}
+
+func (x *IRecordsReputation) size() int {
+	n := 576
+	return n
+}
+
+func (x *IRecordsReputation) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Completed))
+	codec.PutUint64(b[32:], uint64(x.Timeouts))
+	codec.PutUint64(b[64:], uint64(x.Errors))
+	codec.PutUint64(b[96:], uint64(x.GracefulTimeouts))
+	codec.PutUint64(b[128:], uint64(x.ParseFailures))
+	codec.PutUint64(b[160:], uint64(x.Rejections))
+	codec.PutUint64(b[192:], uint64(x.SoftStreak))
+	codec.PutUint64(b[224:], uint64(x.PenaltyUnits))
+	codec.PutUint64(b[256:], uint64(x.Disputed))
+	codec.PutUint64(b[288:], uint64(x.DisputesLost))
+	codec.PutUint64(b[320:], uint64(x.CountedCompleted))
+	codec.PutUint64(b[352:], uint64(x.DistinctCallers))
+	codec.PutUint256(b[384:], &x.SumOfSquares)
+	codec.PutUint64(b[416:], uint64(x.LastActiveAt))
+	*(*[32]byte)(b[448:]) = x.InteractionHistoryRoot
+	codec.PutUint64(b[480:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[512:], uint64(x.ScoredCallers))
+	codec.PutUint64(b[544:], uint64(x.Aborts))
+}
+
+func (x *IRecordsReputation) get(b []byte) (used int, err error) {
+	tail := 576
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Completed, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Timeouts, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.Errors, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.GracefulTimeouts, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.ParseFailures, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.Rejections, err = codec.GetUint(b, 160, 64); err != nil {
+		return 0, err
+	}
+	if x.SoftStreak, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	if x.PenaltyUnits, err = codec.GetUint(b, 224, 64); err != nil {
+		return 0, err
+	}
+	if x.Disputed, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	if x.DisputesLost, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.CountedCompleted, err = codec.GetUint(b, 320, 64); err != nil {
+		return 0, err
+	}
+	if x.DistinctCallers, err = codec.GetUint(b, 352, 64); err != nil {
+		return 0, err
+	}
+	if x.SumOfSquares, err = codec.GetUint256(b, 384, 128); err != nil {
+		return 0, err
+	}
+	if x.LastActiveAt, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionHistoryRoot, err = codec.GetHash(b, 448); err != nil {
+		return 0, err
+	}
+	if x.ScoredCompleted, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCallers, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.Aborts, err = codec.GetUint(b, 544, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

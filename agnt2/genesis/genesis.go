@@ -102,7 +102,8 @@ func DefaultPolicy() record.Policy {
 // DevnetPolicy is DefaultPolicy with times that a person can wait for.
 func DevnetPolicy() record.Policy {
 	p := DefaultPolicy()
-	p.ChannelWindowSeconds, p.DisputeWindowSeconds, p.RecentSeconds = 20, 20, 60
+	p.ChannelWindowSeconds, p.RecentSeconds = 20, 60
+	p.DisputeWindowSeconds = 600 // a game takes up to five minutes
 	p.MaxCompositionSeconds = 600
 	return p
 }

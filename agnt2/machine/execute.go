@@ -342,6 +342,7 @@ var (
 		record.NSCommitment:       codecOf(record.DecodeCommitment, record.UnpackCommitment),
 		record.NSComposition:      codecOf(record.DecodeComposition, record.UnpackComposition),
 		record.NSConstituent:      codecOf(record.DecodeConstituent, record.UnpackConstituent),
+		record.NSForeign:          codecOf(record.DecodeForeign, record.UnpackForeign),
 	}
 	globalCodecs = map[record.Key]recordCodec{
 		record.ParamsKey:  codecOf(record.DecodeParams, record.UnpackParams),

@@ -46,6 +46,7 @@ const (
 	NSIndexCount       Namespace = 0x51
 	NSComposition      Namespace = 0x30
 	NSConstituent      Namespace = 0x31
+	NSForeign          Namespace = 0x80
 	NSGlobal           Namespace = 0xff
 )
 
@@ -53,7 +54,7 @@ var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
 	NSDelegation: "delegations", NSSession: "sessions", NSWallet: "wallets", NSHolding: "holdings", NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSDispute: "disputes", NSCommitment: "commitments", NSIndex: "index", NSIndexCount: "indexCounts", NSGlobal: "global",
-	NSComposition: "compositions", NSConstituent: "constituents",
+	NSComposition: "compositions", NSConstituent: "constituents", NSForeign: "foreign",
 }
 
 func (n Namespace) String() string {
@@ -168,6 +169,9 @@ func IndexCountKey(capability common.Hash) Key { return hashed(NSIndexCount, cap
 
 // CommitmentKey keys a commitment by its id, a hash of the caller and what it commits to.
 func CommitmentKey(id common.Hash) Key { return headed(NSCommitment, id) }
+
+// ForeignKey keys an agent of another chain by its foreign id.
+func ForeignKey(id common.Address) Key { return addressKey(NSForeign, id) }
 
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.
 const deadlineBytes = 5

@@ -59,6 +59,10 @@ func (x *Account) AppendPacked(b []byte) []byte {
 		b[at+1] |= 0x40
 		b = codec.AppendPackedLong(b, x.DiscountUntil)
 	}
+	if x.Owner != ([20]byte{}) {
+		b[at+1] |= 0x20
+		b = append(b, x.Owner[:]...)
+	}
 	return b
 }
 
@@ -76,7 +80,7 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x3f != 0 {
+	if bits[1]&0x1f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -160,6 +164,16 @@ func (x *Account) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.DiscountUntil, b = v, rest
+	}
+	if bits[1]&0x20 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Owner[:], b[0:])
+		b = b[20:]
+		if !(x.Owner != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -2078,6 +2092,104 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Foreign) AppendPacked(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, x.SourceChainId)
+	b = binary.BigEndian.AppendUint64(b, x.SourceBlock)
+	b = binary.BigEndian.AppendUint64(b, x.ImportedAt)
+	b = append(b, x.Agent[:]...)
+	b = append(b, x.Status)
+	b = append(b, x.Owner[:]...)
+	b = binary.BigEndian.AppendUint64(b, x.RegisteredAt)
+	b = binary.BigEndian.AppendUint64(b, x.DeregisteredAt)
+	b = binary.BigEndian.AppendUint64(b, x.LastHeartbeat)
+	b = append(b, x.ImageDigest[:]...)
+	b = codec.AppendPackedBytes(b, x.Name)
+	b = codec.AppendPackedBytes(b, x.Version)
+	b = binary.BigEndian.AppendUint64(b, x.Completed)
+	b = binary.BigEndian.AppendUint64(b, x.Timeouts)
+	b = binary.BigEndian.AppendUint64(b, x.Errors)
+	b = binary.BigEndian.AppendUint64(b, x.GracefulTimeouts)
+	b = binary.BigEndian.AppendUint64(b, x.ParseFailures)
+	b = binary.BigEndian.AppendUint64(b, x.Rejections)
+	b = binary.BigEndian.AppendUint64(b, x.SoftStreak)
+	b = binary.BigEndian.AppendUint64(b, x.PenaltyUnits)
+	b = binary.BigEndian.AppendUint64(b, x.Disputed)
+	b = binary.BigEndian.AppendUint64(b, x.DisputesLost)
+	b = binary.BigEndian.AppendUint64(b, x.CountedCompleted)
+	b = binary.BigEndian.AppendUint64(b, x.DistinctCallers)
+	b = codec.AppendPackedNumber(b, &x.SumOfSquares, 16)
+	b = binary.BigEndian.AppendUint64(b, x.LastActiveAt)
+	b = append(b, x.InteractionHistoryRoot[:]...)
+	b = binary.BigEndian.AppendUint64(b, x.ScoredCompleted)
+	b = binary.BigEndian.AppendUint64(b, x.ScoredCallers)
+	b = binary.BigEndian.AppendUint64(b, x.Aborts)
+	return b
+}
+
+// UnpackForeign reads a packed Foreign and returns what follows it; ErrPacked if that is no packed form.
+func UnpackForeign(b []byte) (x Foreign, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Foreign{}, nil, fmt.Errorf("Foreign: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Foreign) getPacked(b []byte) ([]byte, error) {
+	if err := codec.NeedPacked(b, 121); err != nil {
+		return nil, err
+	}
+	x.SourceChainId = binary.BigEndian.Uint64(b[0:])
+	x.SourceBlock = binary.BigEndian.Uint64(b[8:])
+	x.ImportedAt = binary.BigEndian.Uint64(b[16:])
+	copy(x.Agent[:], b[24:])
+	x.Status = b[44]
+	copy(x.Owner[:], b[45:])
+	x.RegisteredAt = binary.BigEndian.Uint64(b[65:])
+	x.DeregisteredAt = binary.BigEndian.Uint64(b[73:])
+	x.LastHeartbeat = binary.BigEndian.Uint64(b[81:])
+	copy(x.ImageDigest[:], b[89:])
+	b = b[121:]
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Name, b = string(v), rest
+	}
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Version, b = string(v), rest
+	}
+	if err := codec.NeedPacked(b, 176); err != nil {
+		return nil, err
+	}
+	x.Completed = binary.BigEndian.Uint64(b[0:])
+	x.Timeouts = binary.BigEndian.Uint64(b[8:])
+	x.Errors = binary.BigEndian.Uint64(b[16:])
+	x.GracefulTimeouts = binary.BigEndian.Uint64(b[24:])
+	x.ParseFailures = binary.BigEndian.Uint64(b[32:])
+	x.Rejections = binary.BigEndian.Uint64(b[40:])
+	x.SoftStreak = binary.BigEndian.Uint64(b[48:])
+	x.PenaltyUnits = binary.BigEndian.Uint64(b[56:])
+	x.Disputed = binary.BigEndian.Uint64(b[64:])
+	x.DisputesLost = binary.BigEndian.Uint64(b[72:])
+	x.CountedCompleted = binary.BigEndian.Uint64(b[80:])
+	x.DistinctCallers = binary.BigEndian.Uint64(b[88:])
+	x.SumOfSquares.SetBytes(b[96:112])
+	x.LastActiveAt = binary.BigEndian.Uint64(b[112:])
+	copy(x.InteractionHistoryRoot[:], b[120:])
+	x.ScoredCompleted = binary.BigEndian.Uint64(b[152:])
+	x.ScoredCallers = binary.BigEndian.Uint64(b[160:])
+	x.Aborts = binary.BigEndian.Uint64(b[168:])
+	b = b[176:]
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *History) AppendPacked(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, x.Count)
 	b = codec.AppendPackedCount(b, len(x.Peaks))
@@ -2977,7 +3089,7 @@ func (x *Params) getPacked(b []byte) ([]byte, error) {
 func (x *Policy) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 3)...)
+	b = append(b, make([]byte, 4)...)
 	if x.Governance != ([20]byte{}) {
 		b[at+0] |= 0x80
 		b = append(b, x.Governance[:]...)
@@ -3074,6 +3186,10 @@ func (x *Policy) AppendPacked(b []byte) []byte {
 		b[at+2] |= 0x01
 		b = append(b, x.DisputeResolver[:]...)
 	}
+	if x.AgentPassport != ([20]byte{}) {
+		b[at+3] |= 0x80
+		b = append(b, x.AgentPassport[:]...)
+	}
 	return b
 }
 
@@ -3087,10 +3203,13 @@ func UnpackPolicy(b []byte) (x Policy, rest []byte, err error) {
 
 func (x *Policy) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 3); err != nil {
+	if err := codec.NeedPacked(b, 4); err != nil {
 		return nil, err
 	}
-	bits, b = b[:3], b[3:]
+	bits, b = b[:4], b[4:]
+	if bits[3]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
@@ -3295,6 +3414,16 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		copy(x.DisputeResolver[:], b[0:])
 		b = b[20:]
 		if !(x.DisputeResolver != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[3]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.AgentPassport[:], b[0:])
+		b = b[20:]
+		if !(x.AgentPassport != ([20]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
 	}

@@ -38,7 +38,7 @@ var layouts = []layout{
 	of(record.DecodeCapabilityDetail), of(record.DecodeDeadline), of(record.DecodeInteraction), of(record.DecodeL1Info),
 	of(record.DecodeMetadata), of(record.DecodePair), of(record.DecodeParams), of(record.DecodeReputation), of(record.DecodeTotals),
 	of(record.DecodeChannel), of(record.DecodeChannelPair),
-	of(record.DecodeComposition), of(record.DecodeConstituent),
+	of(record.DecodeComposition), of(record.DecodeConstituent), of(record.DecodeForeign),
 }
 
 func random(t *rapid.T, v reflect.Value) {
@@ -182,6 +182,7 @@ func TestKeysAreDistinct(t *testing.T) {
 			{record.NSComposition, record.CompositionKey(id)}, {record.NSComposition, record.CompositionKey(other)},
 			{record.NSConstituent, record.ConstituentKey(id, 0)}, {record.NSConstituent, record.ConstituentKey(id, 1)},
 			{record.NSConstituent, record.ConstituentKey(other, 0)}, {record.NSDeadline, record.DeadlineKey(when, record.DueComposition, id)},
+			{record.NSForeign, record.ForeignKey(a)}, {record.NSForeign, record.ForeignKey(b)},
 			{record.NSGlobal, record.ParamsKey}, {record.NSGlobal, record.TotalsKey}, {record.NSGlobal, record.L1InfoKey},
 		}
 		seen := map[record.Key]int{}

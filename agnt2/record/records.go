@@ -244,6 +244,26 @@ func DecodeDispute(b []byte) (x Dispute, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Foreign) Encode() []byte {
+	b := codec.Room(32 + x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeForeign reads abi.encode of the record.
+func DecodeForeign(b []byte) (x Foreign, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("Foreign: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("Foreign: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
 func (x *History) Encode() []byte {
 	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
@@ -487,10 +507,11 @@ type Account struct {
 	Paced          uint64
 	Discount       uint16
 	DiscountUntil  uint64
+	Owner          common.Address
 }
 
 func (x *Account) size() int {
-	n := 320
+	n := 352
 	return n
 }
 
@@ -505,10 +526,11 @@ func (x *Account) put(b []byte) {
 	codec.PutUint64(b[224:], uint64(x.Paced))
 	codec.PutUint64(b[256:], uint64(x.Discount))
 	codec.PutUint64(b[288:], uint64(x.DiscountUntil))
+	codec.PutAddress(b[320:], x.Owner)
 }
 
 func (x *Account) get(b []byte) (used int, err error) {
-	tail := 320
+	tail := 352
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -556,6 +578,9 @@ func (x *Account) get(b []byte) (used int, err error) {
 		x.Discount = uint16(v)
 	}
 	if x.DiscountUntil, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	if x.Owner, err = codec.GetAddress(b, 320); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -1760,6 +1785,202 @@ func (x *Dispute) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// Foreign has the ABI layout of the Solidity type or argument list of that name.
+type Foreign struct {
+	SourceChainId          uint64
+	SourceBlock            uint64
+	ImportedAt             uint64
+	Agent                  common.Address
+	Status                 uint8
+	Owner                  common.Address
+	RegisteredAt           uint64
+	DeregisteredAt         uint64
+	LastHeartbeat          uint64
+	ImageDigest            common.Hash
+	Name                   string
+	Version                string
+	Completed              uint64
+	Timeouts               uint64
+	Errors                 uint64
+	GracefulTimeouts       uint64
+	ParseFailures          uint64
+	Rejections             uint64
+	SoftStreak             uint64
+	PenaltyUnits           uint64
+	Disputed               uint64
+	DisputesLost           uint64
+	CountedCompleted       uint64
+	DistinctCallers        uint64
+	SumOfSquares           uint256.Int
+	LastActiveAt           uint64
+	InteractionHistoryRoot common.Hash
+	ScoredCompleted        uint64
+	ScoredCallers          uint64
+	Aborts                 uint64
+}
+
+func (x *Foreign) size() int {
+	n := 960
+	n += 32 + codec.Padded(len(x.Name))
+	n += 32 + codec.Padded(len(x.Version))
+	return n
+}
+
+func (x *Foreign) put(b []byte) {
+	tail := 960
+	codec.PutUint64(b[0:], uint64(x.SourceChainId))
+	codec.PutUint64(b[32:], uint64(x.SourceBlock))
+	codec.PutUint64(b[64:], uint64(x.ImportedAt))
+	codec.PutAddress(b[96:], x.Agent)
+	codec.PutUint64(b[128:], uint64(x.Status))
+	codec.PutAddress(b[160:], x.Owner)
+	codec.PutUint64(b[192:], uint64(x.RegisteredAt))
+	codec.PutUint64(b[224:], uint64(x.DeregisteredAt))
+	codec.PutUint64(b[256:], uint64(x.LastHeartbeat))
+	*(*[32]byte)(b[288:]) = x.ImageDigest
+	codec.PutUint64(b[320:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutUint64(b[352:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[384:], uint64(x.Completed))
+	codec.PutUint64(b[416:], uint64(x.Timeouts))
+	codec.PutUint64(b[448:], uint64(x.Errors))
+	codec.PutUint64(b[480:], uint64(x.GracefulTimeouts))
+	codec.PutUint64(b[512:], uint64(x.ParseFailures))
+	codec.PutUint64(b[544:], uint64(x.Rejections))
+	codec.PutUint64(b[576:], uint64(x.SoftStreak))
+	codec.PutUint64(b[608:], uint64(x.PenaltyUnits))
+	codec.PutUint64(b[640:], uint64(x.Disputed))
+	codec.PutUint64(b[672:], uint64(x.DisputesLost))
+	codec.PutUint64(b[704:], uint64(x.CountedCompleted))
+	codec.PutUint64(b[736:], uint64(x.DistinctCallers))
+	codec.PutUint256(b[768:], &x.SumOfSquares)
+	codec.PutUint64(b[800:], uint64(x.LastActiveAt))
+	*(*[32]byte)(b[832:]) = x.InteractionHistoryRoot
+	codec.PutUint64(b[864:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[896:], uint64(x.ScoredCallers))
+	codec.PutUint64(b[928:], uint64(x.Aborts))
+	_ = tail
+}
+
+func (x *Foreign) get(b []byte) (used int, err error) {
+	tail := 960
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.SourceChainId, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SourceBlock, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.ImportedAt, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 96); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Owner, err = codec.GetAddress(b, 160); err != nil {
+		return 0, err
+	}
+	if x.RegisteredAt, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	if x.DeregisteredAt, err = codec.GetUint(b, 224, 64); err != nil {
+		return 0, err
+	}
+	if x.LastHeartbeat, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	if x.ImageDigest, err = codec.GetHash(b, 288); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 320, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Name = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 352, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Version = string(v)
+		tail += n
+	}
+	if x.Completed, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.Timeouts, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.Errors, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	if x.GracefulTimeouts, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.ParseFailures, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.Rejections, err = codec.GetUint(b, 544, 64); err != nil {
+		return 0, err
+	}
+	if x.SoftStreak, err = codec.GetUint(b, 576, 64); err != nil {
+		return 0, err
+	}
+	if x.PenaltyUnits, err = codec.GetUint(b, 608, 64); err != nil {
+		return 0, err
+	}
+	if x.Disputed, err = codec.GetUint(b, 640, 64); err != nil {
+		return 0, err
+	}
+	if x.DisputesLost, err = codec.GetUint(b, 672, 64); err != nil {
+		return 0, err
+	}
+	if x.CountedCompleted, err = codec.GetUint(b, 704, 64); err != nil {
+		return 0, err
+	}
+	if x.DistinctCallers, err = codec.GetUint(b, 736, 64); err != nil {
+		return 0, err
+	}
+	if x.SumOfSquares, err = codec.GetUint256(b, 768, 128); err != nil {
+		return 0, err
+	}
+	if x.LastActiveAt, err = codec.GetUint(b, 800, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionHistoryRoot, err = codec.GetHash(b, 832); err != nil {
+		return 0, err
+	}
+	if x.ScoredCompleted, err = codec.GetUint(b, 864, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCallers, err = codec.GetUint(b, 896, 64); err != nil {
+		return 0, err
+	}
+	if x.Aborts, err = codec.GetUint(b, 928, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // History has the ABI layout of the Solidity type or argument list of that name.
 type History struct {
 	Count uint64
@@ -2331,10 +2552,11 @@ type Policy struct {
 	PrunesPerBlock        uint32
 	FeeRecipient          common.Address
 	DisputeResolver       common.Address
+	AgentPassport         common.Address
 }
 
 func (x *Policy) size() int {
-	n := 768
+	n := 800
 	return n
 }
 
@@ -2363,10 +2585,11 @@ func (x *Policy) put(b []byte) {
 	codec.PutUint64(b[672:], uint64(x.PrunesPerBlock))
 	codec.PutAddress(b[704:], x.FeeRecipient)
 	codec.PutAddress(b[736:], x.DisputeResolver)
+	codec.PutAddress(b[768:], x.AgentPassport)
 }
 
 func (x *Policy) get(b []byte) (used int, err error) {
-	tail := 768
+	tail := 800
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -2480,6 +2703,9 @@ func (x *Policy) get(b []byte) (used int, err error) {
 		return 0, err
 	}
 	if x.DisputeResolver, err = codec.GetAddress(b, 736); err != nil {
+		return 0, err
+	}
+	if x.AgentPassport, err = codec.GetAddress(b, 768); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -144,6 +144,9 @@ func stepActAccount(m *Machine, s State) Step {
 		o.Actor = common.Address{}
 	}
 	m.senderRegisters(&a, m.discountOf(&a))
+	if !o.Flag {
+		o.Owner = o.Actor
+	}
 	first := operations[m.selector()].first
 	o.Flag, o.Branch, o.Epoch, o.Id = false, 0, 0, common.Hash{}
 	return first
@@ -168,7 +171,7 @@ func stepRegisterFor(m *Machine, _ State) Step {
 		Name: c.Name, Version: c.Version, AgentURI: c.AgentURI, ImageDigest: c.ImageDigest, Capabilities: c.Capabilities, Metadata: c.Metadata,
 	}
 	m.Op.From, m.Op.Actor = OwnedAgent(m.Op.From, c.Index), m.Op.From
-	m.Op.Effect |= effectDelegate
+	m.Op.Effect |= effectOwner
 	m.enter(r.Encode(), r)
 	return ActAccount
 }

@@ -264,8 +264,13 @@ func stepSettleInitiator(m *Machine, s State) Step {
 	a := account(old)
 	a.Balance.Add(&a.Balance, &m.Op.Value)
 	m.set(s, k, old, a.Encode())
-	m.Op.Flag = a.Roles&RoleAgent != 0 && !a.Stake.Lt(&m.Params.MinStakeWei) && !i.PaymentWei.Lt(&m.Params.MinCountedPaymentWei)
-	next := Step(m.Op.Epoch)
+	m.Op.Flag = m.counts(&a)
+	next, owner := Step(m.Op.Epoch), ownerOf(&a, i.Caller)
+	if next == SettleCallee { // compares the owners: the callee is not the one who acts
+		m.Op.Actor = owner
+		return next
+	}
+	m.Op.Flag = m.Op.Flag && owner != m.actingOwner()
 	switch {
 	case next == RespondPair && !m.Op.Flag:
 		return RespondReputation
@@ -285,6 +290,8 @@ func stepSettleCallee(m *Machine, s State) Step {
 	m.put(s, k, a.Encode())
 	m.Sums.VolumeWei.Add(&m.Sums.VolumeWei, &m.Op.Value)
 	m.emitResponded(m.Op.Word, &m.Op.Value)
+	m.Op.Flag = m.Op.Flag && ownerOf(&a, i.Callee) != m.Op.Actor
+	m.Op.Actor = common.Address{}
 	if m.Op.Flag {
 		return SettlePair
 	}

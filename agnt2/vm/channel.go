@@ -201,7 +201,7 @@ func stepOpenChannelAccount(m *Machine, s State) Step {
 	switch {
 	case a.Roles&RoleAgent == 0:
 		return m.fail(&abi.NotRegistered{Agent: agent})
-	case a.Roles&RoleDelegated != 0: // whoever holds its own key is not its owner
+	case a.Owner != common.Address{}: // whoever holds its own key is not its owner
 		return m.fail(&abi.AccountDelegated{Account: agent})
 	case a.Balance.Lt(deposit):
 		return m.fail(&abi.DepositNotCovered{Agent: agent, BalanceWei: a.Balance, DepositWei: *deposit})

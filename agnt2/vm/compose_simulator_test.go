@@ -1,7 +1,6 @@
 package vm_test
 
 import (
-	"math/bits"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -9,43 +8,13 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
+	"github.com/agnt2/agnt2/agnt2/vm/vmtest"
 )
-
-// isOpen: its deadline is queued. A tentative answer that others need is, until it is opened.
-func isOpen(i *record.Interaction) bool {
-	return i.Status == uint8(vm.Pending) || i.Status == uint8(vm.Tentative) && i.Constituent&(1<<5) != 0
-}
 
 // checkComposition asserts what holds of every composition between blocks.
 func (s *simulator) checkComposition(k record.Key, v []byte) {
 	t, c := s.t, must(record.DecodeComposition(v))
-	all := uint32(1)<<c.Count - 1
-	require.Zero(t, (c.Active|c.Done|c.Skipped|c.Failed|c.Credited|c.Opened|c.Paid)&^all, "masks of constituents that are not there")
-	sum := bits.OnesCount32(c.Active) + bits.OnesCount32(c.Done) + bits.OnesCount32(c.Skipped) + bits.OnesCount32(c.Failed)
-	require.Equal(t, sum, bits.OnesCount32(c.Active|c.Done|c.Skipped|c.Failed), "a constituent has two fates")
-	require.False(t, c.EscrowWei.Lt(&c.OwedWei), "credits are not covered")
-	switch status := vm.CompositionStatus(c.Status); status {
-	case vm.CompositionActive:
-		require.Zero(t, c.SettledAt)
-		require.Zero(t, c.Paid)
-		if c.Atomic {
-			require.Zero(t, c.Failed, "an atomic composition outlives a failure")
-		}
-	case vm.CompositionCommitted:
-		require.True(t, c.Atomic)
-		require.Equal(t, all, c.Done|c.Skipped)
-		require.Zero(t, c.Paid&^c.Credited)
-		if c.Paid == c.Credited {
-			require.Equal(t, c.EscrowWei.IsZero(), c.OwedWei.IsZero())
-		}
-	case vm.CompositionReverted:
-		require.True(t, c.Atomic)
-	case vm.CompositionSettled:
-		require.False(t, c.Atomic)
-		require.Equal(t, all, c.Done|c.Skipped|c.Failed)
-	default:
-		require.Fail(t, "a composition without status")
-	}
+	vmtest.CheckComposition(t, &c)
 	s.compositions[vm.CompositionStatus(c.Status)]++
 	if c.LeavesAt != 0 {
 		require.NotEqual(t, uint8(vm.CompositionActive), c.Status)

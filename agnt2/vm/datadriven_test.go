@@ -56,13 +56,14 @@ type script struct {
 	funds  map[string]uint64
 	last   *vm.Result
 
-	channels []common.Hash // in the order in which they opened
+	channels []common.Hash             // in the order in which they opened
+	foreign  map[common.Address]string // foreign ids as chain:agent
 	history  vmtest.History
 	t        testing.TB
 }
 
 func newScript() *script {
-	s := &script{ids: map[common.Hash]string{}, hashes: map[common.Hash]string{}, params: testParams(), policy: testPolicy(), funds: map[string]uint64{}}
+	s := &script{foreign: map[common.Address]string{}, ids: map[common.Hash]string{}, hashes: map[common.Hash]string{}, params: testParams(), policy: testPolicy(), funds: map[string]uint64{}}
 	return s
 }
 
@@ -133,6 +134,9 @@ func (s *script) showAddress(a common.Address) string {
 		if named(n) == a {
 			return n
 		}
+	}
+	if n, ok := s.foreign[a]; ok {
+		return n
 	}
 	if a == (common.Address{}) {
 		return "0"
@@ -245,6 +249,8 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeComposition(b))
 	case record.NSConstituent:
 		return must(record.DecodeConstituent(b))
+	case record.NSForeign:
+		return must(record.DecodeForeign(b))
 	}
 	switch k {
 	case record.TotalsKey:
@@ -290,6 +296,11 @@ func (s *script) label(c change) string {
 			if record.MetadataKey(a, key) == c.key {
 				return fmt.Sprintf("%s/%s/%s", ns, n, short(key))
 			}
+		}
+	}
+	for id, n := range s.foreign {
+		if record.ForeignKey(id) == c.key {
+			return fmt.Sprintf("%s/%s", ns, n)
 		}
 	}
 	for id, n := range s.ids {
@@ -386,6 +397,8 @@ var eventDecoders = map[common.Hash]func(*types.Log) any{
 	abi.RevealRefundedTopic:       func(l *types.Log) any { v := must(abi.DecodeRevealRefundedEvent(l)); return &v },
 	abi.CommitmentForfeitedTopic:  func(l *types.Log) any { v := must(abi.DecodeCommitmentForfeitedEvent(l)); return &v },
 	abi.TimedOutTopic:             func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
+
+	abi.AgentImportedTopic: func(l *types.Log) any { v := must(abi.DecodeAgentImportedEvent(l)); return &v },
 
 	abi.ComposedTopic:             func(l *types.Log) any { v := must(abi.DecodeComposedEvent(l)); return &v },
 	abi.ConstituentAnsweredTopic:  func(l *types.Log) any { v := must(abi.DecodeConstituentAnsweredEvent(l)); return &v },
@@ -635,7 +648,9 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		}
 		return to, x.Encode()
 	case "resolveDispute":
-		return to, (&abi.ResolveDisputeCall{Target: s.id(a.text("id", "alice/1")), Upheld: a.text("upheld", "true") == "true"}).Encode()
+		return to, (&abi.ResolveDisputeCall{
+			Target: s.id(a.text("id", "alice/1")), Upheld: a.text("upheld", "true") == "true", Game: s.address(a.text("game", "carol")),
+		}).Encode()
 	case "setParams": // those that are not named stay
 		p := must(record.DecodeParams(s.get(record.ParamsKey)))
 		for k, v := range a {
@@ -648,6 +663,11 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		if g := a.text("Governance", ""); g != "" {
 			p.Governance = s.address(g)
 		}
+		if g := a.text("AgentPassport", ""); g == "0" {
+			p.AgentPassport = common.Address{}
+		} else if g != "" {
+			p.AgentPassport = s.address(g)
+		}
 		for k, v := range a {
 			setParam(s.t, &p, k, v[0])
 			delete(a, k)
@@ -655,6 +675,8 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		return to, (&abi.SetPolicyCall{Policy: abi.IRecordsPolicy(p)}).Encode()
 	case "withdrawFees":
 		return to, (&abi.WithdrawFeesCall{Vault: s.address(a.text("vault", "baseVault"))}).Encode()
+	case "importAgent":
+		return to, s.importCall(a).Encode()
 	case "compose", "openResult", "cancel":
 		return to, s.composeCall(from, op, a)
 	case "transfer":
@@ -715,7 +737,7 @@ func (s *script) run(t testing.TB, line string) string {
 		return ""
 	case "policy":
 		for k, v := range a {
-			if k == "FeeRecipient" || k == "DisputeResolver" || k == "Governance" {
+			if k == "FeeRecipient" || k == "DisputeResolver" || k == "Governance" || k == "AgentPassport" {
 				reflect.ValueOf(&s.policy).Elem().FieldByName(k).Set(reflect.ValueOf(s.address(v[0])))
 				if v[0] == "0" {
 					reflect.ValueOf(&s.policy).Elem().FieldByName(k).SetZero()

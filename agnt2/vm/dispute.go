@@ -210,7 +210,7 @@ func stepDisputeReputation(m *Machine, s State) Step {
 	return TxEnd
 }
 
-// stepResolveArgs checks who resolves. The outcome stays in Op.Status.
+// stepResolveArgs checks who resolves. The outcome stays in Op.Status, the game in Op.Actor.
 func stepResolveArgs(m *Machine, _ State) Step {
 	c := m.args.(*abi.ResolveDisputeCall)
 	if !m.use(gas.AgentOperation(&m.Params, 0)) {
@@ -219,7 +219,7 @@ func stepResolveArgs(m *Machine, _ State) Step {
 	if !m.deposited(m.Policy.Governance) && !m.deposited(m.Policy.DisputeResolver) {
 		return m.fail(&abi.NotResolver{Sender: m.Op.From})
 	}
-	m.Op.Id, m.Op.Status = c.Target, uint8(DisputeRejected)
+	m.Op.Id, m.Op.Actor, m.Op.Status = c.Target, c.Game, uint8(DisputeRejected)
 	if c.Upheld {
 		m.Op.Status = uint8(DisputeUpheld)
 	}
@@ -239,6 +239,8 @@ func stepResolveRecord(m *Machine, s State) Step {
 		return m.fail(&abi.DisputeUnknown{Target: m.Op.Id})
 	case DisputeKind(d.Kind) != Computational:
 		return m.fail(&abi.NotAdjudicated{Target: m.Op.Id})
+	case d.Game != m.Op.Actor:
+		return m.fail(&abi.GameMismatch{Target: m.Op.Id, Game: m.Op.Actor, Disputed: d.Game})
 	}
 	d.Outcome = m.Op.Status
 	m.set(s, k, old, d.Encode())

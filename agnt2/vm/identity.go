@@ -148,10 +148,9 @@ func stepTransferOwnership(m *Machine, s State) Step {
 	a.Owner = c.NewOwner
 	a.Ownership++
 	m.set(s, k, old, a.Encode())
-	if c.NewOwner == m.Op.From {
-		m.Op.Effect |= effectUndelegate
-	} else {
-		m.Op.Effect |= effectDelegate
+	m.Op.Effect |= effectOwner
+	if m.Op.Owner = c.NewOwner; c.NewOwner == m.Op.From {
+		m.Op.Owner = common.Address{}
 	}
 	m.emit((&abi.OwnershipTransferredEvent{Agent: m.Op.From, PreviousOwner: previous, NewOwner: c.NewOwner}).Log(abi.Address))
 	m.emitTransfer(previous, c.NewOwner)

@@ -128,11 +128,11 @@ const (
 
 // Those of the later families. Values are part of the proven state.
 const (
-	effectBurn       = 1 << (10 + iota) // a slashed stake: Op.Word is the wei that nobody gets
-	effectChannel                       // a channel was opened
-	effectDelegate                      // the sender's own key acts for it no more
-	effectUndelegate                    // and again
-	effectDiscount                      // Op.Discount becomes the sender's, until Op.Pairs
+	effectBurn     = 1 << (10 + iota) // a slashed stake: Op.Word is the wei that nobody gets
+	effectChannel                     // a channel was opened
+	effectOwner                       // Op.Owner becomes the owner of the one who acts
+	_                                 // was used
+	effectDiscount                    // Op.Discount becomes the sender's, until Op.Pairs
 )
 
 // Pruned is an interaction that has left the state.

@@ -153,12 +153,30 @@ func stepRespondCaller(m *Machine, s State) Step {
 		a.Balance.Add(&a.Balance, &i.PaymentWei)
 	}
 	m.set(s, k, old, a.Encode())
-	m.Op.Flag = i.Status == uint8(Completed) && a.Roles&RoleAgent != 0 &&
-		!a.Stake.Lt(&m.Params.MinStakeWei) && !i.PaymentWei.Lt(&m.Params.MinCountedPaymentWei)
+	m.Op.Flag = i.Status == uint8(Completed) && m.counts(&a) && ownerOf(&a, i.Caller) != m.actingOwner()
 	if m.Op.Flag {
 		return RespondPair
 	}
 	return RespondReputation
+}
+
+// counts reports whether the interaction in progress counts for its callee's reputation, as far as its payment and its caller's
+// account say. That the two have different owners comes on top.
+func (m *Machine) counts(caller *record.Account) bool {
+	return caller.Roles&RoleAgent != 0 && !caller.Stake.Lt(&m.Params.MinStakeWei) && !m.Call.PaymentWei.Lt(&m.Params.MinCountedPaymentWei)
+}
+
+// ownerOf is who owns an account.
+func ownerOf(a *record.Account, address common.Address) common.Address {
+	if (a.Owner != common.Address{}) {
+		return a.Owner
+	}
+	return address
+}
+
+// actingOwner is who owns the one who acts.
+func (m *Machine) actingOwner() common.Address {
+	return ownerOf(&record.Account{Owner: m.Op.Owner}, m.Op.From)
 }
 
 // stepRespondPair counts the pair's interactions: the counterparty distribution of paper App. F.2.

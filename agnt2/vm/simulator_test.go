@@ -1,7 +1,6 @@
 package vm_test
 
 import (
-	"bytes"
 	"flag"
 	"math/rand/v2"
 	"reflect"
@@ -39,6 +38,7 @@ type simulator struct {
 	ends              map[uint8]int                // of pruned interactions
 	compositions      map[vm.CompositionStatus]int // seen, over all blocks
 	constituents      map[uint8]int                // ends of pruned ones
+	imported          map[record.Key]uint64        // newest source block of foreign agents
 }
 
 func operationOf(tx *abi.Transaction) string {
@@ -58,6 +58,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1)), ChainID: testChainID}, t: t, tree: trie.New(),
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{}, compositions: map[vm.CompositionStatus]int{},
 		constituents: map[uint8]int{},
+		imported: map[record.Key]uint64{},
 	}
 	s.Get, s.History = s.get, &vmtest.History{}
 	s.policy.EligibilityScore, s.policy.InvokesPerSecond, s.policy.InvokesBurst, s.policy.CommitWindowSeconds = 20, 1, 1, 8
@@ -69,7 +70,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		s.fund(a, wei)
 		s.minted.Add(&s.minted, wei)
 	}
-	s.policy.Governance, s.policy.DisputeResolver = s.Accounts[0], s.Accounts[1]
+	s.policy.Governance, s.policy.DisputeResolver, s.policy.AgentPassport = s.Accounts[0], s.Accounts[1], s.Accounts[2]
 	s.state[record.PolicyKey] = s.policy.Encode()
 	var cs []trie.Change
 	for k, v := range s.state {
@@ -138,13 +139,13 @@ func (s *simulator) check(swept uint32) {
 	queuedDisputes, prunedDisputes := map[record.Key]bool{}, []record.Key(nil)
 	agents, owned := uint64(0), map[record.Key]uint64{}
 	for k, v := range s.state {
-		held := holdings(k, v)
+		held := vmtest.Held(k, v)
 		total.Add(&total, &held)
 		switch record.Namespace(k[0]) {
 		case record.NSInteraction:
 			interactions++
 			i := must(record.DecodeInteraction(v))
-			if isOpen(&i) {
+			if vmtest.IsOpen(&i) {
 				open++
 				overdue = overdue || i.Deadline < s.time
 			}
@@ -167,6 +168,8 @@ func (s *simulator) check(swept uint32) {
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
 		case record.NSComposition:
 			s.checkComposition(k, v)
+		case record.NSForeign:
+			s.checkForeign(k, v)
 		case record.NSDeadline:
 			id := must(record.DecodeDeadline(v)).Id
 			switch record.DueOf(k) {
@@ -196,7 +199,7 @@ func (s *simulator) check(swept uint32) {
 				}
 			case record.DueInteraction:
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
-				if isOpen(&i) {
+				if vmtest.IsOpen(&i) {
 					queued++
 				} else { // answered, and left where it was
 					require.Zero(t, i.Constituent)
@@ -326,61 +329,16 @@ func checkOwner(t *testing.T, k record.Key, a record.Agent, state memory) {
 	account := k
 	account[0] = byte(record.NSAccount)
 	acc := must(record.DecodeAccount(state[account]))
-	require.Equal(t, record.AgentKey(a.Owner) != k, acc.Roles&vm.RoleDelegated != 0, "owner and roles")
+	owner := a.Owner
+	if record.AgentKey(owner) == k {
+		owner = common.Address{}
+	}
+	require.Equal(t, owner, acc.Owner)
 	require.Equal(t, a.Status == uint8(vm.Active), acc.Roles&vm.RoleAgent != 0, "status and roles")
 }
 
-// holdings is the value, in wei, that a record holds beside accounts' balances and stakes. Every record that a payment can
-// rest in has a case: that is what makes the conservation of value an invariant.
-func holdings(k record.Key, v []byte) (wei uint256.Int) {
-	switch record.Namespace(k[0]) {
-	case record.NSInteraction:
-		if i := must(record.DecodeInteraction(v)); i.Status == uint8(vm.Pending) && i.Constituent == 0 {
-			wei = i.PaymentWei
-		}
-	case record.NSChannel:
-		if c := must(record.DecodeChannel(v)); c.Status != uint8(vm.ChannelClosed) {
-			wei.Add(&c.FundedA, &c.FundedB)
-		}
-	case record.NSDispute:
-		if d := must(record.DecodeDispute(v)); d.Outcome == uint8(vm.DisputeOpen) {
-			wei = d.BondWei
-		}
-	case record.NSCommitment:
-		wei = must(record.DecodeCommitment(v)).DepositWei
-	case record.NSComposition:
-		wei = must(record.DecodeComposition(v)).EscrowWei
-	}
-	return wei
-}
-
-// naiveRoot is the definition of the root, read off the specification.
-func naiveRoot(leaves []leaf, depth int) trie.Hash {
-	switch len(leaves) {
-	case 0:
-		return trie.Hash{}
-	case 1:
-		return [32]byte(crypto.Keccak256([]byte{0}, leaves[0].key[:], crypto.Keccak256(leaves[0].value)))
-	}
-	split, _ := slices.BinarySearchFunc(leaves, 1, func(l leaf, bit int) int {
-		return int(l.key[depth/8]>>(7-depth%8)&1) - bit
-	})
-	left, right := naiveRoot(leaves[:split], depth+1), naiveRoot(leaves[split:], depth+1)
-	return [32]byte(crypto.Keccak256([]byte{1}, left[:], right[:]))
-}
-
-type leaf struct {
-	key   record.Key
-	value []byte
-}
-
 func (s *simulator) checkRoot() {
-	var leaves []leaf
-	for k, v := range s.state {
-		leaves = append(leaves, leaf{k, v})
-	}
-	slices.SortFunc(leaves, func(a, b leaf) int { return bytes.Compare(a.key[:], b.key[:]) })
-	require.Equal(s.t, naiveRoot(leaves, 0), s.tree.Root())
+	require.Equal(s.t, trie.Hash(vmtest.DefinedRoot(s.state)), s.tree.Root())
 }
 
 func (s *simulator) block(i int) {
@@ -390,6 +348,9 @@ func (s *simulator) block(i int) {
 	s.open(1 + s.Rnd.Uint64N(4))
 	swept := s.swept()
 	s.History.Follow(s.m)
+	for _, c := range s.Resolutions() { // the generator's own seldom come in time
+		s.send(&abi.Transaction{From: s.policy.DisputeResolver, To: &abi.Address, GasLimit: 100_000, Data: c.Encode(), Deposit: true})
+	}
 	n := s.Rnd.IntN(40)
 	for j := range n {
 		s.Deposits = j < n/5
@@ -476,12 +437,13 @@ func TestSimulator(t *testing.T) {
 	}
 	for _, selector := range [][4]byte{
 		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.DisputePrunedSelector, abi.ResolveDisputeSelector,
+		abi.ImportAgentSelector,
 	} {
 		require.NotZero(t, operations[string(selector[:])], "%x never succeeds", selector)
 	}
 	for _, name := range []string{
 		"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
-		"CommitRequired", "RateLimited", "BadHistoryProof", "DisputeWindowOver",
+		"CommitRequired", "RateLimited", "BadHistoryProof", "DisputeWindowOver", "NotPassport", "StaleImport",
 	} {
 		require.NotZero(t, reverts[name], "%s never happened: %v", name, reverts)
 	}

@@ -15,8 +15,6 @@ const (
 const (
 	// RoleAgent: an active agent.
 	RoleAgent uint8 = 1 << iota
-	// RoleDelegated: the account's own key does not act for it; its owner and session keys do.
-	RoleDelegated
 )
 
 // InteractionStatus mirrors IAGNT2.InteractionStatus.

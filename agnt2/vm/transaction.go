@@ -43,7 +43,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations, marketOperations, composeOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations, marketOperations, composeOperations, passportOperations} {
 		maps.Copy(operations, family)
 	}
 }
@@ -145,7 +145,7 @@ func (m *Machine) voidBeforeState() error {
 // voidByAccount reports why the sender makes a transaction void, and sets the reserve.
 func (m *Machine) voidByAccount(a *record.Account) error {
 	t := &m.Tx
-	if a.Roles&RoleDelegated != 0 { // else a former owner could spend the agent's balance on fees
+	if (a.Owner != common.Address{}) { // else a former owner could spend the agent's balance on fees
 		return ErrDelegated
 	}
 	if a.Nonce != t.Nonce {
@@ -196,7 +196,7 @@ func (m *Machine) discountOf(a *record.Account) uint16 {
 // txEnd settles it.
 func (m *Machine) takeValue(s State, k record.Key, a *record.Account, discount uint16) Step {
 	t := &m.Tx
-	m.Op = frame.Op{From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data, Flag: a.Roles&RoleDelegated != 0}
+	m.Op = frame.Op{From: t.From, Value: t.Value, GasLimit: t.GasLimit, Data: t.Data}
 	m.senderRegisters(a, discount)
 	held := a.Balance
 	t.ValueTaken = !held.Lt(&t.Value)
@@ -212,7 +212,7 @@ func (m *Machine) takeValue(s State, k record.Key, a *record.Account, discount u
 // senderRegisters keeps what operations need of the account of the one who acts, so that they do not read it.
 func (m *Machine) senderRegisters(a *record.Account, discount uint16) {
 	m.Op.Stake, m.Op.Pending, m.Op.Registered, m.Op.Holds = a.Stake, a.PendingInvokes, a.Roles&RoleAgent != 0, a.Holds
-	m.Op.Paced, m.Op.Discount = a.Paced, discount
+	m.Op.Paced, m.Op.Discount, m.Op.Owner = a.Paced, discount, a.Owner
 }
 
 // forgetSender clears the registers of the sender's account, and who acts for it, once no later step needs them, so that witnesses do
@@ -243,7 +243,7 @@ func stepDispatch(m *Machine, s State) Step {
 		return m.outOfGas()
 	}
 	switch {
-	case m.Op.Flag:
+	case m.Op.Owner != common.Address{}:
 		return m.reject(&abi.AccountDelegated{Account: t.From})
 	case t.Creation:
 		return m.reject(&abi.ContractCreationUnsupported{})
@@ -340,11 +340,8 @@ func (m *Machine) settleActor(a *record.Account) {
 	if o.Effect&effectUnregister != 0 {
 		a.Roles &^= RoleAgent
 	}
-	if o.Effect&effectDelegate != 0 {
-		a.Roles |= RoleDelegated
-	}
-	if o.Effect&effectUndelegate != 0 {
-		a.Roles &^= RoleDelegated
+	if o.Effect&effectOwner != 0 {
+		a.Owner = o.Owner
 	}
 }
 

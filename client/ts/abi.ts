@@ -879,6 +879,35 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "foreignId",
+    "inputs": [
+      {
+        "name": "chainId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "registry",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "stateMutability": "pure"
+  },
+  {
+    "type": "function",
     "name": "getAgent",
     "inputs": [
       {
@@ -1443,6 +1472,182 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "getForeignAgent",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "agent",
+        "type": "tuple",
+        "internalType": "struct IRecords.Foreign",
+        "components": [
+          {
+            "name": "sourceChainId",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "sourceBlock",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "importedAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "status",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "owner",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "registeredAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deregisteredAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "lastHeartbeat",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "imageDigest",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "name",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "version",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "completed",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "timeouts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "errors",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gracefulTimeouts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "parseFailures",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "rejections",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "softStreak",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "penaltyUnits",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputed",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputesLost",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "countedCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "distinctCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "sumOfSquares",
+            "type": "uint128",
+            "internalType": "uint128"
+          },
+          {
+            "name": "lastActiveAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "interactionHistoryRoot",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "scoredCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "scoredCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "aborts",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      },
+      {
+        "name": "score",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
     "name": "getInteraction",
     "inputs": [
       {
@@ -1749,6 +1954,188 @@ export const abi = [
     "type": "function",
     "name": "heartbeat",
     "inputs": [],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "importAgent",
+    "inputs": [
+      {
+        "name": "sourceChainId",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "sourceBlock",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "identity",
+        "type": "tuple",
+        "internalType": "struct IRecords.Agent",
+        "components": [
+          {
+            "name": "status",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "owner",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "epoch",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "capabilityCount",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "registeredAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deregisteredAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "lastHeartbeat",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "imageDigest",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "name",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "version",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "ownership",
+            "type": "uint32",
+            "internalType": "uint32"
+          }
+        ]
+      },
+      {
+        "name": "reputation",
+        "type": "tuple",
+        "internalType": "struct IRecords.Reputation",
+        "components": [
+          {
+            "name": "completed",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "timeouts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "errors",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gracefulTimeouts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "parseFailures",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "rejections",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "softStreak",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "penaltyUnits",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputed",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputesLost",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "countedCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "distinctCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "sumOfSquares",
+            "type": "uint128",
+            "internalType": "uint128"
+          },
+          {
+            "name": "lastActiveAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "interactionHistoryRoot",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "scoredCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "scoredCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "aborts",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      }
+    ],
     "outputs": [],
     "stateMutability": "nonpayable"
   },
@@ -2355,6 +2742,11 @@ export const abi = [
         "name": "upheld",
         "type": "bool",
         "internalType": "bool"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "internalType": "address"
       }
     ],
     "outputs": [],
@@ -2816,6 +3208,11 @@ export const abi = [
             "name": "disputeResolver",
             "type": "address",
             "internalType": "address"
+          },
+          {
+            "name": "agentPassport",
+            "type": "address",
+            "internalType": "address"
           }
         ]
       }
@@ -2989,6 +3386,43 @@ export const abi = [
       },
       {
         "name": "withdrawableAt",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "AgentImported",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "owner",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "sourceChainId",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "sourceBlock",
         "type": "uint64",
         "indexed": false,
         "internalType": "uint64"
@@ -4380,6 +4814,11 @@ export const abi = [
             "name": "disputeResolver",
             "type": "address",
             "internalType": "address"
+          },
+          {
+            "name": "agentPassport",
+            "type": "address",
+            "internalType": "address"
           }
         ]
       }
@@ -5381,6 +5820,27 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "GameMismatch",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "disputed",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "InsufficientBalance",
     "inputs": [
       {
@@ -5635,6 +6095,17 @@ export const abi = [
         "type": "bytes32",
         "internalType": "bytes32"
       },
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NotPassport",
+    "inputs": [
       {
         "name": "sender",
         "type": "address",
@@ -5929,6 +6400,22 @@ export const abi = [
         "name": "holds",
         "type": "uint32",
         "internalType": "uint32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "StaleImport",
+    "inputs": [
+      {
+        "name": "recordedBlock",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "sourceBlock",
+        "type": "uint64",
+        "internalType": "uint64"
       }
     ]
   },

@@ -192,7 +192,7 @@ func (d *deployment) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	gen := d.genesis(start)
+	gen := d.genesis(start, p)
 	if err := gen.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadIntent, err)
 	}
@@ -325,6 +325,20 @@ func (d *deployment) verify(ctx context.Context, p *plan, genesisRoot eth.Bytes3
 	}
 	if system[0] != a["SystemConfigProxy"] {
 		return fmt.Errorf("%w: LayerRoot reads SystemConfig %v and should read %s", ErrVerify, system[0], a["SystemConfigProxy"])
+	}
+	resolver, err := d.opt.Artifacts.Own(resolverName)
+	if err != nil {
+		return err
+	}
+	for method, want := range map[string]any{"portal": a["OptimismPortalProxy"], "gameType": d.in.Game.Type} {
+		if got, err := callView(ctx, d.c, resolver, a[resolverName], method); err != nil {
+			return err
+		} else if got[0] != want {
+			return fmt.Errorf("%w: %s.%s is %v and should be %v", ErrVerify, resolverName, method, got[0], want)
+		}
+	}
+	if err := d.verifyPassport(ctx, p); err != nil {
+		return err
 	}
 	// The anchor moves on with the games; only a registry at genesis can be compared.
 	got, err := d.ask(ctx, "AnchorStateRegistry", a["AnchorStateRegistryProxy"], "anchors", d.in.Game.Type)

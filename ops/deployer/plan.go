@@ -168,6 +168,8 @@ func contractsPlan(in *Intent, arts *Artifacts, from common.Address, nonce uint6
 		erc20s     = proxy("OptimismMintableERC20Factory")
 	)
 	layerRoot := p.layerRoot(in)
+	p.own(resolverName, resolverName, p.known(in))
+	p.passport(in)
 
 	superchainImpl := p.create("SuperchainConfigImpl", "SuperchainConfig")
 	systemImpl := p.create("SystemConfigImpl", "SystemConfig")
@@ -276,6 +278,7 @@ func (p *plan) known(in *Intent) map[string]any {
 		"challengeWindowBlocks":  num(in.DAChallengeWindowBlocks),
 		"resolveWindowBlocks":    num(in.DAResolveWindowBlocks),
 		"sequencingWindowBlocks": num(in.SeqWindowBlocks),
+		"gameType":               in.Game.Type,
 	}
 }
 

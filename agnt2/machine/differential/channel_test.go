@@ -132,7 +132,7 @@ func (s *scenario) channels() {
 	own := s.records[k]
 	delegated, err := record.DecodeAccount(own)
 	require.NoError(s.t, err)
-	delegated.Roles |= vm.RoleDelegated
+	delegated.Owner = address("other")
 	s.set(k, delegated.Encode())
 	s.state.Root = s.tree.Root()
 	s.fails("openChannelAccount AccountDelegated", "third", 0, long(nil))

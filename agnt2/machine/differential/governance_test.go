@@ -143,7 +143,7 @@ func (s *scenario) disputes() {
 	s.open(45) // pending has timed out
 	s.fails("withdrawStake StakeHeld", "agent", 0, &abi.WithdrawStakeCall{})
 	resolve := func(id common.Hash, upheld bool) *abi.ResolveDisputeCall {
-		return &abi.ResolveDisputeCall{Target: id, Upheld: upheld}
+		return &abi.ResolveDisputeCall{Target: id, Upheld: upheld, Game: common.Address{0x55}}
 	}
 	s.fund(address("resolver"), uint256.NewInt(50_000_000_000))
 	s.state.Root = s.tree.Root()
@@ -152,6 +152,9 @@ func (s *scenario) disputes() {
 	s.fails("resolveArgs NotResolver", "caller", 0, resolve(a, true), deposit)
 	s.fails("resolveRecord DisputeUnknown", "resolver", 0, resolve(d, true), deposit)
 	s.fails("resolveRecord NotAdjudicated", "resolver", 0, resolve(b, true), deposit)
+	another := resolve(a, true)
+	another.Game = common.Address{0x56}
+	s.fails("resolveRecord GameMismatch", "resolver", 0, another, deposit)
 	s.do("governance", 0, resolve(c, false), deposit) // still recent
 	s.seal()
 
@@ -237,7 +240,7 @@ func (s *scenario) prunedDisputes() {
 		return x
 	}
 	s.do("caller", 50, plain(c, vm.Computational))
-	s.do("resolver", 0, &abi.ResolveDisputeCall{Target: c}, deposit)
+	s.do("resolver", 0, &abi.ResolveDisputeCall{Target: c, Game: common.Address{0x55}}, deposit)
 	s.seal()
 	s.open(5)
 	for _, id := range []common.Hash{a, b, c} {
@@ -273,7 +276,7 @@ func (s *scenario) prunedDisputes() {
 	s.fails("disputeRecord DisputeExists", "caller", 50, dispute(c, counted))
 	s.do("caller", 50, dispute(a, counted), deposit)
 	s.do("caller", 50, dispute(b, judged))
-	s.do("resolver", 0, &abi.ResolveDisputeCall{Target: b, Upheld: true}, deposit)
+	s.do("resolver", 0, &abi.ResolveDisputeCall{Target: b, Upheld: true, Game: common.Address{0x55}}, deposit)
 	s.fails("resolveRecord DisputeUnknown", "resolver", 0, &abi.ResolveDisputeCall{Target: b}, deposit)
 	s.seal()
 

@@ -66,7 +66,7 @@ func (s *scenario) identity() {
 	s.do("owner", 200, registerFor)
 	acc := s.account(owned)
 	require.Equal(t, uint64(200), acc.Stake.Uint64())
-	require.Equal(t, vm.RoleAgent|vm.RoleDelegated, acc.Roles)
+	require.Equal(t, address("owner"), acc.Owner)
 	s.fails("registerAgent AlreadyRegistered", "owner", 200, registerFor)
 	s.do("owner", 100, &abi.RegisterForCall{Index: math.MaxUint64, Name: "n"}, deposit) // nothing but itself
 
@@ -215,7 +215,7 @@ func (s *scenario) identity() {
 	s.do("owner", 0, actFor(owned, 0, &abi.WithdrawStakeCall{}))
 	s.fails("registerAgent AlreadyRegistered", "owner", 200, registerFor)
 	s.do("owner", 0, actFor(owned, 100, &abi.RegisterCall{Name: "again"}))
-	require.Equal(t, vm.RoleAgent|vm.RoleDelegated, s.account(owned).Roles)
+	require.Equal(t, address("owner"), s.account(owned).Owner)
 
 	// What an agent says of itself.
 	s.fails("setAgentURI OutOfGas", "seller", 0, &abi.SetAgentURICall{AgentURI: "u"}, gasLimit(5000))

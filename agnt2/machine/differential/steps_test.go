@@ -250,6 +250,9 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSConstituent:
 		x, err := record.DecodeConstituent(v)
 		return pack(&x, err)
+	case record.NSForeign:
+		x, err := record.DecodeForeign(v)
+		return pack(&x, err)
 	}
 	require.Failf(t, "no record", "%v", k)
 	return nil
@@ -599,6 +602,7 @@ func stepsPolicy() record.Policy {
 		DoubleSignSlashWei: *uint256.NewInt(70), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50), DisputeFeeWei: *uint256.NewInt(5),
 		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), CommitWindowSeconds: 8, RecentSeconds: 12,
 		PrunesPerBlock: 3, Governance: address("governance"), FeeRecipient: common.Address{0x66}, DisputeResolver: address("resolver"),
+		AgentPassport: address("passport"),
 	}
 }
 
@@ -782,7 +786,7 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, the account's own key does not act for it, wrong nonce
 depositBegin: dispatch
-dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, disputePrunedArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openArgs, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
+dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, disputePrunedArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openArgs, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, importArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
 txEnd: txBook, txEnd
 txBook: receipt
@@ -810,7 +814,7 @@ disputeDeadline: disputeAgent
 disputeAgent: disputeReputation, txEnd
 disputeReputation: txEnd
 resolveArgs: NotResolver, OutOfGas, resolveRecord
-resolveRecord: DisputeUnknown, NotAdjudicated, closeBond, resolveDeadline
+resolveRecord: DisputeUnknown, GameMismatch, NotAdjudicated, closeBond, resolveDeadline
 disputePrunedArgs: BondTooLow, DACommitmentMismatch, DisputeWindowOver, FieldOutOfRange da.backend, FieldOutOfRange game, FieldOutOfRange kind, FieldOutOfRange path, NotCaller, OutOfGas, disputeHistory
 disputeHistory: BadHistoryProof, disputeRecord
 resolveDeadline: closeBond
@@ -895,7 +899,7 @@ func TestStepsScenario(t *testing.T) {
 	var s *scenario
 	for _, family := range []func(*scenario){
 		func(s *scenario) { s.channels() },
-		func(s *scenario) { s.governance(); s.disputes(); s.prunedDisputes() },
+		func(s *scenario) { s.governance(); s.passport(); s.disputes(); s.prunedDisputes() },
 		func(s *scenario) { s.identity(); s.registry() },
 		func(s *scenario) { s.market() },
 		func(s *scenario) { s.compositions() },
@@ -912,7 +916,7 @@ func TestStepsScenario(t *testing.T) {
 
 	s.report()
 	want, reach := map[string]bool{}, map[string]bool{"sweepNext": true}
-	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways+marketWays[1:])+composeWays), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways+passportWays[1:]+marketWays[1:])+composeWays), "\n") {
 		kind, ends, _ := strings.Cut(line, ": ")
 		if strings.HasPrefix(kind, "invoke") || strings.HasPrefix(kind, "respond") || strings.Contains(composeWays, "\n"+kind+": ") {
 			reach[kind] = true

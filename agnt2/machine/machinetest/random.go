@@ -30,6 +30,7 @@ func RandomPolicy() record.Policy {
 	p := genesis.DefaultPolicy()
 	p.ChannelWindowSeconds, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
 	p.Governance, p.DisputeResolver, p.FeeRecipient = crypto.PubkeyToAddress(accountKey(0).PublicKey), crypto.PubkeyToAddress(accountKey(1).PublicKey), common.Address{7}
+	p.AgentPassport = crypto.PubkeyToAddress(accountKey(2).PublicKey)
 	p.DisputeBondWei, p.DisputeFeeWei, p.DisputeWindowSeconds = *uint256.NewInt(50), *uint256.NewInt(5), 16
 	p.RecentSeconds, p.PrunesPerBlock = 4, 6
 	p.WeiPerPendingInvoke = *uint256.NewInt(100)
@@ -121,6 +122,7 @@ func (r *Random) governed(out types.Receipts) types.Receipts {
 	for _, c := range append(calls, params.Encode(), policy.Encode()) {
 		rc.Logs = append(rc.Logs, r.depositLogOf(r.Accounts[0], abi.Address, 0, 0, c))
 	}
+	rc.Logs = append(rc.Logs, r.depositLogOf(r.Accounts[2], abi.Address, 0, 0, r.Import().Encode()))
 	rc.Bloom = types.CreateBloom(rc)
 	return append(out, rc)
 }

@@ -200,10 +200,11 @@ type Op struct {
 	Settled    bool
 	Paced      uint64
 	Discount   uint16
+	Owner      common.Address
 }
 
 func (x *Op) size() int {
-	n := 896
+	n := 928
 	return n
 }
 
@@ -236,10 +237,11 @@ func (x *Op) put(b []byte) {
 	codec.PutBool(b[800:], x.Settled)
 	codec.PutUint64(b[832:], uint64(x.Paced))
 	codec.PutUint64(b[864:], uint64(x.Discount))
+	codec.PutAddress(b[896:], x.Owner)
 }
 
 func (x *Op) get(b []byte) (used int, err error) {
-	tail := 896
+	tail := 928
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -366,6 +368,9 @@ func (x *Op) get(b []byte) (used int, err error) {
 			return 0, err
 		}
 		x.Discount = uint16(v)
+	}
+	if x.Owner, err = codec.GetAddress(b, 896); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }

@@ -235,6 +235,10 @@ func (x *Op) AppendPacked(b []byte) []byte {
 		b[at+3] |= 0x10
 		b = binary.BigEndian.AppendUint16(b, x.Discount)
 	}
+	if x.Owner != ([20]byte{}) {
+		b[at+3] |= 0x08
+		b = append(b, x.Owner[:]...)
+	}
 	return b
 }
 
@@ -252,7 +256,7 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:4], b[4:]
-	if bits[3]&0x0f != 0 {
+	if bits[3]&0x07 != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -483,6 +487,16 @@ func (x *Op) getPacked(b []byte) ([]byte, error) {
 		x.Discount = binary.BigEndian.Uint16(b[0:])
 		b = b[2:]
 		if !(x.Discount != 0) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	if bits[3]&0x08 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.Owner[:], b[0:])
+		b = b[20:]
+		if !(x.Owner != ([20]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
 	}

@@ -3,6 +3,7 @@ package vmtest
 import (
 	"crypto/ecdsa"
 	"encoding/binary"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -66,7 +67,7 @@ func (g *Generator) channel(from common.Address) Draft {
 		if len(g.pairs) == 0 {
 			break
 		}
-		recent := g.pairs[max(0, len(g.pairs)-20):]
+		recent := latest(g, g.pairs, 20)
 		pair := recent[g.Rnd.IntN(len(recent))]
 		p := g.channelPair(pair)
 		if p.ChannelId == (common.Hash{}) && !g.chance(20) {
@@ -93,6 +94,9 @@ func (g *Generator) openChannel(from common.Address) Draft {
 		pair[0], pair[1] = pair[1], pair[0]
 	}
 	g.pairs = append(g.pairs, pair)
+	if most := g.remembered(2000); len(g.pairs) > most {
+		g.pairs = slices.Clone(g.pairs[most/2:])
+	}
 	p := g.channelPair(pair)
 	t := abi.ChannelTerms{
 		AgentA: pair[0], AgentB: pair[1], DepositA: g.number(60), DepositB: g.number(60), TtlSeconds: uint32(g.Rnd.IntN(20)),

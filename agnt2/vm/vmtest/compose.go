@@ -152,7 +152,7 @@ func (g *Generator) spoil(c *abi.ComposeCall, value *uint256.Int) {
 
 // answer is one that somebody owes: of a constituent's call, or the opening of an answer.
 func (g *Generator) answer() (d Draft, ok bool) {
-	recent := g.Compositions[max(0, len(g.Compositions)-24):]
+	recent := latest(g, g.Compositions, 24)
 	for range recent {
 		id := recent[g.Rnd.IntN(len(recent))]
 		b := g.Get(record.CompositionKey(id))
@@ -239,7 +239,7 @@ func (g *Generator) reply(id common.Hash, call *record.Interaction) (d Draft, ok
 
 func (g *Generator) cancel(from common.Address) Draft {
 	if n := len(g.Compositions); n > 0 && g.chance(2) {
-		id := g.Compositions[max(0, n-1-g.Rnd.IntN(6))]
+		id := g.Compositions[max(0, n-1-g.Rnd.IntN(g.remembered(6)))]
 		if b := g.Get(record.CompositionKey(id)); b != nil && !g.chance(4) {
 			from = must(record.DecodeComposition(b)).Initiator
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -27,6 +28,11 @@ type Generator struct {
 	Deposits     bool                    // the block still takes deposits
 	Get          func(record.Key) []byte // the state in which the next transaction is made
 
+	// Scale is how many times as much the generator remembers as suits small worlds, whose blocks have some 20 transactions.
+	Scale int
+	// PrunesPerBlock is what governance sets; zero: so few that the bound is met.
+	PrunesPerBlock uint32
+
 	ChainID uint64 // of what accounts sign off-chain
 	keys    map[common.Address]*ecdsa.PrivateKey
 	pairs   [][2]common.Address // that may have channels
@@ -46,6 +52,20 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// remembered is how many of its latest ids a generator chooses among that chooses among n in a small world.
+func (g *Generator) remembered(n int) int { return n * max(1, g.Scale) }
+
+// latest are the last n of a list in a small world.
+func latest[T any](g *Generator, all []T, n int) []T { return all[max(0, len(all)-g.remembered(n)):] }
+
+// mine reports whether an account is one of the generator's.
+func (g *Generator) mine(a common.Address) bool {
+	if len(g.keys) == len(g.Accounts) {
+		return g.keys[a] != nil
+	}
+	return slices.Contains(g.Accounts, a)
 }
 
 func (g *Generator) chance(n int) bool { return g.Rnd.IntN(n) == 0 }
@@ -98,6 +118,7 @@ var families = []struct {
 	{6, (*Generator).identity},
 	{6, (*Generator).market},
 	{10, (*Generator).compose},
+	{2, (*Generator).passport},
 }
 
 func (g *Generator) draft(from common.Address) Draft {
@@ -226,7 +247,7 @@ func (g *Generator) interaction() common.Hash {
 	if len(g.IDs) == 0 || g.chance(30) {
 		return common.Hash{9}
 	}
-	recent := g.IDs[max(0, len(g.IDs)-15):]
+	recent := latest(g, g.IDs, 15)
 	return recent[g.Rnd.IntN(len(recent))]
 }
 

@@ -10,6 +10,9 @@ import (
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
+// disputedGame is the game that judges all disputes.
+var disputedGame = common.Address{4}
+
 func (g *Generator) policy() record.Policy { return must(record.DecodePolicy(g.Get(record.PolicyKey))) }
 
 // governance is the family of parameters, fee vaults and disputes. What only a deposit may do is mostly sent by who may do it.
@@ -30,7 +33,9 @@ func (g *Generator) governance(from common.Address) Draft {
 	case 1:
 		c := &abi.SetPolicyCall{Policy: abi.IRecordsPolicy(p)}
 		c.Policy.DisputeFeeWei = g.number(60) // above the bond now and then
-		c.Policy.PrunesPerBlock = 2 + g.Rnd.Uint32N(3)
+		if c.Policy.PrunesPerBlock = 2 + g.Rnd.Uint32N(3); g.PrunesPerBlock != 0 {
+			c.Policy.PrunesPerBlock = g.PrunesPerBlock
+		}
 		d.From, d.Data = from, c.Encode()
 	case 2, 3:
 		vaults := []common.Address{abi.BaseFeeVault, abi.SequencerFeeVault, abi.L1FeeVault, g.anyone()}
@@ -66,7 +71,7 @@ func (g *Generator) dispute(d Draft, p *record.Policy) Draft {
 		c.Target = g.interaction()
 	}
 	if (c.Kind == uint8(vm.Computational)) != g.chance(20) {
-		c.Game = common.Address{4}
+		c.Game = disputedGame
 		g.Disputes = append(g.Disputes, c.Target)
 	}
 	if g.chance(30) {
@@ -90,10 +95,13 @@ func (g *Generator) dispute(d Draft, p *record.Policy) Draft {
 }
 
 func (g *Generator) resolution() *abi.ResolveDisputeCall {
-	c := &abi.ResolveDisputeCall{Target: g.interaction(), Upheld: g.chance(2)}
+	c := &abi.ResolveDisputeCall{Target: g.interaction(), Upheld: g.chance(2), Game: disputedGame}
 	if n := len(g.Disputes); n > 0 && !g.chance(10) {
-		recent := g.Disputes[max(0, n-6):]
+		recent := latest(g, g.Disputes, 6)
 		c.Target = recent[g.Rnd.IntN(len(recent))]
+	}
+	if c.Target[31]%6 == 0 { // a hash: now and then
+		c.Game = common.Address{5}
 	}
 	return c
 }
@@ -108,7 +116,7 @@ func (g *Generator) Resolutions() (out []*abi.ResolveDisputeCall) {
 		}
 		seen = append(seen, id[:]...)
 		if d := must(record.DecodeDispute(b)); d.Outcome == uint8(vm.DisputeOpen) && d.Kind == uint8(vm.Computational) && g.chance(2) {
-			out = append(out, &abi.ResolveDisputeCall{Target: id, Upheld: g.chance(2)})
+			out = append(out, &abi.ResolveDisputeCall{Target: id, Upheld: g.chance(2), Game: d.Game})
 		}
 	}
 	return out

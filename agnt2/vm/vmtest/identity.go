@@ -3,7 +3,6 @@ package vmtest
 import (
 	"encoding/hex"
 	"math"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -82,7 +81,7 @@ func (g *Generator) identity(from common.Address) Draft {
 		if b := g.Get(record.InteractionKey(c.Id)); b != nil {
 			from = must(record.DecodeInteraction(b)).Callee
 		}
-		if g.account(from).Roles&vm.RoleDelegated == 0 && slices.Contains(g.Accounts, from) {
+		if (g.account(from).Owner == common.Address{}) && g.mine(from) {
 			return Draft{from, to, none, c.Encode()}
 		}
 	}
@@ -102,8 +101,9 @@ func (g *Generator) authorize(key common.Address) *abi.AuthorizeKeyCall {
 }
 
 func (g *Generator) payee() common.Address {
-	if owned := g.Owned(); g.chance(2) {
-		return owned[g.Rnd.IntN(len(owned))]
+	if g.chance(2) {
+		n := g.Rnd.IntN(ownedIndices * len(g.Accounts))
+		return vm.OwnedAgent(g.Accounts[n/ownedIndices], uint64(n%ownedIndices))
 	}
 	return g.anyone()
 }
@@ -115,7 +115,7 @@ func (g *Generator) registry() Draft {
 	if b := g.Get(record.AgentKey(agent)); b != nil {
 		sender = must(record.DecodeAgent(b)).Owner
 	}
-	if g.chance(6) || !slices.Contains(g.Accounts, sender) {
+	if g.chance(6) || !g.mine(sender) {
 		sender = other
 	}
 	id := erc8004.AgentID(agent)
@@ -147,7 +147,7 @@ func (g *Generator) acting() Draft {
 			sender = owner
 		}
 	}
-	delegated := g.account(agent).Roles&vm.RoleDelegated != 0
+	delegated := (g.account(agent).Owner != common.Address{})
 	if b := g.Get(record.AgentKey(agent)); b != nil && delegated && !g.chance(4) {
 		sender = must(record.DecodeAgent(b)).Owner
 	}

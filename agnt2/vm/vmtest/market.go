@@ -63,7 +63,7 @@ func (g *Generator) discoverInvoke() []byte {
 	return c.Encode()
 }
 
-// mostCommitments is how many the generator remembers: with more, most reveals would come too late.
+// mostCommitments is how many the generator remembers in a small world: with more, most reveals would come too late.
 const mostCommitments = 20
 
 func (g *Generator) commit(from common.Address) (common.Address, []byte) {
@@ -83,7 +83,7 @@ func (g *Generator) commit(from common.Address) (common.Address, []byte) {
 		from, c = g.commitments[n-1].from, g.commitments[n-1].reveal
 	}
 	g.commitments = append(g.commitments, commitment{from, c})
-	g.commitments = g.commitments[max(0, len(g.commitments)-mostCommitments):]
+	g.commitments = latest(g, g.commitments, mostCommitments)
 	encoded := c.Encode()
 	invoke := append(abi.InvokeSelector[:], encoded[4+32:]...)
 	return from, (&abi.CommitCall{Commitment: vm.CommitmentHash(chainID, from, c.CommitSalt, invoke)}).Encode()

@@ -40,6 +40,7 @@ interface Vm {
     function startPrank(address msgSender, address txOrigin) external;
     function stopPrank() external;
     function toString(uint256 value) external pure returns (string memory);
+    function warp(uint256 newTimestamp) external;
 }
 
 /// @notice Base of the contract tests.

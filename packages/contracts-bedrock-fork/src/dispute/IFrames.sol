@@ -132,7 +132,7 @@ interface IFrames {
         bytes32 word; // INVOKE: maxPriceWei; RESPOND: resultHash; channels: wei burned, later hash of the settled record
         uint8 status; // RESPOND; channels: which operation
         uint32 branch; // RESPOND
-        bool flag; // at first that the sender's own key does not act; RESPOND: attestation there, later that the pair counts
+        bool flag; // RESPOND: attestation there, later that the pair counts
         uint64 pairs; // RESPOND: interactions of the pair so far; openChannel: nonce
         bytes32 message; // withdrawal's hash; openResult: result
         bytes32 logs; // chain over the hashes of the logs' encodings
@@ -141,6 +141,7 @@ interface IFrames {
         bool settled; // txEnd has settled with `from`, which is not the sender
         uint64 paced; // INVOKE: the sender's rate bucket, before the operation and then after it
         uint16 discount; // 1/10000; the sender's of an INVOKE's class gas; RESPOND: its new one
+        address owner; // of `from`, zero: itself; transferOwnership: the new one
     }
 
     /// @notice DISCOVER in progress: what is looked for, and how good the best provider so far is. The index's cursor and the

@@ -478,7 +478,7 @@ interface IAGNT2 {
     ///         When the window ends unresolved, the bond returns less Policy.disputeFeeWei. One dispute for each interaction.
     /// @param kind          COMPUTATIONAL or QUALITATIVE.
     /// @param target        the interaction, settled and not yet in the history (disputePruned is for those that are).
-    /// @param game          L1 address of the game, exactly for COMPUTATIONAL.
+    /// @param game          L1 address of the game that judges, exactly for COMPUTATIONAL.
     /// @param evidenceHash  keccak256 of the evidence.
     /// @param da            where the evidence can be fetched; contentHash must equal evidenceHash.
     function dispute(
@@ -519,7 +519,28 @@ interface IAGNT2 {
     ///         gets the bond, the loser's reputation a lost dispute.
     /// @param target  the interaction.
     /// @param upheld  whether the claimant was right.
-    function resolveDispute(bytes32 target, bool upheld) external;
+    /// @param game    the game that has judged: the one that the dispute names.
+    function resolveDispute(bytes32 target, bool upheld, address game) external;
+
+    // --------------------------------------------------------------------------------------------------- portability
+
+    /// @notice Records an agent of another AGNT2 chain as a finalised block there had it, under
+    ///         foreignId(sourceChainId, 0x42…8004, agent). Only in a deposit of Policy.agentPassport, the AgentPassport of L1,
+    ///         which has checked the proofs: NotPassport. Nothing else changes: to do business here the agent's owner registers
+    ///         an agent here, with a stake here.
+    /// @param sourceChainId  id of the other chain.
+    /// @param sourceBlock    number of the block there; above the one that is recorded, else StaleImport.
+    /// @param agent          the agent's address there.
+    /// @param identity       its Agent record there; its strings at most as long as here, else FieldOutOfRange.
+    /// @param reputation     its Reputation record there; all zeros if it has none.
+    function importAgent(
+        uint64 sourceChainId,
+        uint64 sourceBlock,
+        address agent,
+        IRecords.Agent calldata identity,
+        IRecords.Reputation calldata reputation
+    )
+        external;
 
     // ---------------------------------------------------------------------------------------------------- governance
 
@@ -852,6 +873,18 @@ interface IAGNT2 {
     /// @notice Address of the agent that `owner` registers with registerFor(index, …).
     function agentOf(address owner, uint64 index) external pure returns (address);
 
+    /// @notice An imported agent by its foreignId; all zeros if there is none.
+    /// @return agent  what was imported.
+    /// @return score  what its counters make of the score (1/10000) by this chain's rules, at the block's timestamp.
+    function getForeignAgent(address id) external view returns (IRecords.Foreign memory agent, uint256 score);
+
+    /// @notice Where an agent of another chain is recorded: the low 20 bytes of
+    ///         keccak256(abi.encode(chainId, registry, agentId)).
+    /// @param chainId   of the other chain.
+    /// @param registry  its ERC-8004 Identity registry; of an AGNT2 chain 0x42…8004.
+    /// @param agentId   the agent's id in that registry; of an AGNT2 chain its address as a number.
+    function foreignId(uint256 chainId, address registry, uint256 agentId) external pure returns (address);
+
     /// @notice Providers in a window of slots that match, best first.
     /// @return providers  those that match.
     /// @return next       first slot after the window; 0 if the index ends in it.
@@ -942,6 +975,9 @@ interface IAGNT2 {
     );
     event DisputeClosed(
         bytes32 indexed target, address indexed claimant, address indexed agent, DisputeOutcome outcome, uint256 paidWei
+    );
+    event AgentImported(
+        address indexed id, address indexed agent, address indexed owner, uint64 sourceChainId, uint64 sourceBlock
     );
     event ParamsChanged(IRecords.Params params);
     event PolicyChanged(IRecords.Policy policy);
@@ -1113,8 +1149,14 @@ interface IAGNT2 {
     error DisputeUnknown(bytes32 target);
     /// @notice A QUALITATIVE dispute is not judged.
     error NotAdjudicated(bytes32 target);
+    /// @notice The dispute waits for another game: `disputed`.
+    error GameMismatch(bytes32 target, address game, address disputed);
     /// @notice Only a deposit of Policy.governance or Policy.disputeResolver resolves disputes.
     error NotResolver(address sender);
+    /// @notice Only a deposit of Policy.agentPassport imports agents.
+    error NotPassport(address sender);
+    /// @notice What is recorded of the agent is of this block or a later one.
+    error StaleImport(uint64 recordedBlock, uint64 sourceBlock);
     /// @notice Only a deposit of Policy.governance changes parameters.
     error NotGovernance(address sender);
     /// @notice Policy.feeRecipient is nobody.

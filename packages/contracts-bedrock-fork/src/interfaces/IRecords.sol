@@ -13,11 +13,12 @@ interface IRecords {
         uint256 stake;
         uint256 escrowed;
         uint32 pendingInvokes;
-        uint8 roles; // bit 0: an active agent; bit 1: delegated, only its owner and session keys act for it
+        uint8 roles; // bit 0: an active agent
         uint32 holds; // what keeps the stake from being withdrawn: open channels and disputes
         uint64 paced; // rate bucket: Unix microseconds at which it is full again
         uint16 discount; // of an INVOKE's class gas, in 1/10000, for the agent's own reputation
         uint64 discountUntil; // Unix seconds
+        address owner; // of an agent that is another account's: its own key does not act for it. Zero: itself
     }
 
     /// @notice Identity of an agent.
@@ -242,6 +243,42 @@ interface IRecords {
         uint64 deadline;
     }
 
+    /// @notice An agent of another AGNT2 chain, as a finalised block there had it. Never added to what the agent does here.
+    struct Foreign {
+        uint64 sourceChainId;
+        uint64 sourceBlock; // number of that block
+        uint64 importedAt; // Unix seconds, here
+        address agent; // its address on the source
+        // Of its Agent record there.
+        uint8 status;
+        address owner;
+        uint64 registeredAt;
+        uint64 deregisteredAt;
+        uint64 lastHeartbeat;
+        bytes32 imageDigest;
+        string name;
+        string version;
+        // Its Reputation record there.
+        uint64 completed;
+        uint64 timeouts;
+        uint64 errors;
+        uint64 gracefulTimeouts;
+        uint64 parseFailures;
+        uint64 rejections;
+        uint64 softStreak;
+        uint64 penaltyUnits;
+        uint64 disputed;
+        uint64 disputesLost;
+        uint64 countedCompleted;
+        uint64 distinctCallers;
+        uint128 sumOfSquares;
+        uint64 lastActiveAt;
+        bytes32 interactionHistoryRoot;
+        uint64 scoredCompleted;
+        uint64 scoredCallers;
+        uint64 aborts;
+    }
+
     /// @notice Entry of a capability's index: an agent that offers, or offered, the capability.
     struct IndexSlot {
         address agent;
@@ -342,6 +379,7 @@ interface IRecords {
         // Outside of L2.
         address feeRecipient; // L1 address that gets what the fee vaults hold
         address disputeResolver; // L1 address, beside governance, whose deposits resolve disputes; a contract's is aliased
+        address agentPassport; // alias of L1's AgentPassport, whose deposits import agents; 0: nothing is imported
     }
 
     function account() external view returns (Account memory);
@@ -364,6 +402,7 @@ interface IRecords {
     function deadline() external view returns (Deadline memory);
     function history() external view returns (History memory);
     function dispute() external view returns (Dispute memory);
+    function foreign() external view returns (Foreign memory);
     function indexSlot() external view returns (IndexSlot memory);
     function indexCount() external view returns (IndexCount memory);
     function commitment() external view returns (Commitment memory);

@@ -141,11 +141,12 @@ contract CanonicalABIHarness {
             return abi.encode(d, i, index, path);
         }
         if (selector == IAGNT2.resolveDispute.selector) {
-            (bytes32 target, bool upheld) = abi.decode(args, (bytes32, bool));
-            return abi.encode(target, upheld);
+            (bytes32 target, bool upheld, address game) = abi.decode(args, (bytes32, bool, address));
+            return abi.encode(target, upheld, game);
         }
         if (selector == IAGNT2.setParams.selector) return abi.encode(abi.decode(args, (IRecords.Params)));
         if (selector == IAGNT2.setPolicy.selector) return abi.encode(abi.decode(args, (IRecords.Policy)));
+        if (selector == IAGNT2.importAgent.selector) return _importAgent(args);
         if (selector == IAGNT2.withdrawFees.selector) return abi.encode(abi.decode(args, (address)));
         if (selector == IAGNT2.openChannel.selector) {
             (IAGNT2.ChannelTerms memory terms, bytes memory sigA, bytes memory sigB) =
@@ -219,6 +220,17 @@ contract CanonicalABIHarness {
             return abi.encode(id, contextHash);
         }
         return "";
+    }
+
+    function _importAgent(bytes calldata args) private pure returns (bytes memory) {
+        (
+            uint64 sourceChainId,
+            uint64 sourceBlock,
+            address agent,
+            IRecords.Agent memory identity,
+            IRecords.Reputation memory reputation
+        ) = abi.decode(args, (uint64, uint64, address, IRecords.Agent, IRecords.Reputation));
+        return abi.encode(sourceChainId, sourceBlock, agent, identity, reputation);
     }
 
     function _registerFor(bytes calldata args) private pure returns (bytes memory) {

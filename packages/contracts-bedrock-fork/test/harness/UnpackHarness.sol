@@ -50,6 +50,12 @@ contract UnpackHarness {
         encoded = abi.encode(x);
     }
 
+    function foreign(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Foreign memory x;
+        (x, next) = UnpackRecords.unpackForeign(w, p);
+        encoded = abi.encode(x);
+    }
+
     function pair(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
         IRecords.Pair memory x;
         (x, next) = UnpackRecords.unpackPair(w, p);

@@ -913,6 +913,30 @@ library ContextLib {
         ctx.newHash = hash(x);
     }
 
+    /// @dev Reads the Foreign of a key.
+    function readForeign(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Foreign memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackForeign(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Foreign memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Params memory x) internal pure {
         ctx.newHash = hash(x);
@@ -999,7 +1023,7 @@ library ContextLib {
     /// @notice What commits to an Op.
     function hash(IFrames.Op memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 896) // 28 fields
+            h := keccak256(x, 928) // 29 fields
         }
     }
 
@@ -1013,7 +1037,7 @@ library ContextLib {
     /// @notice What commits to an Account.
     function hash(IRecords.Account memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 320) // 10 fields
+            h := keccak256(x, 352) // 11 fields
         }
     }
 
@@ -1177,6 +1201,11 @@ library ContextLib {
         return keccak256(abi.encode(x));
     }
 
+    /// @notice What commits to a Foreign.
+    function hash(IRecords.Foreign memory x) internal pure returns (bytes32) {
+        return keccak256(abi.encode(x));
+    }
+
     /// @notice What commits to a Params.
     function hash(IRecords.Params memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(x));
@@ -1185,7 +1214,7 @@ library ContextLib {
     /// @notice What commits to a Policy.
     function hash(IRecords.Policy memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 768) // 24 fields
+            h := keccak256(x, 800) // 25 fields
         }
     }
 

@@ -40,6 +40,10 @@ library OperationSchemas {
         if (selector == 0x045f5396) return (true, true, hex"170100140000040100011414000000000808080400010843020100");
         // heartbeat
         if (selector == 0x3defb962) return (true, false, hex"00");
+        // importAgent
+        if (selector == 0xae3adee9) {
+            return (true, false, hex"16080814420c0b0114040408080800404004080808080808080808080808100800080808");
+        }
         // invoke
         if (selector == 0x91076521) return (true, true, hex"0c001400000400000000040100");
         // openChannel
@@ -59,7 +63,7 @@ library OperationSchemas {
         // reportDoubleSigning
         if (selector == 0x446380e0) return (true, false, hex"140008000000000820404000080000000008204040");
         // resolveDispute
-        if (selector == 0x43a0e3e6) return (true, false, hex"020020");
+        if (selector == 0xb38f3609) return (true, false, hex"03002014");
         // respond
         if (selector == 0xb2c8cf1e) return (true, false, hex"0b0000010408080004010040");
         // reveal
@@ -75,7 +79,7 @@ library OperationSchemas {
         // setParams
         if (selector == 0xc0873f00) return (true, false, hex"15000004040404040404080808080808080808080808");
         // setPolicy
-        if (selector == 0x28d681de) return (true, false, hex"18140200040408080408040400080000040808000404041414");
+        if (selector == 0x46179b54) return (true, false, hex"1914020004040808040804040008000004080800040404141414");
         // topUpStake
         if (selector == 0x5a194108) return (true, true, hex"00");
         // transferOwnership

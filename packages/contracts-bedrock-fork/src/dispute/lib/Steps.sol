@@ -178,6 +178,10 @@ library Steps {
     uint8 internal constant DISPUTE_PRUNED_ARGS = 234;
     uint8 internal constant DISPUTE_HISTORY = 235;
 
+    // Portability.
+    uint8 internal constant IMPORT_ARGS = 215;
+    uint8 internal constant IMPORT_FOREIGN = 216;
+
     // The machine around execution.
     uint8 internal constant BEGIN = 128;
     uint8 internal constant PARENT = 129;

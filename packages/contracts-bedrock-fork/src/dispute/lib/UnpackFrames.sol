@@ -34,7 +34,7 @@ library UnpackFrames {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 28, 0x14a0888820a004000404a0040404042020010400882020001400880200000000);
+        next = _sparse(w, next, m, 29, 0x14a0888820a004000404a0040404042020010400882020001400880214000000);
     }
 
     /// @notice Reads a packed Run at w[p:] and returns the position after it.

@@ -28,7 +28,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 10, 0x88a0a0a004010488028800000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 11, 0x88a0a0a004010488028814000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Agent at w[p:] and returns the position after it.
@@ -250,6 +250,52 @@ library UnpackRecords {
         next = _sparse(w, next, m, 10, 0x0101000014141420a08800000000000000000000000000000000000000000000);
     }
 
+    /// @notice Reads a packed Foreign at w[p:] and returns the position after it.
+    function unpackForeign(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Foreign memory x, uint256 next)
+    {
+        next = _need(w, p, 121);
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, shr(192, calldataload(c)))
+            mstore(add(x, 0x20), shr(192, calldataload(add(c, 8))))
+            mstore(add(x, 0x40), shr(192, calldataload(add(c, 16))))
+            mstore(add(x, 0x60), shr(96, calldataload(add(c, 24))))
+            mstore(add(x, 0x80), shr(248, calldataload(add(c, 44))))
+            mstore(add(x, 0xa0), shr(96, calldataload(add(c, 45))))
+            mstore(add(x, 0xc0), shr(192, calldataload(add(c, 65))))
+            mstore(add(x, 0xe0), shr(192, calldataload(add(c, 73))))
+            mstore(add(x, 0x100), shr(192, calldataload(add(c, 81))))
+            mstore(add(x, 0x120), calldataload(add(c, 89)))
+        }
+        (x.name, next) = _string(w, next);
+        (x.version, next) = _string(w, next);
+        next = _need(w, next, 176);
+        assembly ("memory-safe") {
+            let c := add(w.offset, sub(next, 176))
+            mstore(add(x, 0x180), shr(192, calldataload(c)))
+            mstore(add(x, 0x1a0), shr(192, calldataload(add(c, 8))))
+            mstore(add(x, 0x1c0), shr(192, calldataload(add(c, 16))))
+            mstore(add(x, 0x1e0), shr(192, calldataload(add(c, 24))))
+            mstore(add(x, 0x200), shr(192, calldataload(add(c, 32))))
+            mstore(add(x, 0x220), shr(192, calldataload(add(c, 40))))
+            mstore(add(x, 0x240), shr(192, calldataload(add(c, 48))))
+            mstore(add(x, 0x260), shr(192, calldataload(add(c, 56))))
+            mstore(add(x, 0x280), shr(192, calldataload(add(c, 64))))
+            mstore(add(x, 0x2a0), shr(192, calldataload(add(c, 72))))
+            mstore(add(x, 0x2c0), shr(192, calldataload(add(c, 80))))
+            mstore(add(x, 0x2e0), shr(192, calldataload(add(c, 88))))
+            mstore(add(x, 0x300), shr(128, calldataload(add(c, 96))))
+            mstore(add(x, 0x320), shr(192, calldataload(add(c, 112))))
+            mstore(add(x, 0x340), calldataload(add(c, 120)))
+            mstore(add(x, 0x360), shr(192, calldataload(add(c, 152))))
+            mstore(add(x, 0x380), shr(192, calldataload(add(c, 160))))
+            mstore(add(x, 0x3a0), shr(192, calldataload(add(c, 168))))
+        }
+    }
+
     /// @notice Reads a packed History at w[p:] and returns the position after it.
     function unpackHistory(bytes calldata w, uint256 p)
         internal
@@ -399,7 +445,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 24, 0x1402a00404888804880404a088a0a0048888a004040414140000000000000000);
+        next = _sparse(w, next, m, 25, 0x1402a00404888804880404a088a0a0048888a004040414141400000000000000);
     }
 
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.

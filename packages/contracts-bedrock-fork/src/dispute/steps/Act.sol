@@ -112,6 +112,7 @@ library Act {
             o.actor = address(0);
         }
         Transaction.senderRegisters(o, a, Transaction.discountOf(ctx, a));
+        if (!o.flag) o.owner = o.actor;
         uint8 first = Transaction.firstStep(bytes4(o.branch));
         o.flag = false;
         o.branch = 0;
@@ -127,7 +128,7 @@ library Act {
         IFrames.Op memory o = ctx.op;
         o.actor = o.from;
         o.from = address(uint160(uint256(keccak256(abi.encode(o.from, uint256(bytes32(args)))))));
-        o.effect |= Protocol.DELEGATE;
+        o.effect |= Protocol.OWNER;
         bytes memory register = registerCall(args);
         o.data = keccak256(register);
         o.branch = uint32(IAGNT2.register.selector);

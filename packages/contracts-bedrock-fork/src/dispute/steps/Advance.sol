@@ -10,6 +10,7 @@ import { Composition } from "./Composition.sol";
 import { Keys } from "./Keys.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
+import { Respond } from "./Respond.sol";
 
 /// @title Advance
 /// @notice The sweeps of compositions: agnt2/vm/advance.go.
@@ -265,10 +266,16 @@ library Advance {
             a.balance += ctx.op.value;
         }
         ctx.write(a);
-        bool counts = a.roles & Protocol.ROLE_AGENT != 0 && a.stake >= ctx.params.minStakeWei
-            && i.paymentWei >= ctx.params.minCountedPaymentWei;
-        ctx.op.flag = counts;
+        bool counts = Respond.counts(ctx, a);
         uint8 next = uint8(ctx.op.epoch);
+        address owner = Respond.ownerOf(a.owner, i.caller);
+        if (next == Steps.SETTLE_CALLEE) {
+            ctx.op.flag = counts;
+            ctx.op.actor = owner;
+            return next;
+        }
+        counts = counts && owner != Respond.ownerOf(ctx.op.owner, ctx.op.from);
+        ctx.op.flag = counts;
         if (next == Steps.RESPOND_PAIR && !counts) return Steps.RESPOND_REPUTATION;
         if (next == Steps.SETTLE_PAIR && !counts) return Steps.SETTLE_REPUTATION;
         return next;
@@ -284,7 +291,10 @@ library Advance {
         }
         ctx.write(a);
         Composition.emitResponded(ctx, ctx.op.word, ctx.op.value);
-        return ctx.op.flag ? Steps.SETTLE_PAIR : Steps.SETTLE_REPUTATION;
+        bool counts = ctx.op.flag && Respond.ownerOf(a.owner, i.callee) != ctx.op.actor;
+        ctx.op.flag = counts;
+        ctx.op.actor = address(0);
+        return counts ? Steps.SETTLE_PAIR : Steps.SETTLE_REPUTATION;
     }
 
     function stepSettlePair(Context memory ctx) internal pure returns (uint8) {

@@ -141,7 +141,7 @@ library Channel {
         uint256 deposit = second ? ctx.channel.fundedB : ctx.channel.fundedA;
         (, IRecords.Account memory a) = ctx.readAccount(Keys.account(second ? ctx.channel.agentB : ctx.channel.agentA));
         if (a.roles & Protocol.ROLE_AGENT == 0) return Machine.fail(ctx);
-        if (a.roles & Protocol.ROLE_DELEGATED != 0) return Machine.fail(ctx);
+        if (a.owner != address(0)) return Machine.fail(ctx);
         if (a.balance < deposit) return Machine.fail(ctx);
         unchecked {
             a.balance -= deposit;

@@ -125,13 +125,14 @@ library Dispute {
     // ---------------------------------------------------------------------------------------------------- resolveDispute
 
     function stepResolveArgs(Context memory ctx) internal pure returns (uint8) {
-        (bytes32 target, bool upheld) = abi.decode(ctx.args(), (bytes32, bool));
+        (bytes32 target, bool upheld, address game) = abi.decode(ctx.args(), (bytes32, bool, address));
         if (!Machine.use(ctx, Gas.agentOperation(ctx.params, 0))) return Machine.outOfGas(ctx);
         if (!Governance.deposited(ctx, ctx.policy.governance) && !Governance.deposited(ctx, ctx.policy.disputeResolver))
         {
             return Machine.fail(ctx);
         }
         ctx.op.id = target;
+        ctx.op.actor = game;
         ctx.op.status = upheld ? Protocol.DISPUTE_UPHELD : Protocol.DISPUTE_REJECTED;
         return Steps.RESOLVE_RECORD;
     }
@@ -141,6 +142,7 @@ library Dispute {
         if (!present) return Machine.fail(ctx);
         if (d.outcome != Protocol.DISPUTE_OPEN) return Machine.fail(ctx);
         if (d.kind != Protocol.COMPUTATIONAL) return Machine.fail(ctx);
+        if (d.game != ctx.op.actor) return Machine.fail(ctx);
         d.outcome = ctx.op.status;
         ctx.setDispute(d);
         ctx.write(d);

@@ -14,6 +14,7 @@ import { GovernanceSteps } from "./GovernanceSteps.sol";
 import { IdentitySteps } from "./IdentitySteps.sol";
 import { InteractionSteps } from "./InteractionSteps.sol";
 import { MarketSteps } from "./MarketSteps.sol";
+import { PassportSteps } from "./PassportSteps.sol";
 import { PruneSteps } from "./PruneSteps.sol";
 import { RegistrySteps } from "./RegistrySteps.sol";
 import { SweepSteps } from "./SweepSteps.sol";
@@ -51,6 +52,9 @@ library Execution {
         if (kind == Steps.OPEN_ARGS) return ConstituentSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.COMPOSE_HISTORY && kind <= Steps.DROP_COMPOSITION) {
             return PruneSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind == Steps.IMPORT_ARGS || kind == Steps.IMPORT_FOREIGN) {
+            return PassportSteps.step(kind, stateData, proof, chainId);
         }
         if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, chainId);

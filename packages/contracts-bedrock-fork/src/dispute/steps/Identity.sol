@@ -120,7 +120,8 @@ library Identity {
             a.ownership++;
         }
         ctx.write(a);
-        ctx.op.effect |= newOwner == agent ? Protocol.UNDELEGATE : Protocol.DELEGATE;
+        ctx.op.effect |= Protocol.OWNER;
+        ctx.op.owner = newOwner == agent ? address(0) : newOwner;
         emit3(
             ctx,
             IAGNT2.OwnershipTransferred.selector,

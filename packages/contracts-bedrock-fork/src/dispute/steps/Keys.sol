@@ -144,6 +144,12 @@ library Keys {
         return _key(0x32, id);
     }
 
+    /// @notice Key of a Foreign.
+    /// @param  id The agent's foreignId.
+    function foreign(address id) internal pure returns (bytes32) {
+        return _key(0x80, keccak256(abi.encodePacked(id)));
+    }
+
     /// @dev The namespace and the first 31 bytes of a hash.
     function _key(uint256 namespace, bytes32 hash) private pure returns (bytes32) {
         return bytes32((namespace << 248) | (uint256(hash) >> 8));

@@ -25,13 +25,11 @@ library Protocol {
     uint32 internal constant MESSAGE = 64; // a withdrawal was sent
     uint32 internal constant BURN = 1 << 10; // a slashed stake: op.word is the wei that nobody gets
     uint32 internal constant CHANNEL = 1 << 11; // a channel was opened
-    uint32 internal constant DELEGATE = 1 << 12; // the sender's own key acts for it no more
-    uint32 internal constant UNDELEGATE = 1 << 13; // and again
+    uint32 internal constant OWNER = 1 << 12; // Op.owner becomes the sender's
     uint32 internal constant DISCOUNT = 1 << 14; // op.discount becomes the sender's, until op.pairs
 
     // Bits of Account.roles.
     uint8 internal constant ROLE_AGENT = 1; // an active agent
-    uint8 internal constant ROLE_DELEGATED = 2; // its own key does not act for it
 
     // Agent.status.
     uint8 internal constant ACTIVE = 1;

@@ -118,10 +118,21 @@ library Respond {
             }
         }
         ctx.write(a);
-        bool counts = completed && a.roles & Protocol.ROLE_AGENT != 0 && a.stake >= ctx.params.minStakeWei
-            && i.paymentWei >= ctx.params.minCountedPaymentWei;
-        ctx.op.flag = counts;
-        return counts ? Steps.RESPOND_PAIR : Steps.RESPOND_REPUTATION;
+        bool pair = completed && counts(ctx, a) && ownerOf(a.owner, i.caller) != ownerOf(ctx.op.owner, ctx.op.from);
+        ctx.op.flag = pair;
+        return pair ? Steps.RESPOND_PAIR : Steps.RESPOND_REPUTATION;
+    }
+
+    /// @notice Whether the interaction in progress counts for its callee's reputation, as far as its payment and its caller's
+    ///         account say.
+    function counts(Context memory ctx, IRecords.Account memory caller) internal pure returns (bool) {
+        return caller.roles & Protocol.ROLE_AGENT != 0 && caller.stake >= ctx.params.minStakeWei
+            && ctx.call.paymentWei >= ctx.params.minCountedPaymentWei;
+    }
+
+    /// @notice Who owns an account.
+    function ownerOf(address owner, address account) internal pure returns (address) {
+        return owner == address(0) ? account : owner;
     }
 
     function stepRespondPair(Context memory ctx) internal pure returns (uint8) {

@@ -38,7 +38,7 @@ library Transaction {
     /// @dev Whether the sender makes a transaction void; sets the reserve if not.
     function voidByAccount(Context memory ctx, IRecords.Account memory a) private pure returns (bool) {
         IFrames.Tx memory t = ctx.transaction;
-        if (a.roles & Protocol.ROLE_DELEGATED != 0) return true;
+        if (a.owner != address(0)) return true;
         if (a.nonce != t.nonce) return true;
         unchecked {
             uint256 reserve = t.gasPrice * t.gasLimit;
@@ -83,7 +83,6 @@ library Transaction {
         o.value = t.value;
         o.gasLimit = t.gasLimit;
         o.data = t.data;
-        o.flag = a.roles & Protocol.ROLE_DELEGATED != 0;
         senderRegisters(o, a, discount);
         ctx.setOp(o);
         t.valueTaken = a.balance >= t.value;
@@ -105,6 +104,7 @@ library Transaction {
         o.pending = a.pendingInvokes;
         o.registered = a.roles & Protocol.ROLE_AGENT != 0;
         o.holds = a.holds;
+        o.owner = a.owner;
     }
 
     /// @notice Fails a transaction that names no operation that could run, at the price of a transfer.
@@ -120,7 +120,7 @@ library Transaction {
             return Steps.L1_ATTRIBUTES;
         }
         if (!Machine.use(ctx, Gas.calldataOf(ctx.params, ctx.dataSize))) return Machine.outOfGas(ctx);
-        if (ctx.op.flag) return reject(ctx); // another key acts for the sender
+        if (ctx.op.owner != address(0)) return reject(ctx); // another key acts for the sender
         if (t.creation) return reject(ctx);
         if (t.to == Protocol.MESSAGE_PASSER) return dispatchMessage(ctx);
         if (t.to == Protocol.AGNT2) return dispatchOperation(ctx);
@@ -177,6 +177,7 @@ library Transaction {
         if (selector == IAGNT2.dispute.selector) return Steps.DISPUTE_ARGS;
         if (selector == IAGNT2.disputePruned.selector) return Steps.DISPUTE_PRUNED_ARGS;
         if (selector == IAGNT2.resolveDispute.selector) return Steps.RESOLVE_ARGS;
+        if (selector == IAGNT2.importAgent.selector) return Steps.IMPORT_ARGS;
         if (selector == IAGNT2.setParams.selector) return Steps.SET_PARAMS_ARGS;
         if (selector == IAGNT2.setPolicy.selector) return Steps.SET_POLICY_ARGS;
         if (selector == IAGNT2.withdrawFees.selector) return Steps.WITHDRAW_FEES_ARGS;
@@ -245,8 +246,7 @@ library Transaction {
             }
             if (o.effect & Protocol.REGISTER != 0) a.roles |= Protocol.ROLE_AGENT;
             if (o.effect & Protocol.UNREGISTER != 0) a.roles &= ~Protocol.ROLE_AGENT;
-            if (o.effect & Protocol.DELEGATE != 0) a.roles |= Protocol.ROLE_DELEGATED;
-            if (o.effect & Protocol.UNDELEGATE != 0) a.roles &= ~Protocol.ROLE_DELEGATED;
+            if (o.effect & Protocol.OWNER != 0) a.owner = o.owner;
         }
     }
 
