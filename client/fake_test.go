@@ -249,6 +249,10 @@ func (n *fakeNode) include(tx *types.Transaction, from common.Address) {
 			if l := n.market(tx, from); l != nil {
 				logs = append(logs, l)
 			}
+		case abi.GiveFeedbackSelector:
+			if l := n.feedback(tx, from); l != nil {
+				logs = append(logs, l)
+			}
 		case abi.ComposeSelector:
 			c, err := abi.DecodeComposeCall(data[4:])
 			if err == nil {

@@ -45,6 +45,9 @@ var views = map[common.Address]*viewTable{
 	abi.GasPriceOracleAddress:   {views: gasPriceOracleViews, only: true},
 	abi.MessagePasserAddress:    {views: messagePasserViews},
 	abi.IdentityRegistryAddress: {views: identityRegistryViews},
+
+	abi.ReputationRegistryAddress: {views: reputationRegistryViews},
+	abi.ValidationRegistryAddress: {views: validationRegistryViews},
 }
 
 // viewOf decodes the arguments strictly, as operations are.

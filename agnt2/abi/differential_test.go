@@ -43,6 +43,11 @@ func of[T any, P interface {
 
 var calls = map[string]decodable{
 	"cancel":              of(abi.DecodeCancelCall, 4),
+	"giveFeedback":        of(abi.DecodeGiveFeedbackCall, 4),
+	"revokeFeedback":      of(abi.DecodeRevokeFeedbackCall, 4),
+	"appendResponse":      of(abi.DecodeAppendResponseCall, 4),
+	"validationRequest":   of(abi.DecodeValidationRequestCall, 4),
+	"validationResponse":  of(abi.DecodeValidationResponseCall, 4),
 	"compose":             of(abi.DecodeComposeCall, 4),
 	"compositionId":       of(abi.DecodeCompositionIdCall, 4),
 	"getComposition":      of(abi.DecodeGetCompositionCall, 4),
@@ -180,6 +185,8 @@ var revertTypes = []abi.Revert{
 	&abi.BadConstituent{}, &abi.BadOpening{}, &abi.CompositionExpired{}, &abi.CompositionFinal{}, &abi.CompositionNotCommitted{},
 	&abi.CompositionTooShort{}, &abi.CompositionTotalMismatch{}, &abi.CompositionUnknown{}, &abi.DuplicateComposition{},
 	&abi.NotCancellable{}, &abi.NothingToOpen{},
+	&abi.SelfFeedback{}, &abi.NothingToRate{}, &abi.InteractionOfOther{}, &abi.InteractionRated{}, &abi.FeedbackUnknown{},
+	&abi.FeedbackIsRevoked{}, &abi.ValidationExists{}, &abi.ValidationUnknown{}, &abi.NotValidator{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {
@@ -239,6 +246,8 @@ func toGeth(t gethabi.Type, v reflect.Value) reflect.Value {
 	case v.Type() == reflect.TypeOf(uint256.Int{}):
 		n := v.Interface().(uint256.Int)
 		return reflect.ValueOf(n.ToBig())
+	case v.Type() == reflect.TypeFor[codec.Int128]():
+		return reflect.ValueOf(v.Interface().(codec.Int128).Big())
 	case t.T == gethabi.TupleTy:
 		for i, e := range t.TupleElems {
 			out.Field(i).Set(toGeth(*e, v.Field(i)))

@@ -20,7 +20,7 @@ var (
 )
 
 // JSON is the interface's ABI as the compiler printed it.
-const JSON = `[{"type":"function","name":"actFor","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"operation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"agentOf","inputs":[{"name":"owner","type":"address","internalType":"address"},{"name":"index","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"authorizeKey","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"checkpoint","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"commit","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"compose","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentSpec[]","components":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"compositionId","inputs":[{"name":"initiator","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"discover","inputs":[{"name":"query","type":"tuple","internalType":"struct IAGNT2.DiscoverQuery","components":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"minPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"slots","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"providers","type":"tuple[]","internalType":"struct IAGNT2.Provider[]","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"score","type":"uint16","internalType":"uint16"},{"name":"points","type":"uint64","internalType":"uint64"}]},{"name":"next","type":"uint32","internalType":"uint32"}],"stateMutability":"view"},{"type":"function","name":"discoverInvoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"filter","type":"tuple","internalType":"struct IAGNT2.ProviderFilter","components":[{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"}]},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"disputeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"disputePruned","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"interaction","type":"tuple","internalType":"struct IRecords.Interaction","components":[{"name":"status","type":"uint8","internalType":"uint8"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"constituent","type":"uint8","internalType":"uint8"}]},{"name":"index","type":"uint64","internalType":"uint64"},{"name":"path","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"foreignId","inputs":[{"name":"chainId","type":"uint256","internalType":"uint256"},{"name":"registry","type":"address","internalType":"address"},{"name":"agentId","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getChannel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"},{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiresAt","type":"uint64","internalType":"uint64"},{"name":"closesAt","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"}]}],"stateMutability":"view"},{"type":"function","name":"getChannelPair","inputs":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelPairView","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"opens","type":"uint64","internalType":"uint64"},{"name":"nonceA","type":"uint64","internalType":"uint64"},{"name":"nonceB","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getCommitment","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CommitmentView","components":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"revealableFrom","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CompositionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"},{"name":"initiator","type":"address","internalType":"address"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"createdAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"escrowWei","type":"uint256","internalType":"uint256"},{"name":"owedWei","type":"uint256","internalType":"uint256"},{"name":"culprit","type":"address","internalType":"address"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentView[]","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ConstituentStatus"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"},{"name":"iteration","type":"uint8","internalType":"uint8"},{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"}]}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getForeignAgent","inputs":[{"name":"id","type":"address","internalType":"address"}],"outputs":[{"name":"agent","type":"tuple","internalType":"struct IRecords.Foreign","components":[{"name":"sourceChainId","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"},{"name":"importedAt","type":"uint64","internalType":"uint64"},{"name":"agent","type":"address","internalType":"address"},{"name":"status","type":"uint8","internalType":"uint8"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint128","internalType":"uint128"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"interactionHistoryRoot","type":"bytes32","internalType":"bytes32"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]},{"name":"score","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getKey","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.KeyView","components":[{"name":"active","type":"bool","internalType":"bool"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint256","internalType":"uint256"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"frozen","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.SessionView","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"importAgent","inputs":[{"name":"sourceChainId","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"},{"name":"agent","type":"address","internalType":"address"},{"name":"identity","type":"tuple","internalType":"struct IRecords.Agent","components":[{"name":"status","type":"uint8","internalType":"uint8"},{"name":"owner","type":"address","internalType":"address"},{"name":"epoch","type":"uint32","internalType":"uint32"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"ownership","type":"uint32","internalType":"uint32"}]},{"name":"reputation","type":"tuple","internalType":"struct IRecords.Reputation","components":[{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint128","internalType":"uint128"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"interactionHistoryRoot","type":"bytes32","internalType":"bytes32"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openChannel","inputs":[{"name":"terms","type":"tuple","internalType":"struct IAGNT2.ChannelTerms","components":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"},{"name":"initiator","type":"address","internalType":"address"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"openResult","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"openSession","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"expiry","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"pay","inputs":[{"name":"to","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reclaimSlot","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"registerFor","inputs":[{"name":"index","type":"uint64","internalType":"uint64"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reportDoubleSigning","inputs":[{"name":"first","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"firstSigA","type":"bytes","internalType":"bytes"},{"name":"firstSigB","type":"bytes","internalType":"bytes"},{"name":"second","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"secondSigA","type":"bytes","internalType":"bytes"},{"name":"secondSigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"},{"name":"game","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"reveal","inputs":[{"name":"commitSalt","type":"bytes32","internalType":"bytes32"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"revokeKey","inputs":[{"name":"key","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentURI","inputs":[{"name":"agentURI","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentWallet","inputs":[{"name":"wallet","type":"address","internalType":"address"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"signature","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setMetadata","inputs":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"},{"name":"agentPassport","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ActedFor","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"actor","type":"address","indexed":true,"internalType":"address"},{"name":"operation","type":"bytes4","indexed":false,"internalType":"bytes4"},{"name":"valueWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentImported","inputs":[{"name":"id","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"owner","type":"address","indexed":true,"internalType":"address"},{"name":"sourceChainId","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sourceBlock","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentURISet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentWalletSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"wallet","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","indexed":false,"internalType":"bool"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"ChannelCheckpointed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"interactionCount","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"paidA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"paidB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelClosing","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"closesAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelExists","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"expiresAt","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"maxInteractions","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"ChannelStateReplaced","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"CommitmentForfeited","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Committed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"revealableFrom","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Composed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"atomic","type":"bool","indexed":false,"internalType":"bool"},{"name":"count","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"totalWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"CompositionCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"by","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionEnded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CompositionStatus"},{"name":"culprit","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ConstituentAnswered","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"}],"anonymous":false},{"type":"event","name":"ConstituentOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"DoubleSigned","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"reporter","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"InvokeCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"KeyAuthorized","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"operations","type":"bytes4[]","indexed":false,"internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","indexed":false,"internalType":"bytes32[]"}],"anonymous":false},{"type":"event","name":"KeyRevoked","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"OwnershipTransferred","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"Paid","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"},{"name":"agentPassport","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"RevealRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Revealed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SessionClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"SessionOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Slashed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slashedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"rewardWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SlotReclaimed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slot","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AccountDelegated","inputs":[{"name":"account","type":"address","internalType":"address"}]},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadChannelSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadConstituent","inputs":[{"name":"index","type":"uint32","internalType":"uint32"},{"name":"rule","type":"string","internalType":"string"}]},{"type":"error","name":"BadHistoryProof","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadOpening","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadWalletSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"}]},{"type":"error","name":"BalancesDoNotSum","inputs":[{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeIneligible","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"reliability","type":"uint256","internalType":"uint256"},{"name":"minimum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"expiresAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelNotClosing","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelNotOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelTermsExpired","inputs":[{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelTermsNonce","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"expected","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelWindowOver","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closesAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CommitRequired","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitmentUnknown","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CompositionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CompositionFinal","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionNotCommitted","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionTooShort","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"neededSeconds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"CompositionTotalMismatch","inputs":[{"name":"totalWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CompositionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositBelowMinimum","inputs":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositNotCovered","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"depositWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositsAboveFunded","inputs":[{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeWindowOver","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DuplicateCommitment","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"GameMismatch","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"disputed","type":"address","internalType":"address"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionCountInvalid","inputs":[{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"minimum","type":"uint64","internalType":"uint64"},{"name":"maximum","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"KeyExpired","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"KeyUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NoProviderMatches","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"scanned","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotAuthorized","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotCancellable","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotChannelParty","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotParty","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotPassport","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OperationNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"operation","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"RateLimited","inputs":[{"name":"retryAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"RevealTooEarly","inputs":[{"name":"revealableFrom","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"RevealTooLate","inputs":[{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SessionIsClosed","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SessionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotInUse","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotUnknown","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"SpendLimitExceeded","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StaleImport","inputs":[{"name":"recordedBlock","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StaleState","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"recorded","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StatesDoNotConflict","inputs":[]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
+const JSON = `[{"type":"function","name":"actFor","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"operation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"agentOf","inputs":[{"name":"owner","type":"address","internalType":"address"},{"name":"index","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"appendResponse","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"clientAddress","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"},{"name":"responseURI","type":"string","internalType":"string"},{"name":"responseHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"authorizeKey","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"checkpoint","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"closeSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"commit","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"compose","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentSpec[]","components":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"compositionId","inputs":[{"name":"initiator","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"deregister","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"discover","inputs":[{"name":"query","type":"tuple","internalType":"struct IAGNT2.DiscoverQuery","components":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"minPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"slots","type":"uint32","internalType":"uint32"}]}],"outputs":[{"name":"providers","type":"tuple[]","internalType":"struct IAGNT2.Provider[]","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"slot","type":"uint32","internalType":"uint32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"score","type":"uint16","internalType":"uint16"},{"name":"points","type":"uint64","internalType":"uint64"}]},{"name":"next","type":"uint32","internalType":"uint32"}],"stateMutability":"view"},{"type":"function","name":"discoverInvoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"filter","type":"tuple","internalType":"struct IAGNT2.ProviderFilter","components":[{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"maxLatencyMs","type":"uint32","internalType":"uint32"},{"name":"minReputation","type":"uint16","internalType":"uint16"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"}]},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"dispute","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"disputeChannel","inputs":[{"name":"state","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"disputePruned","inputs":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"interaction","type":"tuple","internalType":"struct IRecords.Interaction","components":[{"name":"status","type":"uint8","internalType":"uint8"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"constituent","type":"uint8","internalType":"uint8"}]},{"name":"index","type":"uint64","internalType":"uint64"},{"name":"path","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"foreignId","inputs":[{"name":"chainId","type":"uint256","internalType":"uint256"},{"name":"registry","type":"address","internalType":"address"},{"name":"agentId","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"pure"},{"type":"function","name":"getAgent","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.AgentView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.AgentStatus"},{"name":"owner","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"escrowedWei","type":"uint256","internalType":"uint256"},{"name":"pendingInvokes","type":"uint32","internalType":"uint32"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"}]}],"stateMutability":"view"},{"type":"function","name":"getCapability","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.Capability","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getChannel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"},{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiresAt","type":"uint64","internalType":"uint64"},{"name":"closesAt","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"}]}],"stateMutability":"view"},{"type":"function","name":"getChannelPair","inputs":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ChannelPairView","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"opens","type":"uint64","internalType":"uint64"},{"name":"nonceA","type":"uint64","internalType":"uint64"},{"name":"nonceB","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getCommitment","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CommitmentView","components":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"revealableFrom","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.CompositionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"},{"name":"initiator","type":"address","internalType":"address"},{"name":"atomic","type":"bool","internalType":"bool"},{"name":"createdAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"escrowWei","type":"uint256","internalType":"uint256"},{"name":"owedWei","type":"uint256","internalType":"uint256"},{"name":"culprit","type":"address","internalType":"address"},{"name":"constituents","type":"tuple[]","internalType":"struct IAGNT2.ConstituentView[]","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.ConstituentStatus"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"template","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"dependsOn","type":"uint32","internalType":"uint32"},{"name":"guard","type":"uint8","internalType":"enum IAGNT2.Guard"},{"name":"guardOn","type":"uint8","internalType":"uint8"},{"name":"guardBranch","type":"uint16","internalType":"uint16"},{"name":"loopFrom","type":"uint8","internalType":"uint8"},{"name":"maxIterations","type":"uint8","internalType":"uint8"},{"name":"loopBranch","type":"uint32","internalType":"uint32"},{"name":"iteration","type":"uint8","internalType":"uint8"},{"name":"interactionId","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"}]}]}],"stateMutability":"view"},{"type":"function","name":"getDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.DisputeView","components":[{"name":"kind","type":"uint8","internalType":"enum IAGNT2.DisputeKind"},{"name":"outcome","type":"uint8","internalType":"enum IAGNT2.DisputeOutcome"},{"name":"claimant","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"},{"name":"game","type":"address","internalType":"address"},{"name":"evidenceHash","type":"bytes32","internalType":"bytes32"},{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"deadline","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"getForeignAgent","inputs":[{"name":"id","type":"address","internalType":"address"}],"outputs":[{"name":"agent","type":"tuple","internalType":"struct IRecords.Foreign","components":[{"name":"sourceChainId","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"},{"name":"importedAt","type":"uint64","internalType":"uint64"},{"name":"agent","type":"address","internalType":"address"},{"name":"status","type":"uint8","internalType":"uint8"},{"name":"owner","type":"address","internalType":"address"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint128","internalType":"uint128"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"interactionHistoryRoot","type":"bytes32","internalType":"bytes32"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]},{"name":"score","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},{"type":"function","name":"getInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.InteractionView","components":[{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"},{"name":"caller","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"invokedAt","type":"uint64","internalType":"uint64"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"settledAt","type":"uint64","internalType":"uint64"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"}]}],"stateMutability":"view"},{"type":"function","name":"getKey","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.KeyView","components":[{"name":"active","type":"bool","internalType":"bool"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"operations","type":"bytes4[]","internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","internalType":"bytes32[]"}]}],"stateMutability":"view"},{"type":"function","name":"getReputation","inputs":[{"name":"agent","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.ReputationView","components":[{"name":"score","type":"uint256","internalType":"uint256"},{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint256","internalType":"uint256"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"frozen","type":"bool","internalType":"bool"}]}],"stateMutability":"view"},{"type":"function","name":"getSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"tuple","internalType":"struct IAGNT2.SessionView","components":[{"name":"agent","type":"address","internalType":"address"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"openedAt","type":"uint64","internalType":"uint64"},{"name":"expiry","type":"uint64","internalType":"uint64"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},{"type":"function","name":"giveFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"value","type":"int128","internalType":"int128"},{"name":"valueDecimals","type":"uint8","internalType":"uint8"},{"name":"tag1","type":"string","internalType":"string"},{"name":"tag2","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"feedbackURI","type":"string","internalType":"string"},{"name":"feedbackHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"heartbeat","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"importAgent","inputs":[{"name":"sourceChainId","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"},{"name":"agent","type":"address","internalType":"address"},{"name":"identity","type":"tuple","internalType":"struct IRecords.Agent","components":[{"name":"status","type":"uint8","internalType":"uint8"},{"name":"owner","type":"address","internalType":"address"},{"name":"epoch","type":"uint32","internalType":"uint32"},{"name":"capabilityCount","type":"uint32","internalType":"uint32"},{"name":"registeredAt","type":"uint64","internalType":"uint64"},{"name":"deregisteredAt","type":"uint64","internalType":"uint64"},{"name":"lastHeartbeat","type":"uint64","internalType":"uint64"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"ownership","type":"uint32","internalType":"uint32"}]},{"name":"reputation","type":"tuple","internalType":"struct IRecords.Reputation","components":[{"name":"completed","type":"uint64","internalType":"uint64"},{"name":"timeouts","type":"uint64","internalType":"uint64"},{"name":"errors","type":"uint64","internalType":"uint64"},{"name":"gracefulTimeouts","type":"uint64","internalType":"uint64"},{"name":"parseFailures","type":"uint64","internalType":"uint64"},{"name":"rejections","type":"uint64","internalType":"uint64"},{"name":"softStreak","type":"uint64","internalType":"uint64"},{"name":"penaltyUnits","type":"uint64","internalType":"uint64"},{"name":"disputed","type":"uint64","internalType":"uint64"},{"name":"disputesLost","type":"uint64","internalType":"uint64"},{"name":"countedCompleted","type":"uint64","internalType":"uint64"},{"name":"distinctCallers","type":"uint64","internalType":"uint64"},{"name":"sumOfSquares","type":"uint128","internalType":"uint128"},{"name":"lastActiveAt","type":"uint64","internalType":"uint64"},{"name":"interactionHistoryRoot","type":"bytes32","internalType":"bytes32"},{"name":"scoredCompleted","type":"uint64","internalType":"uint64"},{"name":"scoredCallers","type":"uint64","internalType":"uint64"},{"name":"aborts","type":"uint64","internalType":"uint64"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"interactionId","inputs":[{"name":"caller","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},{"type":"function","name":"invoke","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"openChannel","inputs":[{"name":"terms","type":"tuple","internalType":"struct IAGNT2.ChannelTerms","components":[{"name":"agentA","type":"address","internalType":"address"},{"name":"agentB","type":"address","internalType":"address"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxInteractions","type":"uint64","internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","internalType":"uint32"},{"name":"initiator","type":"address","internalType":"address"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"name":"sigA","type":"bytes","internalType":"bytes"},{"name":"sigB","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"openResult","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"salt","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"openSession","inputs":[{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"peer","type":"address","internalType":"address"},{"name":"contextHash","type":"bytes32","internalType":"bytes32"},{"name":"expiry","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},{"type":"function","name":"pay","inputs":[{"name":"to","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reclaimSlot","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"register","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"registerFor","inputs":[{"name":"index","type":"uint64","internalType":"uint64"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"agentURI","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"},{"name":"capabilities","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"metadata","type":"tuple[]","internalType":"struct IAGNT2.MetadataEntry[]","components":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}]}],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"reportDoubleSigning","inputs":[{"name":"first","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"firstSigA","type":"bytes","internalType":"bytes"},{"name":"firstSigB","type":"bytes","internalType":"bytes"},{"name":"second","type":"tuple","internalType":"struct IAGNT2.ChannelState","components":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"isFinal","type":"bool","internalType":"bool"}]},{"name":"secondSigA","type":"bytes","internalType":"bytes"},{"name":"secondSigB","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"resolveDispute","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"upheld","type":"bool","internalType":"bool"},{"name":"game","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"respond","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"},{"name":"branch","type":"uint32","internalType":"uint32"},{"name":"executionMs","type":"uint64","internalType":"uint64"},{"name":"timestampMs","type":"uint64","internalType":"uint64"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]},{"name":"attestation","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"reveal","inputs":[{"name":"commitSalt","type":"bytes32","internalType":"bytes32"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","internalType":"bytes32"},{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"},{"name":"sessionId","type":"bytes32","internalType":"bytes32"},{"name":"compositionId","type":"bytes32","internalType":"bytes32"},{"name":"da","type":"tuple","internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"payable"},{"type":"function","name":"revokeFeedback","inputs":[{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"revokeKey","inputs":[{"name":"key","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentURI","inputs":[{"name":"agentURI","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setAgentWallet","inputs":[{"name":"wallet","type":"address","internalType":"address"},{"name":"deadline","type":"uint64","internalType":"uint64"},{"name":"signature","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setMetadata","inputs":[{"name":"key","type":"string","internalType":"string"},{"name":"value","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setParams","inputs":[{"name":"params","type":"tuple","internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"setPolicy","inputs":[{"name":"policy","type":"tuple","internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"},{"name":"agentPassport","type":"address","internalType":"address"}]}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"topUpStake","inputs":[],"outputs":[],"stateMutability":"payable"},{"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateAgent","inputs":[{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"imageDigest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"updateCapabilities","inputs":[{"name":"upserts","type":"tuple[]","internalType":"struct IAGNT2.Capability[]","components":[{"name":"name","type":"string","internalType":"string"},{"name":"endpoint","type":"string","internalType":"string"},{"name":"inputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"outputSchemaHash","type":"bytes32","internalType":"bytes32"},{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","internalType":"uint32"},{"name":"class","type":"uint8","internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","internalType":"bool"}]},{"name":"removals","type":"bytes32[]","internalType":"bytes32[]"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"validationRequest","inputs":[{"name":"validatorAddress","type":"address","internalType":"address"},{"name":"agentId","type":"uint256","internalType":"uint256"},{"name":"requestURI","type":"string","internalType":"string"},{"name":"requestHash","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"validationResponse","inputs":[{"name":"requestHash","type":"bytes32","internalType":"bytes32"},{"name":"response","type":"uint8","internalType":"uint8"},{"name":"responseURI","type":"string","internalType":"string"},{"name":"responseHash","type":"bytes32","internalType":"bytes32"},{"name":"tag","type":"string","internalType":"string"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawFees","inputs":[{"name":"vault","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},{"type":"function","name":"withdrawStake","inputs":[],"outputs":[],"stateMutability":"nonpayable"},{"type":"event","name":"ActedFor","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"actor","type":"address","indexed":true,"internalType":"address"},{"name":"operation","type":"bytes4","indexed":false,"internalType":"bytes4"},{"name":"valueWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"AgentDeregistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"withdrawableAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentImported","inputs":[{"name":"id","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"owner","type":"address","indexed":true,"internalType":"address"},{"name":"sourceChainId","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sourceBlock","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"AgentRegistered","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentURISet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"agentURI","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"imageDigest","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"name","type":"string","indexed":false,"internalType":"string"},{"name":"version","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"AgentWalletSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"wallet","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CapabilityRemoved","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"CapabilityUpdated","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"priceWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"latencyMsP99","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"class","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CapabilityClass"},{"name":"commitRequired","type":"bool","indexed":false,"internalType":"bool"},{"name":"name","type":"string","indexed":false,"internalType":"string"}],"anonymous":false},{"type":"event","name":"ChannelCheckpointed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"interactionCount","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"paidA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"paidB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelClosing","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"closesAt","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"ChannelExists","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ChannelOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"depositA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"depositB","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"expiresAt","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"maxInteractions","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"heartbeatSeconds","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"ChannelStateReplaced","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"balanceA","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"balanceB","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"CommitmentForfeited","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Committed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"revealableFrom","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Composed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"atomic","type":"bool","indexed":false,"internalType":"bool"},{"name":"count","type":"uint8","indexed":false,"internalType":"uint8"},{"name":"totalWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"CompositionCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"by","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionEnded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.CompositionStatus"},{"name":"culprit","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"CompositionRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"initiator","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ConstituentAnswered","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"}],"anonymous":false},{"type":"event","name":"ConstituentOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"DisputeClosed","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeOutcome"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"DisputeOpened","inputs":[{"name":"target","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"claimant","type":"address","indexed":true,"internalType":"address"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"kind","type":"uint8","indexed":false,"internalType":"enum IAGNT2.DisputeKind"},{"name":"game","type":"address","indexed":false,"internalType":"address"},{"name":"evidenceHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"bondWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"DoubleSigned","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agentA","type":"address","indexed":true,"internalType":"address"},{"name":"agentB","type":"address","indexed":true,"internalType":"address"},{"name":"nonce","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"reporter","type":"address","indexed":false,"internalType":"address"}],"anonymous":false},{"type":"event","name":"FeesWithdrawn","inputs":[{"name":"vault","type":"address","indexed":true,"internalType":"address"},{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Heartbeat","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"timestamp","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"InvokeCancelled","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Invoked","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paramsHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"paymentWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"deadline","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"sessionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"compositionId","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"KeyAuthorized","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"spendLimitWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"operations","type":"bytes4[]","indexed":false,"internalType":"bytes4[]"},{"name":"capabilities","type":"bytes32[]","indexed":false,"internalType":"bytes32[]"}],"anonymous":false},{"type":"event","name":"KeyRevoked","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"key","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"MetadataSet","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"indexedMetadataKey","type":"string","indexed":true,"internalType":"string"},{"name":"metadataKey","type":"string","indexed":false,"internalType":"string"},{"name":"metadataValue","type":"bytes","indexed":false,"internalType":"bytes"}],"anonymous":false},{"type":"event","name":"OwnershipTransferred","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},{"type":"event","name":"Paid","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"ParamsChanged","inputs":[{"name":"params","type":"tuple","indexed":false,"internalType":"struct IRecords.Params","components":[{"name":"minStakeWei","type":"uint256","internalType":"uint256"},{"name":"minCountedPaymentWei","type":"uint256","internalType":"uint256"},{"name":"minTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"maxTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"stakeCooldownSeconds","type":"uint32","internalType":"uint32"},{"name":"maxPendingInvokes","type":"uint32","internalType":"uint32"},{"name":"maxCapabilities","type":"uint32","internalType":"uint32"},{"name":"sweepsPerBlock","type":"uint32","internalType":"uint32"},{"name":"reputationHalfLifeSeconds","type":"uint32","internalType":"uint32"},{"name":"gasTransfer","type":"uint64","internalType":"uint64"},{"name":"gasAgentOperation","type":"uint64","internalType":"uint64"},{"name":"gasPerRecord","type":"uint64","internalType":"uint64"},{"name":"gasInvokeBase","type":"uint64","internalType":"uint64"},{"name":"gasRespond","type":"uint64","internalType":"uint64"},{"name":"gasPerPayloadByte","type":"uint64","internalType":"uint64"},{"name":"gasPerCalldataByte","type":"uint64","internalType":"uint64"},{"name":"gasWithdrawal","type":"uint64","internalType":"uint64"},{"name":"gasClass","type":"uint64[4]","internalType":"uint64[4]"}]}],"anonymous":false},{"type":"event","name":"PolicyChanged","inputs":[{"name":"policy","type":"tuple","indexed":false,"internalType":"struct IRecords.Policy","components":[{"name":"governance","type":"address","internalType":"address"},{"name":"eligibilityScore","type":"uint16","internalType":"uint16"},{"name":"weiPerPendingInvoke","type":"uint256","internalType":"uint256"},{"name":"invokesPerSecond","type":"uint32","internalType":"uint32"},{"name":"invokesBurst","type":"uint32","internalType":"uint32"},{"name":"gasCompose","type":"uint64","internalType":"uint64"},{"name":"gasPerDepth","type":"uint64","internalType":"uint64"},{"name":"maxCompositionSeconds","type":"uint32","internalType":"uint32"},{"name":"gasChannel","type":"uint64","internalType":"uint64"},{"name":"channelWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"maxChannelTtlSeconds","type":"uint32","internalType":"uint32"},{"name":"doubleSignSlashWei","type":"uint256","internalType":"uint256"},{"name":"gasDispute","type":"uint64","internalType":"uint64"},{"name":"disputeBondWei","type":"uint256","internalType":"uint256"},{"name":"disputeFeeWei","type":"uint256","internalType":"uint256"},{"name":"disputeWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"gasDiscover","type":"uint64","internalType":"uint64"},{"name":"gasPerScannedSlot","type":"uint64","internalType":"uint64"},{"name":"minCommitDepositWei","type":"uint256","internalType":"uint256"},{"name":"commitWindowSeconds","type":"uint32","internalType":"uint32"},{"name":"recentSeconds","type":"uint32","internalType":"uint32"},{"name":"prunesPerBlock","type":"uint32","internalType":"uint32"},{"name":"feeRecipient","type":"address","internalType":"address"},{"name":"disputeResolver","type":"address","internalType":"address"},{"name":"agentPassport","type":"address","internalType":"address"}]}],"anonymous":false},{"type":"event","name":"Responded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"status","type":"uint8","indexed":false,"internalType":"enum IAGNT2.ResponseStatus"},{"name":"resultHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"branch","type":"uint32","indexed":false,"internalType":"uint32"},{"name":"executionMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"timestampMs","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"paidWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"da","type":"tuple","indexed":false,"internalType":"struct IAGNT2.DAPointer","components":[{"name":"contentHash","type":"bytes32","internalType":"bytes32"},{"name":"lengthBytes","type":"uint32","internalType":"uint32"},{"name":"backend","type":"uint8","internalType":"uint8"},{"name":"locator","type":"bytes32","internalType":"bytes32"}]}],"anonymous":false},{"type":"event","name":"RevealRefunded","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"Revealed","inputs":[{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"commitment","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"depositWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SessionClosed","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"}],"anonymous":false},{"type":"event","name":"SessionOpened","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"peer","type":"address","indexed":true,"internalType":"address"},{"name":"contextHash","type":"bytes32","indexed":false,"internalType":"bytes32"},{"name":"expiry","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},{"type":"event","name":"Slashed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slashedWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"rewardWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"SlotReclaimed","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"capability","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"slot","type":"uint32","indexed":false,"internalType":"uint32"}],"anonymous":false},{"type":"event","name":"StakeAdded","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"stakeWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"StakeWithdrawn","inputs":[{"name":"agent","type":"address","indexed":true,"internalType":"address"},{"name":"amountWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"event","name":"TimedOut","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"caller","type":"address","indexed":true,"internalType":"address"},{"name":"callee","type":"address","indexed":true,"internalType":"address"},{"name":"refundedWei","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},{"type":"error","name":"AccountDelegated","inputs":[{"name":"account","type":"address","internalType":"address"}]},{"type":"error","name":"AlreadyRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadAttestation","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"BadChannelSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"BadConstituent","inputs":[{"name":"index","type":"uint32","internalType":"uint32"},{"name":"rule","type":"string","internalType":"string"}]},{"type":"error","name":"BadHistoryProof","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadOpening","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"BadWalletSignature","inputs":[{"name":"recovered","type":"address","internalType":"address"},{"name":"wallet","type":"address","internalType":"address"}]},{"type":"error","name":"BalancesDoNotSum","inputs":[{"name":"balanceA","type":"uint256","internalType":"uint256"},{"name":"balanceB","type":"uint256","internalType":"uint256"},{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"BondTooLow","inputs":[{"name":"bondWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeInactive","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CalleeIneligible","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"reliability","type":"uint256","internalType":"uint256"},{"name":"minimum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CalleeUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"CapabilityNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CapabilityUnknown","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"expiresAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelNotClosing","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelNotOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ChannelStatus"}]},{"type":"error","name":"ChannelTermsExpired","inputs":[{"name":"validUntil","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelTermsNonce","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"expected","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ChannelUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ChannelWindowOver","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closesAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CommitRequired","inputs":[{"name":"callee","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CommitmentUnknown","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"CompositionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"CompositionFinal","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionNotCommitted","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.CompositionStatus"}]},{"type":"error","name":"CompositionTooShort","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"neededSeconds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"CompositionTotalMismatch","inputs":[{"name":"totalWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"CompositionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ContractCreationUnsupported","inputs":[]},{"type":"error","name":"CooldownActive","inputs":[{"name":"withdrawableAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DACommitmentMismatch","inputs":[{"name":"expected","type":"bytes32","internalType":"bytes32"},{"name":"contentHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DepositBelowMinimum","inputs":[{"name":"depositWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositNotCovered","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"depositWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DepositsAboveFunded","inputs":[{"name":"depositA","type":"uint256","internalType":"uint256"},{"name":"depositB","type":"uint256","internalType":"uint256"},{"name":"fundedA","type":"uint256","internalType":"uint256"},{"name":"fundedB","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"DisputeExists","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeUnknown","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DisputeWindowOver","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"DuplicateCommitment","inputs":[{"name":"commitment","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateComposition","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateInteraction","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"DuplicateSession","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"FeeRecipientUnset","inputs":[]},{"type":"error","name":"FeedbackIsRevoked","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"client","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"FeedbackUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"client","type":"address","internalType":"address"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"FieldOutOfRange","inputs":[{"name":"field","type":"string","internalType":"string"}]},{"type":"error","name":"GameMismatch","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"},{"name":"game","type":"address","internalType":"address"},{"name":"disputed","type":"address","internalType":"address"}]},{"type":"error","name":"InsufficientBalance","inputs":[{"name":"balanceWei","type":"uint256","internalType":"uint256"},{"name":"neededWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"InteractionCountInvalid","inputs":[{"name":"interactionCount","type":"uint64","internalType":"uint64"},{"name":"minimum","type":"uint64","internalType":"uint64"},{"name":"maximum","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionExpired","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionOfOther","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"InteractionPending","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"InteractionRated","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"feedbackIndex","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"InteractionSettled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"InteractionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"KeyExpired","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"expiry","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"KeyUnknown","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"key","type":"address","internalType":"address"}]},{"type":"error","name":"MalformedCalldata","inputs":[]},{"type":"error","name":"NoCodeAtTarget","inputs":[{"name":"target","type":"address","internalType":"address"}]},{"type":"error","name":"NoProviderMatches","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"scanned","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"NotAdjudicated","inputs":[{"name":"target","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotAuthorized","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotCallee","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"callee","type":"address","internalType":"address"}]},{"type":"error","name":"NotCaller","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"caller","type":"address","internalType":"address"}]},{"type":"error","name":"NotCancellable","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"NotChannelParty","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotGovernance","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotParty","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotPassport","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotRegistered","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"NotResolver","inputs":[{"name":"sender","type":"address","internalType":"address"}]},{"type":"error","name":"NotValidator","inputs":[{"name":"sender","type":"address","internalType":"address"},{"name":"validator","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToOpen","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.InteractionStatus"}]},{"type":"error","name":"NothingToRate","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"client","type":"address","internalType":"address"}]},{"type":"error","name":"NothingToWithdraw","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"OperationNotAllowed","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"operation","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"OutOfGas","inputs":[{"name":"neededGas","type":"uint64","internalType":"uint64"},{"name":"gasLimit","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"PaymentBelowPrice","inputs":[{"name":"paymentWei","type":"uint256","internalType":"uint256"},{"name":"priceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"PriceAboveMaximum","inputs":[{"name":"priceWei","type":"uint256","internalType":"uint256"},{"name":"maxPriceWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"RateLimited","inputs":[{"name":"retryAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"ResultHashInvalid","inputs":[{"name":"resultHash","type":"bytes32","internalType":"bytes32"},{"name":"status","type":"uint8","internalType":"enum IAGNT2.ResponseStatus"}]},{"type":"error","name":"RevealTooEarly","inputs":[{"name":"revealableFrom","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"RevealTooLate","inputs":[{"name":"deadline","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SelfFeedback","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"client","type":"address","internalType":"address"}]},{"type":"error","name":"SelfInvocation","inputs":[{"name":"agent","type":"address","internalType":"address"}]},{"type":"error","name":"SessionIsClosed","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"closedAt","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"SessionUnknown","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotInUse","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"capability","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"SlotUnknown","inputs":[{"name":"capability","type":"bytes32","internalType":"bytes32"},{"name":"slot","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"SpendLimitExceeded","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"spentWei","type":"uint256","internalType":"uint256"},{"name":"valueWei","type":"uint256","internalType":"uint256"},{"name":"spendLimitWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeBelowMinimum","inputs":[{"name":"stakeWei","type":"uint256","internalType":"uint256"},{"name":"minimumWei","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"StakeHeld","inputs":[{"name":"agent","type":"address","internalType":"address"},{"name":"holds","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"StaleImport","inputs":[{"name":"recordedBlock","type":"uint64","internalType":"uint64"},{"name":"sourceBlock","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StaleState","inputs":[{"name":"nonce","type":"uint64","internalType":"uint64"},{"name":"recorded","type":"uint64","internalType":"uint64"}]},{"type":"error","name":"StatesDoNotConflict","inputs":[]},{"type":"error","name":"TooManyCapabilities","inputs":[{"name":"count","type":"uint256","internalType":"uint256"},{"name":"maximum","type":"uint256","internalType":"uint256"}]},{"type":"error","name":"TooManyPendingInvokes","inputs":[{"name":"pending","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"TtlOutOfBounds","inputs":[{"name":"ttlSeconds","type":"uint32","internalType":"uint32"},{"name":"minimum","type":"uint32","internalType":"uint32"},{"name":"maximum","type":"uint32","internalType":"uint32"}]},{"type":"error","name":"UnknownOperation","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},{"type":"error","name":"ValidationExists","inputs":[{"name":"requestHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ValidationUnknown","inputs":[{"name":"requestHash","type":"bytes32","internalType":"bytes32"}]},{"type":"error","name":"ValueNotAccepted","inputs":[]}]`
 
 // ActForSelector selects actFor(address,uint256,bytes).
 var ActForSelector = [4]byte{0xc0, 0x8c, 0x26, 0xbf}
@@ -76,6 +76,27 @@ func DecodeAgentOfReturn(b []byte) (x AgentOfReturn, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("agentOf: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// AppendResponseSelector selects appendResponse(uint256,address,uint64,string,bytes32).
+var AppendResponseSelector = [4]byte{0xc2, 0x34, 0x9a, 0xb2}
+
+// AppendResponseCall holds the arguments of appendResponse(uint256,address,uint64,string,bytes32).
+// Encode returns selector and arguments.
+func (x *AppendResponseCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, AppendResponseSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeAppendResponseCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeAppendResponseCall(b []byte) (x AppendResponseCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("appendResponse: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -919,6 +940,27 @@ func DecodeGetSessionReturn(b []byte) (x GetSessionReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// GiveFeedbackSelector selects giveFeedback(uint256,int128,uint8,string,string,string,string,bytes32).
+var GiveFeedbackSelector = [4]byte{0x3c, 0x03, 0x6a, 0x7e}
+
+// GiveFeedbackCall holds the arguments of giveFeedback(uint256,int128,uint8,string,string,string,string,bytes32).
+// Encode returns selector and arguments.
+func (x *GiveFeedbackCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, GiveFeedbackSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeGiveFeedbackCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeGiveFeedbackCall(b []byte) (x GiveFeedbackCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("giveFeedback: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // HeartbeatSelector selects heartbeat().
 var HeartbeatSelector = [4]byte{0x3d, 0xef, 0xb9, 0x62}
 
@@ -1314,6 +1356,27 @@ func DecodeRevealReturn(b []byte) (x RevealReturn, err error) {
 	return x, codec.Whole(b, n)
 }
 
+// RevokeFeedbackSelector selects revokeFeedback(uint256,uint64).
+var RevokeFeedbackSelector = [4]byte{0x4a, 0xb3, 0xca, 0x99}
+
+// RevokeFeedbackCall holds the arguments of revokeFeedback(uint256,uint64).
+// Encode returns selector and arguments.
+func (x *RevokeFeedbackCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, RevokeFeedbackSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeRevokeFeedbackCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeRevokeFeedbackCall(b []byte) (x RevokeFeedbackCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("revokeFeedback: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
 // RevokeKeySelector selects revokeKey(address).
 var RevokeKeySelector = [4]byte{0x5a, 0xe7, 0xab, 0x32}
 
@@ -1520,6 +1583,48 @@ func DecodeUpdateCapabilitiesCall(b []byte) (x UpdateCapabilitiesCall, err error
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("updateCapabilities: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ValidationRequestSelector selects validationRequest(address,uint256,string,bytes32).
+var ValidationRequestSelector = [4]byte{0xaa, 0xf4, 0x00, 0xc4}
+
+// ValidationRequestCall holds the arguments of validationRequest(address,uint256,string,bytes32).
+// Encode returns selector and arguments.
+func (x *ValidationRequestCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ValidationRequestSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeValidationRequestCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeValidationRequestCall(b []byte) (x ValidationRequestCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("validationRequest: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// ValidationResponseSelector selects validationResponse(bytes32,uint8,string,bytes32,string).
+var ValidationResponseSelector = [4]byte{0x3d, 0x65, 0x9a, 0x96}
+
+// ValidationResponseCall holds the arguments of validationResponse(bytes32,uint8,string,bytes32,string).
+// Encode returns selector and arguments.
+func (x *ValidationResponseCall) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ValidationResponseSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+// DecodeValidationResponseCall reads the arguments (without selector); codec.ErrNotCanonical otherwise.
+func DecodeValidationResponseCall(b []byte) (x ValidationResponseCall, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("validationResponse: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -4600,6 +4705,36 @@ func (x *FeeRecipientUnset) Encode() []byte {
 
 func (x *FeeRecipientUnset) Error() string { return "FeeRecipientUnset" }
 
+// FeedbackIsRevokedErrorSelector selects the error FeedbackIsRevoked(address,address,uint64).
+var FeedbackIsRevokedErrorSelector = [4]byte{0xfd, 0x0f, 0x7c, 0x71}
+
+// Encode returns selector and arguments.
+func (x *FeedbackIsRevoked) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, FeedbackIsRevokedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *FeedbackIsRevoked) Error() string {
+	return fmt.Sprintf("FeedbackIsRevoked(agent %v, client %v, feedbackIndex %v)", x.Agent, x.Client, x.FeedbackIndex)
+}
+
+// FeedbackUnknownErrorSelector selects the error FeedbackUnknown(address,address,uint64).
+var FeedbackUnknownErrorSelector = [4]byte{0xdc, 0x1c, 0xa6, 0x0f}
+
+// Encode returns selector and arguments.
+func (x *FeedbackUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, FeedbackUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *FeedbackUnknown) Error() string {
+	return fmt.Sprintf("FeedbackUnknown(agent %v, client %v, feedbackIndex %v)", x.Agent, x.Client, x.FeedbackIndex)
+}
+
 // FieldOutOfRangeErrorSelector selects the error FieldOutOfRange(string).
 var FieldOutOfRangeErrorSelector = [4]byte{0x6a, 0x0b, 0x23, 0x7d}
 
@@ -4673,6 +4808,21 @@ func (x *InteractionExpired) Error() string {
 	return fmt.Sprintf("InteractionExpired(id %v, deadline %v)", x.Id, x.Deadline)
 }
 
+// InteractionOfOtherErrorSelector selects the error InteractionOfOther(bytes32,address).
+var InteractionOfOtherErrorSelector = [4]byte{0x30, 0x72, 0x34, 0xd7}
+
+// Encode returns selector and arguments.
+func (x *InteractionOfOther) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, InteractionOfOtherErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *InteractionOfOther) Error() string {
+	return fmt.Sprintf("InteractionOfOther(id %v, callee %v)", x.Id, x.Callee)
+}
+
 // InteractionPendingErrorSelector selects the error InteractionPending(bytes32).
 var InteractionPendingErrorSelector = [4]byte{0x38, 0x9c, 0x33, 0xfd}
 
@@ -4685,6 +4835,21 @@ func (x *InteractionPending) Encode() []byte {
 }
 
 func (x *InteractionPending) Error() string { return fmt.Sprintf("InteractionPending(id %v)", x.Id) }
+
+// InteractionRatedErrorSelector selects the error InteractionRated(bytes32,uint64).
+var InteractionRatedErrorSelector = [4]byte{0x93, 0xcf, 0x11, 0x79}
+
+// Encode returns selector and arguments.
+func (x *InteractionRated) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, InteractionRatedErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *InteractionRated) Error() string {
+	return fmt.Sprintf("InteractionRated(id %v, feedbackIndex %v)", x.Id, x.FeedbackIndex)
+}
 
 // InteractionSettledErrorSelector selects the error InteractionSettled(bytes32,uint8).
 var InteractionSettledErrorSelector = [4]byte{0xc3, 0xd5, 0xcf, 0xc2}
@@ -4934,6 +5099,21 @@ func (x *NotResolver) Encode() []byte {
 
 func (x *NotResolver) Error() string { return fmt.Sprintf("NotResolver(sender %v)", x.Sender) }
 
+// NotValidatorErrorSelector selects the error NotValidator(address,address).
+var NotValidatorErrorSelector = [4]byte{0x35, 0x28, 0x05, 0x71}
+
+// Encode returns selector and arguments.
+func (x *NotValidator) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NotValidatorErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NotValidator) Error() string {
+	return fmt.Sprintf("NotValidator(sender %v, validator %v)", x.Sender, x.Validator)
+}
+
 // NothingToOpenErrorSelector selects the error NothingToOpen(bytes32,uint8).
 var NothingToOpenErrorSelector = [4]byte{0x13, 0xa1, 0x80, 0x69}
 
@@ -4947,6 +5127,21 @@ func (x *NothingToOpen) Encode() []byte {
 
 func (x *NothingToOpen) Error() string {
 	return fmt.Sprintf("NothingToOpen(id %v, status %v)", x.Id, x.Status)
+}
+
+// NothingToRateErrorSelector selects the error NothingToRate(address,address).
+var NothingToRateErrorSelector = [4]byte{0x57, 0xce, 0x95, 0x8d}
+
+// Encode returns selector and arguments.
+func (x *NothingToRate) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, NothingToRateErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *NothingToRate) Error() string {
+	return fmt.Sprintf("NothingToRate(agent %v, client %v)", x.Agent, x.Client)
 }
 
 // NothingToWithdrawErrorSelector selects the error NothingToWithdraw(address).
@@ -5079,6 +5274,21 @@ func (x *RevealTooLate) Encode() []byte {
 }
 
 func (x *RevealTooLate) Error() string { return fmt.Sprintf("RevealTooLate(deadline %v)", x.Deadline) }
+
+// SelfFeedbackErrorSelector selects the error SelfFeedback(address,address).
+var SelfFeedbackErrorSelector = [4]byte{0xd9, 0xa7, 0x9b, 0x00}
+
+// Encode returns selector and arguments.
+func (x *SelfFeedback) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, SelfFeedbackErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *SelfFeedback) Error() string {
+	return fmt.Sprintf("SelfFeedback(agent %v, client %v)", x.Agent, x.Client)
+}
 
 // SelfInvocationErrorSelector selects the error SelfInvocation(address).
 var SelfInvocationErrorSelector = [4]byte{0xfa, 0x43, 0xa1, 0x69}
@@ -5297,6 +5507,36 @@ func (x *UnknownOperation) Encode() []byte {
 
 func (x *UnknownOperation) Error() string {
 	return fmt.Sprintf("UnknownOperation(selector 0x%x)", x.Selector)
+}
+
+// ValidationExistsErrorSelector selects the error ValidationExists(bytes32).
+var ValidationExistsErrorSelector = [4]byte{0xe0, 0xe4, 0x06, 0x98}
+
+// Encode returns selector and arguments.
+func (x *ValidationExists) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ValidationExistsErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ValidationExists) Error() string {
+	return fmt.Sprintf("ValidationExists(requestHash %v)", x.RequestHash)
+}
+
+// ValidationUnknownErrorSelector selects the error ValidationUnknown(bytes32).
+var ValidationUnknownErrorSelector = [4]byte{0x42, 0xd9, 0xb9, 0x90}
+
+// Encode returns selector and arguments.
+func (x *ValidationUnknown) Encode() []byte {
+	b := make([]byte, 4+x.size())
+	copy(b, ValidationUnknownErrorSelector[:])
+	x.put(b[4:])
+	return b
+}
+
+func (x *ValidationUnknown) Error() string {
+	return fmt.Sprintf("ValidationUnknown(requestHash %v)", x.RequestHash)
 }
 
 // ValueNotAcceptedErrorSelector selects the error ValueNotAccepted().
@@ -5538,6 +5778,16 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case FeedbackIsRevokedErrorSelector:
+		var x FeedbackIsRevoked
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case FeedbackUnknownErrorSelector:
+		var x FeedbackUnknown
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case FieldOutOfRangeErrorSelector:
 		var x FieldOutOfRange
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
@@ -5563,8 +5813,18 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case InteractionOfOtherErrorSelector:
+		var x InteractionOfOther
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case InteractionPendingErrorSelector:
 		var x InteractionPending
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case InteractionRatedErrorSelector:
+		var x InteractionRated
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -5658,8 +5918,18 @@ func DecodeRevert(data []byte) Revert {
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
+	case NotValidatorErrorSelector:
+		var x NotValidator
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
 	case NothingToOpenErrorSelector:
 		var x NothingToOpen
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case NothingToRateErrorSelector:
+		var x NothingToRate
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -5705,6 +5975,11 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case RevealTooLateErrorSelector:
 		var x RevealTooLate
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case SelfFeedbackErrorSelector:
+		var x SelfFeedback
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -5780,6 +6055,16 @@ func DecodeRevert(data []byte) Revert {
 		}
 	case UnknownOperationErrorSelector:
 		var x UnknownOperation
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ValidationExistsErrorSelector:
+		var x ValidationExists
+		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
+			return &x
+		}
+	case ValidationUnknownErrorSelector:
+		var x ValidationUnknown
 		if n, err := x.get(data[4:]); err == nil && codec.Whole(data[4:], n) == nil {
 			return &x
 		}
@@ -5889,6 +6174,63 @@ func (x *AgentOfReturn) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Ret0, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// AppendResponseCall has the ABI layout of the Solidity type or argument list of that name.
+type AppendResponseCall struct {
+	AgentId       uint256.Int
+	ClientAddress common.Address
+	FeedbackIndex uint64
+	ResponseURI   string
+	ResponseHash  common.Hash
+}
+
+func (x *AppendResponseCall) size() int {
+	n := 160
+	n += 32 + codec.Padded(len(x.ResponseURI))
+	return n
+}
+
+func (x *AppendResponseCall) put(b []byte) {
+	tail := 160
+	codec.PutUint256(b[0:], &x.AgentId)
+	codec.PutAddress(b[32:], x.ClientAddress)
+	codec.PutUint64(b[64:], uint64(x.FeedbackIndex))
+	codec.PutUint64(b[96:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.ResponseURI)
+	*(*[32]byte)(b[128:]) = x.ResponseHash
+	_ = tail
+}
+
+func (x *AppendResponseCall) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentId, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.ClientAddress, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.FeedbackIndex, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.ResponseURI = string(v)
+		tail += n
+	}
+	if x.ResponseHash, err = codec.GetHash(b, 128); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -7478,6 +7820,112 @@ func (x *GetSessionReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// GiveFeedbackCall has the ABI layout of the Solidity type or argument list of that name.
+type GiveFeedbackCall struct {
+	AgentId       uint256.Int
+	Value         codec.Int128
+	ValueDecimals uint8
+	Tag1          string
+	Tag2          string
+	Endpoint      string
+	FeedbackURI   string
+	FeedbackHash  common.Hash
+}
+
+func (x *GiveFeedbackCall) size() int {
+	n := 256
+	n += 32 + codec.Padded(len(x.Tag1))
+	n += 32 + codec.Padded(len(x.Tag2))
+	n += 32 + codec.Padded(len(x.Endpoint))
+	n += 32 + codec.Padded(len(x.FeedbackURI))
+	return n
+}
+
+func (x *GiveFeedbackCall) put(b []byte) {
+	tail := 256
+	codec.PutUint256(b[0:], &x.AgentId)
+	codec.PutInt128(b[32:], x.Value)
+	codec.PutUint64(b[64:], uint64(x.ValueDecimals))
+	codec.PutUint64(b[96:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag1)
+	codec.PutUint64(b[128:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag2)
+	codec.PutUint64(b[160:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Endpoint)
+	codec.PutUint64(b[192:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.FeedbackURI)
+	*(*[32]byte)(b[224:]) = x.FeedbackHash
+	_ = tail
+}
+
+func (x *GiveFeedbackCall) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentId, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.Value, err = codec.GetInt128(b, 32); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 64, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.ValueDecimals = uint8(v)
+	}
+	if err = codec.GetOffset(b, 96, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag1 = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag2 = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 160, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Endpoint = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 192, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.FeedbackURI = string(v)
+		tail += n
+	}
+	if x.FeedbackHash, err = codec.GetHash(b, 224); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // HeartbeatCall has the ABI layout of the Solidity type or argument list of that name.
 type HeartbeatCall struct {
 }
@@ -8577,6 +9025,36 @@ func (x *RevealReturn) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// RevokeFeedbackCall has the ABI layout of the Solidity type or argument list of that name.
+type RevokeFeedbackCall struct {
+	AgentId       uint256.Int
+	FeedbackIndex uint64
+}
+
+func (x *RevokeFeedbackCall) size() int {
+	n := 64
+	return n
+}
+
+func (x *RevokeFeedbackCall) put(b []byte) {
+	codec.PutUint256(b[0:], &x.AgentId)
+	codec.PutUint64(b[32:], uint64(x.FeedbackIndex))
+}
+
+func (x *RevokeFeedbackCall) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.AgentId, err = codec.GetUint256(b, 0, 256); err != nil {
+		return 0, err
+	}
+	if x.FeedbackIndex, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // RevokeKeyCall has the ABI layout of the Solidity type or argument list of that name.
 type RevokeKeyCall struct {
 	Key common.Address
@@ -8978,6 +9456,129 @@ func (x *UpdateCapabilitiesCall) get(b []byte) (used int, err error) {
 			}
 			tail += 32
 		}
+	}
+	return tail, nil
+}
+
+// ValidationRequestCall has the ABI layout of the Solidity type or argument list of that name.
+type ValidationRequestCall struct {
+	ValidatorAddress common.Address
+	AgentId          uint256.Int
+	RequestURI       string
+	RequestHash      common.Hash
+}
+
+func (x *ValidationRequestCall) size() int {
+	n := 128
+	n += 32 + codec.Padded(len(x.RequestURI))
+	return n
+}
+
+func (x *ValidationRequestCall) put(b []byte) {
+	tail := 128
+	codec.PutAddress(b[0:], x.ValidatorAddress)
+	codec.PutUint256(b[32:], &x.AgentId)
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.RequestURI)
+	*(*[32]byte)(b[96:]) = x.RequestHash
+	_ = tail
+}
+
+func (x *ValidationRequestCall) get(b []byte) (used int, err error) {
+	tail := 128
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.ValidatorAddress, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.AgentId, err = codec.GetUint256(b, 32, 256); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.RequestURI = string(v)
+		tail += n
+	}
+	if x.RequestHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ValidationResponseCall has the ABI layout of the Solidity type or argument list of that name.
+type ValidationResponseCall struct {
+	RequestHash  common.Hash
+	Response     uint8
+	ResponseURI  string
+	ResponseHash common.Hash
+	Tag          string
+}
+
+func (x *ValidationResponseCall) size() int {
+	n := 160
+	n += 32 + codec.Padded(len(x.ResponseURI))
+	n += 32 + codec.Padded(len(x.Tag))
+	return n
+}
+
+func (x *ValidationResponseCall) put(b []byte) {
+	tail := 160
+	*(*[32]byte)(b[0:]) = x.RequestHash
+	codec.PutUint64(b[32:], uint64(x.Response))
+	codec.PutUint64(b[64:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.ResponseURI)
+	*(*[32]byte)(b[96:]) = x.ResponseHash
+	codec.PutUint64(b[128:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag)
+	_ = tail
+}
+
+func (x *ValidationResponseCall) get(b []byte) (used int, err error) {
+	tail := 160
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RequestHash, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Response = uint8(v)
+	}
+	if err = codec.GetOffset(b, 64, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.ResponseURI = string(v)
+		tail += n
+	}
+	if x.ResponseHash, err = codec.GetHash(b, 96); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 128, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag = string(v)
+		tail += n
 	}
 	return tail, nil
 }
@@ -12334,6 +12935,76 @@ func (x *FeeRecipientUnset) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// FeedbackIsRevoked has the ABI layout of the Solidity type or argument list of that name.
+type FeedbackIsRevoked struct {
+	Agent         common.Address
+	Client        common.Address
+	FeedbackIndex uint64
+}
+
+func (x *FeedbackIsRevoked) size() int {
+	n := 96
+	return n
+}
+
+func (x *FeedbackIsRevoked) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Client)
+	codec.PutUint64(b[64:], uint64(x.FeedbackIndex))
+}
+
+func (x *FeedbackIsRevoked) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Client, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.FeedbackIndex, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// FeedbackUnknown has the ABI layout of the Solidity type or argument list of that name.
+type FeedbackUnknown struct {
+	Agent         common.Address
+	Client        common.Address
+	FeedbackIndex uint64
+}
+
+func (x *FeedbackUnknown) size() int {
+	n := 96
+	return n
+}
+
+func (x *FeedbackUnknown) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Client)
+	codec.PutUint64(b[64:], uint64(x.FeedbackIndex))
+}
+
+func (x *FeedbackUnknown) get(b []byte) (used int, err error) {
+	tail := 96
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Client, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.FeedbackIndex, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // FieldOutOfRange has the ABI layout of the Solidity type or argument list of that name.
 type FieldOutOfRange struct {
 	Field string
@@ -12501,6 +13172,36 @@ func (x *InteractionExpired) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// InteractionOfOther has the ABI layout of the Solidity type or argument list of that name.
+type InteractionOfOther struct {
+	Id     common.Hash
+	Callee common.Address
+}
+
+func (x *InteractionOfOther) size() int {
+	n := 64
+	return n
+}
+
+func (x *InteractionOfOther) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutAddress(b[32:], x.Callee)
+}
+
+func (x *InteractionOfOther) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Callee, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // InteractionPending has the ABI layout of the Solidity type or argument list of that name.
 type InteractionPending struct {
 	Id common.Hash
@@ -12521,6 +13222,36 @@ func (x *InteractionPending) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// InteractionRated has the ABI layout of the Solidity type or argument list of that name.
+type InteractionRated struct {
+	Id            common.Hash
+	FeedbackIndex uint64
+}
+
+func (x *InteractionRated) size() int {
+	n := 64
+	return n
+}
+
+func (x *InteractionRated) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Id
+	codec.PutUint64(b[32:], uint64(x.FeedbackIndex))
+}
+
+func (x *InteractionRated) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Id, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	if x.FeedbackIndex, err = codec.GetUint(b, 32, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -13019,6 +13750,36 @@ func (x *NotResolver) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// NotValidator has the ABI layout of the Solidity type or argument list of that name.
+type NotValidator struct {
+	Sender    common.Address
+	Validator common.Address
+}
+
+func (x *NotValidator) size() int {
+	n := 64
+	return n
+}
+
+func (x *NotValidator) put(b []byte) {
+	codec.PutAddress(b[0:], x.Sender)
+	codec.PutAddress(b[32:], x.Validator)
+}
+
+func (x *NotValidator) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Sender, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Validator, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // NothingToOpen has the ABI layout of the Solidity type or argument list of that name.
 type NothingToOpen struct {
 	Id     common.Hash
@@ -13049,6 +13810,36 @@ func (x *NothingToOpen) get(b []byte) (used int, err error) {
 			return 0, err
 		}
 		x.Status = uint8(v)
+	}
+	return tail, nil
+}
+
+// NothingToRate has the ABI layout of the Solidity type or argument list of that name.
+type NothingToRate struct {
+	Agent  common.Address
+	Client common.Address
+}
+
+func (x *NothingToRate) size() int {
+	n := 64
+	return n
+}
+
+func (x *NothingToRate) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Client)
+}
+
+func (x *NothingToRate) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Client, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
 	}
 	return tail, nil
 }
@@ -13303,6 +14094,36 @@ func (x *RevealTooLate) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Deadline, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// SelfFeedback has the ABI layout of the Solidity type or argument list of that name.
+type SelfFeedback struct {
+	Agent  common.Address
+	Client common.Address
+}
+
+func (x *SelfFeedback) size() int {
+	n := 64
+	return n
+}
+
+func (x *SelfFeedback) put(b []byte) {
+	codec.PutAddress(b[0:], x.Agent)
+	codec.PutAddress(b[32:], x.Client)
+}
+
+func (x *SelfFeedback) get(b []byte) (used int, err error) {
+	tail := 64
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Agent, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Client, err = codec.GetAddress(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -13772,6 +14593,56 @@ func (x *UnknownOperation) get(b []byte) (used int, err error) {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Selector, err = codec.GetBytes4(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ValidationExists has the ABI layout of the Solidity type or argument list of that name.
+type ValidationExists struct {
+	RequestHash common.Hash
+}
+
+func (x *ValidationExists) size() int {
+	n := 32
+	return n
+}
+
+func (x *ValidationExists) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.RequestHash
+}
+
+func (x *ValidationExists) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RequestHash, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ValidationUnknown has the ABI layout of the Solidity type or argument list of that name.
+type ValidationUnknown struct {
+	RequestHash common.Hash
+}
+
+func (x *ValidationUnknown) size() int {
+	n := 32
+	return n
+}
+
+func (x *ValidationUnknown) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.RequestHash
+}
+
+func (x *ValidationUnknown) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.RequestHash, err = codec.GetHash(b, 0); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -2092,6 +2092,99 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Feedback) AppendPacked(b []byte) []byte {
+	b = append(b, x.Value[:]...)
+	b = append(b, x.ValueDecimals)
+	b = codec.AppendPackedBool(b, x.IsRevoked)
+	b = binary.BigEndian.AppendUint64(b, x.Responses)
+	b = binary.BigEndian.AppendUint64(b, x.GivenAt)
+	b = append(b, x.InteractionId[:]...)
+	b = codec.AppendPackedBytes(b, x.Tag1)
+	b = codec.AppendPackedBytes(b, x.Tag2)
+	return b
+}
+
+// UnpackFeedback reads a packed Feedback and returns what follows it; ErrPacked if that is no packed form.
+func UnpackFeedback(b []byte) (x Feedback, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Feedback{}, nil, fmt.Errorf("Feedback: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Feedback) getPacked(b []byte) ([]byte, error) {
+	var err error
+	if err := codec.NeedPacked(b, 66); err != nil {
+		return nil, err
+	}
+	copy(x.Value[:], b[0:])
+	x.ValueDecimals = b[16]
+	if x.IsRevoked, err = codec.GetPackedBool(b[17]); err != nil {
+		return nil, err
+	}
+	x.Responses = binary.BigEndian.Uint64(b[18:])
+	x.GivenAt = binary.BigEndian.Uint64(b[26:])
+	copy(x.InteractionId[:], b[34:])
+	b = b[66:]
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Tag1, b = string(v), rest
+	}
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Tag2, b = string(v), rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *FeedbackCount) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Count != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Count)
+	}
+	return b
+}
+
+// UnpackFeedbackCount reads a packed FeedbackCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackFeedbackCount(b []byte) (x FeedbackCount, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return FeedbackCount{}, nil, fmt.Errorf("FeedbackCount: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *FeedbackCount) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Count, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Foreign) AppendPacked(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, x.SourceChainId)
 	b = binary.BigEndian.AppendUint64(b, x.SourceBlock)
@@ -2725,6 +2818,89 @@ func (x *L1Info) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *ListCount) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Count != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Count)
+	}
+	return b
+}
+
+// UnpackListCount reads a packed ListCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackListCount(b []byte) (x ListCount, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return ListCount{}, nil, fmt.Errorf("ListCount: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *ListCount) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Count, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *ListEntry) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Item != ([32]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Item[:]...)
+	}
+	return b
+}
+
+// UnpackListEntry reads a packed ListEntry and returns what follows it; ErrPacked if that is no packed form.
+func UnpackListEntry(b []byte) (x ListEntry, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return ListEntry{}, nil, fmt.Errorf("ListEntry: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *ListEntry) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Item[:], b[0:])
+		b = b[32:]
+		if !(x.Item != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Metadata) AppendPacked(b []byte) []byte {
 	b = codec.AppendPackedBytes(b, x.Key)
 	b = codec.AppendPackedBytes(b, x.Value)
@@ -2764,6 +2940,10 @@ func (x *Pair) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x80
 		b = codec.AppendPackedLong(b, x.Completed)
 	}
+	if x.Latest != ([32]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Latest[:]...)
+	}
 	return b
 }
 
@@ -2781,7 +2961,7 @@ func (x *Pair) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x7f != 0 {
+	if bits[0]&0x3f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -2790,6 +2970,16 @@ func (x *Pair) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.Completed, b = v, rest
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Latest[:], b[0:])
+		b = b[32:]
+		if !(x.Latest != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -3432,6 +3622,46 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *Rating) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.FeedbackIndex != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.FeedbackIndex)
+	}
+	return b
+}
+
+// UnpackRating reads a packed Rating and returns what follows it; ErrPacked if that is no packed form.
+func UnpackRating(b []byte) (x Rating, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Rating{}, nil, fmt.Errorf("Rating: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Rating) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.FeedbackIndex, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Reputation) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
@@ -3662,6 +3892,46 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *ResponseCount) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Count != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Count)
+	}
+	return b
+}
+
+// UnpackResponseCount reads a packed ResponseCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackResponseCount(b []byte) (x ResponseCount, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return ResponseCount{}, nil, fmt.Errorf("ResponseCount: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *ResponseCount) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Count, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Session) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
@@ -3855,6 +4125,51 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		b = rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Validation) AppendPacked(b []byte) []byte {
+	b = append(b, x.Validator[:]...)
+	b = append(b, x.Agent[:]...)
+	b = codec.AppendPackedBool(b, x.Answered)
+	b = append(b, x.Response)
+	b = binary.BigEndian.AppendUint64(b, x.LastUpdate)
+	b = append(b, x.ResponseHash[:]...)
+	b = codec.AppendPackedBytes(b, x.Tag)
+	return b
+}
+
+// UnpackValidation reads a packed Validation and returns what follows it; ErrPacked if that is no packed form.
+func UnpackValidation(b []byte) (x Validation, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Validation{}, nil, fmt.Errorf("Validation: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Validation) getPacked(b []byte) ([]byte, error) {
+	var err error
+	if err := codec.NeedPacked(b, 82); err != nil {
+		return nil, err
+	}
+	copy(x.Validator[:], b[0:])
+	copy(x.Agent[:], b[20:])
+	if x.Answered, err = codec.GetPackedBool(b[40]); err != nil {
+		return nil, err
+	}
+	x.Response = b[41]
+	x.LastUpdate = binary.BigEndian.Uint64(b[42:])
+	copy(x.ResponseHash[:], b[50:])
+	b = b[82:]
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Tag, b = string(v), rest
 	}
 	return b, nil
 }

@@ -244,6 +244,42 @@ func DecodeDispute(b []byte) (x Dispute, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Feedback) Encode() []byte {
+	b := codec.Room(32 + x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeFeedback reads abi.encode of the record.
+func DecodeFeedback(b []byte) (x Feedback, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("Feedback: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("Feedback: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
+func (x *FeedbackCount) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeFeedbackCount reads abi.encode of the record.
+func DecodeFeedbackCount(b []byte) (x FeedbackCount, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("FeedbackCount: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Foreign) Encode() []byte {
 	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
@@ -364,6 +400,38 @@ func DecodeL1Info(b []byte) (x L1Info, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *ListCount) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeListCount reads abi.encode of the record.
+func DecodeListCount(b []byte) (x ListCount, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("ListCount: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *ListEntry) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeListEntry reads abi.encode of the record.
+func DecodeListEntry(b []byte) (x ListEntry, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("ListEntry: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Metadata) Encode() []byte {
 	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
@@ -432,6 +500,22 @@ func DecodePolicy(b []byte) (x Policy, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Rating) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeRating reads abi.encode of the record.
+func DecodeRating(b []byte) (x Rating, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Rating: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Reputation) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -443,6 +527,22 @@ func DecodeReputation(b []byte) (x Reputation, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("Reputation: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *ResponseCount) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeResponseCount reads abi.encode of the record.
+func DecodeResponseCount(b []byte) (x ResponseCount, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("ResponseCount: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -477,6 +577,26 @@ func DecodeTotals(b []byte) (x Totals, err error) {
 		return x, fmt.Errorf("Totals: %w", err)
 	}
 	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Validation) Encode() []byte {
+	b := codec.Room(32 + x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeValidation reads abi.encode of the record.
+func DecodeValidation(b []byte) (x Validation, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("Validation: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("Validation: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
 }
 
 // Encode returns abi.encode of the record.
@@ -1785,6 +1905,117 @@ func (x *Dispute) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// Feedback has the ABI layout of the Solidity type or argument list of that name.
+type Feedback struct {
+	Value         codec.Int128
+	ValueDecimals uint8
+	IsRevoked     bool
+	Responses     uint64
+	GivenAt       uint64
+	InteractionId common.Hash
+	Tag1          string
+	Tag2          string
+}
+
+func (x *Feedback) size() int {
+	n := 256
+	n += 32 + codec.Padded(len(x.Tag1))
+	n += 32 + codec.Padded(len(x.Tag2))
+	return n
+}
+
+func (x *Feedback) put(b []byte) {
+	tail := 256
+	codec.PutInt128(b[0:], x.Value)
+	codec.PutUint64(b[32:], uint64(x.ValueDecimals))
+	codec.PutBool(b[64:], x.IsRevoked)
+	codec.PutUint64(b[96:], uint64(x.Responses))
+	codec.PutUint64(b[128:], uint64(x.GivenAt))
+	*(*[32]byte)(b[160:]) = x.InteractionId
+	codec.PutUint64(b[192:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag1)
+	codec.PutUint64(b[224:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag2)
+	_ = tail
+}
+
+func (x *Feedback) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Value, err = codec.GetInt128(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.ValueDecimals = uint8(v)
+	}
+	if x.IsRevoked, err = codec.GetBool(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Responses, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.GivenAt, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionId, err = codec.GetHash(b, 160); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 192, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag1 = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 224, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag2 = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
+// FeedbackCount has the ABI layout of the Solidity type or argument list of that name.
+type FeedbackCount struct {
+	Count uint64
+}
+
+func (x *FeedbackCount) size() int {
+	n := 32
+	return n
+}
+
+func (x *FeedbackCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
+}
+
+func (x *FeedbackCount) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Foreign has the ABI layout of the Solidity type or argument list of that name.
 type Foreign struct {
 	SourceChainId          uint64
@@ -2299,6 +2530,56 @@ func (x *L1Info) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ListCount has the ABI layout of the Solidity type or argument list of that name.
+type ListCount struct {
+	Count uint64
+}
+
+func (x *ListCount) size() int {
+	n := 32
+	return n
+}
+
+func (x *ListCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
+}
+
+func (x *ListCount) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ListEntry has the ABI layout of the Solidity type or argument list of that name.
+type ListEntry struct {
+	Item common.Hash
+}
+
+func (x *ListEntry) size() int {
+	n := 32
+	return n
+}
+
+func (x *ListEntry) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Item
+}
+
+func (x *ListEntry) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Item, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Metadata has the ABI layout of the Solidity type or argument list of that name.
 type Metadata struct {
 	Key   string
@@ -2354,23 +2635,28 @@ func (x *Metadata) get(b []byte) (used int, err error) {
 // Pair has the ABI layout of the Solidity type or argument list of that name.
 type Pair struct {
 	Completed uint64
+	Latest    common.Hash
 }
 
 func (x *Pair) size() int {
-	n := 32
+	n := 64
 	return n
 }
 
 func (x *Pair) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Completed))
+	*(*[32]byte)(b[32:]) = x.Latest
 }
 
 func (x *Pair) get(b []byte) (used int, err error) {
-	tail := 32
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Completed, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Latest, err = codec.GetHash(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2711,6 +2997,31 @@ func (x *Policy) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// Rating has the ABI layout of the Solidity type or argument list of that name.
+type Rating struct {
+	FeedbackIndex uint64
+}
+
+func (x *Rating) size() int {
+	n := 32
+	return n
+}
+
+func (x *Rating) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.FeedbackIndex))
+}
+
+func (x *Rating) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.FeedbackIndex, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Reputation has the ABI layout of the Solidity type or argument list of that name.
 type Reputation struct {
 	Completed              uint64
@@ -2821,6 +3132,31 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ResponseCount has the ABI layout of the Solidity type or argument list of that name.
+type ResponseCount struct {
+	Count uint64
+}
+
+func (x *ResponseCount) size() int {
+	n := 32
+	return n
+}
+
+func (x *ResponseCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
+}
+
+func (x *ResponseCount) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Session has the ABI layout of the Solidity type or argument list of that name.
 type Session struct {
 	Agent       common.Address
@@ -2917,6 +3253,77 @@ func (x *Totals) get(b []byte) (used int, err error) {
 	}
 	if x.BurnedWei, err = codec.GetUint256(b, 160, 256); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// Validation has the ABI layout of the Solidity type or argument list of that name.
+type Validation struct {
+	Validator    common.Address
+	Agent        common.Address
+	Answered     bool
+	Response     uint8
+	LastUpdate   uint64
+	ResponseHash common.Hash
+	Tag          string
+}
+
+func (x *Validation) size() int {
+	n := 224
+	n += 32 + codec.Padded(len(x.Tag))
+	return n
+}
+
+func (x *Validation) put(b []byte) {
+	tail := 224
+	codec.PutAddress(b[0:], x.Validator)
+	codec.PutAddress(b[32:], x.Agent)
+	codec.PutBool(b[64:], x.Answered)
+	codec.PutUint64(b[96:], uint64(x.Response))
+	codec.PutUint64(b[128:], uint64(x.LastUpdate))
+	*(*[32]byte)(b[160:]) = x.ResponseHash
+	codec.PutUint64(b[192:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag)
+	_ = tail
+}
+
+func (x *Validation) get(b []byte) (used int, err error) {
+	tail := 224
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Validator, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Answered, err = codec.GetBool(b, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Response = uint8(v)
+	}
+	if x.LastUpdate, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.ResponseHash, err = codec.GetHash(b, 160); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 192, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag = string(v)
+		tail += n
 	}
 	return tail, nil
 }

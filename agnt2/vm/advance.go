@@ -308,6 +308,7 @@ func stepSettlePair(m *Machine, s State) Step {
 	}
 	m.Op.Pairs = p.Completed
 	p.Completed += uint64(m.Op.Index)
+	p.Latest = m.Op.Word
 	m.set(s, k, old, p.Encode())
 	return SettleReputation
 }

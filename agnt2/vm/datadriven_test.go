@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/abi/codec"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
 	"github.com/agnt2/agnt2/agnt2/vm/vmtest"
@@ -81,7 +82,7 @@ func (s *script) begin() {
 }
 
 var fixed = map[string]common.Address{
-	"agnt2": abi.Address, "registry": abi.IdentityRegistryAddress, "passer": abi.MessagePasserAddress, "baseVault": abi.BaseFeeVault, "sequencerVault": abi.SequencerFeeVault,
+	"agnt2": abi.Address, "reputation": abi.ReputationRegistryAddress, "validation": abi.ValidationRegistryAddress, "registry": abi.IdentityRegistryAddress, "passer": abi.MessagePasserAddress, "baseVault": abi.BaseFeeVault, "sequencerVault": abi.SequencerFeeVault,
 	"l1Vault": abi.L1FeeVault, "l1Depositor": abi.L1AttributesDepositor, "l1Block": abi.L1BlockAddress,
 }
 
@@ -166,6 +167,8 @@ func (s *script) show(v reflect.Value) string {
 			return "0"
 		}
 		return x.Hex()
+	case codec.Int128:
+		return x.String()
 	case uint256.Int:
 		if n, ok := s.showAgentID(&x); ok {
 			return n
@@ -251,6 +254,20 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeConstituent(b))
 	case record.NSForeign:
 		return must(record.DecodeForeign(b))
+	case record.NSFeedback:
+		return must(record.DecodeFeedback(b))
+	case record.NSFeedbackCount:
+		return must(record.DecodeFeedbackCount(b))
+	case record.NSRating:
+		return must(record.DecodeRating(b))
+	case record.NSResponseCount:
+		return must(record.DecodeResponseCount(b))
+	case record.NSListCount:
+		return must(record.DecodeListCount(b))
+	case record.NSListEntry:
+		return must(record.DecodeListEntry(b))
+	case record.NSValidation:
+		return must(record.DecodeValidation(b))
 	}
 	switch k {
 	case record.TotalsKey:
@@ -268,6 +285,9 @@ func decodeRecord(k record.Key, b []byte) any {
 // label names a key by trying everything that the script has mentioned.
 func (s *script) label(c change) string {
 	ns := record.Namespace(c.key[0])
+	if label, ok := s.feedbackLabel(ns, c.key); ok {
+		return label
+	}
 	everyone := slices.Clone(s.names)
 	for n := range fixed {
 		everyone = append(everyone, n)
@@ -415,6 +435,10 @@ func (s *script) showLog(l *types.Log) string {
 		return "event " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
 	}
 	if d, ok := registryEvents[l.Topics[0]]; ok && l.Address == abi.IdentityRegistryAddress {
+		v := d(l)
+		return "event ERC8004 " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
+	}
+	if d, ok := feedbackEvents[l.Topics[0]]; ok && (l.Address == abi.ReputationRegistryAddress || l.Address == abi.ValidationRegistryAddress) {
 		v := d(l)
 		return "event ERC8004 " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
 	}
@@ -679,6 +703,8 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		return to, s.importCall(a).Encode()
 	case "compose", "openResult", "cancel":
 		return to, s.composeCall(from, op, a)
+	case "giveFeedback", "revokeFeedback", "appendResponse", "validationRequest", "validationResponse":
+		return s.feedbackCall(from, op, a)
 	case "transfer":
 		t := s.address(a.text("to", ""))
 		return &t, nil

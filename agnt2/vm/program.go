@@ -172,7 +172,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram, composeProgram, passportProgram, pruneProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram, composeProgram, passportProgram, feedbackProgram, validationProgram, pruneProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

@@ -189,6 +189,7 @@ func stepRespondPair(m *Machine, s State) Step {
 	}
 	m.Op.Pairs = p.Completed
 	p.Completed++
+	p.Latest = m.Op.Id
 	m.set(s, k, old, p.Encode())
 	return RespondReputation
 }

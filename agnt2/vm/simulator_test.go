@@ -42,7 +42,7 @@ type simulator struct {
 }
 
 func operationOf(tx *abi.Transaction) string {
-	if tx.To == nil || *tx.To != abi.Address || len(tx.Data) < 4 {
+	if tx.To == nil || *tx.To != abi.Address && *tx.To != abi.ReputationRegistryAddress && *tx.To != abi.ValidationRegistryAddress || len(tx.Data) < 4 {
 		return "other"
 	}
 	return string(tx.Data[:4])
@@ -261,6 +261,7 @@ func (s *simulator) check(swept uint32) {
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	s.checkIndex()
 	s.checkConstituents()
+	s.checkFeedback()
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	everyone = append(everyone, s.Owned()...)
 	accounts := 0
@@ -438,12 +439,15 @@ func TestSimulator(t *testing.T) {
 	for _, selector := range [][4]byte{
 		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.DisputePrunedSelector, abi.ResolveDisputeSelector,
 		abi.ImportAgentSelector,
+		abi.GiveFeedbackSelector, abi.RevokeFeedbackSelector, abi.AppendResponseSelector, abi.ValidationRequestSelector, abi.ValidationResponseSelector,
 	} {
 		require.NotZero(t, operations[string(selector[:])], "%x never succeeds", selector)
 	}
 	for _, name := range []string{
 		"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
 		"CommitRequired", "RateLimited", "BadHistoryProof", "DisputeWindowOver", "NotPassport", "StaleImport",
+		"SelfFeedback", "NothingToRate", "InteractionRated", "FeedbackIsRevoked", "FeedbackUnknown",
+		"ValidationExists", "ValidationUnknown", "NotValidator",
 	} {
 		require.NotZero(t, reverts[name], "%s never happened: %v", name, reverts)
 	}

@@ -52,6 +52,39 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "appendResponse",
+    "inputs": [
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "clientAddress",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "responseURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "responseHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "authorizeKey",
     "inputs": [
       {
@@ -1952,6 +1985,54 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "giveFeedback",
+    "inputs": [
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "value",
+        "type": "int128",
+        "internalType": "int128"
+      },
+      {
+        "name": "valueDecimals",
+        "type": "uint8",
+        "internalType": "uint8"
+      },
+      {
+        "name": "tag1",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "tag2",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "endpoint",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "feedbackURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "feedbackHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "heartbeat",
     "inputs": [],
     "outputs": [],
@@ -2910,6 +2991,24 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "revokeFeedback",
+    "inputs": [
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "revokeKey",
     "inputs": [
       {
@@ -3318,6 +3417,67 @@ export const abi = [
         "name": "removals",
         "type": "bytes32[]",
         "internalType": "bytes32[]"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "validationRequest",
+    "inputs": [
+      {
+        "name": "validatorAddress",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "requestURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "requestHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "validationResponse",
+    "inputs": [
+      {
+        "name": "requestHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "response",
+        "type": "uint8",
+        "internalType": "uint8"
+      },
+      {
+        "name": "responseURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "responseHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "tag",
+        "type": "string",
+        "internalType": "string"
       }
     ],
     "outputs": [],
@@ -5809,6 +5969,48 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "FeedbackIsRevoked",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "client",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "FeedbackUnknown",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "client",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "FieldOutOfRange",
     "inputs": [
       {
@@ -5894,12 +6096,44 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "InteractionOfOther",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "InteractionPending",
     "inputs": [
       {
         "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "InteractionRated",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
       }
     ]
   },
@@ -6137,6 +6371,22 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotValidator",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "validator",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NothingToOpen",
     "inputs": [
       {
@@ -6148,6 +6398,22 @@ export const abi = [
         "name": "status",
         "type": "uint8",
         "internalType": "enum IAGNT2.InteractionStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NothingToRate",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "client",
+        "type": "address",
+        "internalType": "address"
       }
     ]
   },
@@ -6272,6 +6538,22 @@ export const abi = [
         "name": "deadline",
         "type": "uint64",
         "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SelfFeedback",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "client",
+        "type": "address",
+        "internalType": "address"
       }
     ]
   },
@@ -6501,6 +6783,28 @@ export const abi = [
         "name": "selector",
         "type": "bytes4",
         "internalType": "bytes4"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ValidationExists",
+    "inputs": [
+      {
+        "name": "requestHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ValidationUnknown",
+    "inputs": [
+      {
+        "name": "requestHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },

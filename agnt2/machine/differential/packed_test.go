@@ -103,6 +103,8 @@ var packedRecords = []packedCase{
 	packedOf("deadline", record.UnpackDeadline),
 	packedOf("channel", record.UnpackChannel),
 	packedOf("channelPair", record.UnpackChannelPair),
+	packedOf("feedback", record.UnpackFeedback),
+	packedOf("validation", record.UnpackValidation),
 	packedOf("totals", record.UnpackTotals),
 	packedOf("l1Info", record.UnpackL1Info),
 	packedOf("params", record.UnpackParams),

@@ -253,6 +253,27 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSForeign:
 		x, err := record.DecodeForeign(v)
 		return pack(&x, err)
+	case record.NSFeedback:
+		x, err := record.DecodeFeedback(v)
+		return pack(&x, err)
+	case record.NSFeedbackCount:
+		x, err := record.DecodeFeedbackCount(v)
+		return pack(&x, err)
+	case record.NSRating:
+		x, err := record.DecodeRating(v)
+		return pack(&x, err)
+	case record.NSResponseCount:
+		x, err := record.DecodeResponseCount(v)
+		return pack(&x, err)
+	case record.NSListCount:
+		x, err := record.DecodeListCount(v)
+		return pack(&x, err)
+	case record.NSListEntry:
+		x, err := record.DecodeListEntry(v)
+		return pack(&x, err)
+	case record.NSValidation:
+		x, err := record.DecodeValidation(v)
+		return pack(&x, err)
 	}
 	require.Failf(t, "no record", "%v", k)
 	return nil
@@ -786,7 +807,7 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, the account's own key does not act for it, wrong nonce
 depositBegin: dispatch
-dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, disputePrunedArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openArgs, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, importArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
+dispatch: AccountDelegated, answerValidation, appendResponse, feedbackArgs, revokeFeedback, validationArgs, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, disputePrunedArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openArgs, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, importArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
 txEnd: txBook, txEnd
 txBook: receipt
@@ -872,7 +893,7 @@ sweepChannel: payChannel, queueChannelDeadline
 actOperation: FieldOutOfRange agent, MalformedCalldata, OutOfGas, UnknownOperation, ValueNotAccepted, actAgent
 actAgent: NotRegistered, actAccount, actKey
 actKey: CapabilityNotAllowed, KeyExpired, NotAuthorized, OperationNotAllowed, SpendLimitExceeded, actAccount
-actAccount: InsufficientBalance, authorizeKey, deregisterAgent, heartbeat, invokeArgs, pay, registerAgent, respondArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferOwnership, withdrawStake
+actAccount: InsufficientBalance, authorizeKey, feedbackArgs, validationArgs, deregisterAgent, heartbeat, invokeArgs, pay, registerAgent, respondArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferOwnership, withdrawStake
 registerFor: OutOfGas, actAccount
 authorizeKey: FieldOutOfRange capabilities, FieldOutOfRange expiry, FieldOutOfRange key, FieldOutOfRange operations, NotRegistered, OutOfGas, writeKey
 writeKey: txEnd
@@ -901,6 +922,7 @@ func TestStepsScenario(t *testing.T) {
 		func(s *scenario) { s.channels() },
 		func(s *scenario) { s.governance(); s.passport(); s.disputes(); s.prunedDisputes() },
 		func(s *scenario) { s.identity(); s.registry() },
+		func(s *scenario) { s.feedback(); s.validations() },
 		func(s *scenario) { s.market() },
 		func(s *scenario) { s.compositions() },
 	} {
@@ -916,7 +938,7 @@ func TestStepsScenario(t *testing.T) {
 
 	s.report()
 	want, reach := map[string]bool{}, map[string]bool{"sweepNext": true}
-	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways+passportWays[1:]+marketWays[1:])+composeWays), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways+passportWays[1:]+marketWays[1:]+feedbackWays[1:])+composeWays), "\n") {
 		kind, ends, _ := strings.Cut(line, ": ")
 		if strings.HasPrefix(kind, "invoke") || strings.HasPrefix(kind, "respond") || strings.Contains(composeWays, "\n"+kind+": ") {
 			reach[kind] = true

@@ -119,6 +119,7 @@ var families = []struct {
 	{6, (*Generator).market},
 	{10, (*Generator).compose},
 	{2, (*Generator).passport},
+	{5, (*Generator).feedback},
 }
 
 func (g *Generator) draft(from common.Address) Draft {

@@ -647,6 +647,77 @@ interface IAGNT2 {
     /// @param id  a composition or an interaction.
     function cancel(bytes32 id) external;
 
+    // --------------------------------------------------------------------------------- ERC-8004: feedback and validations
+    // The writes of the standard's Reputation and Validation registries, with the standard's own calldata. They mean the same at
+    // this address, at the registries' and inside of actFor. Events are the registries' (IReputationRegistry, IValidationRegistry).
+
+    /// @notice Rates an agent for one interaction that the caller has had with it: the one that `endpoint` names, or else the
+    ///         latest that counts for the agent's reputation. Never changes this chain's own reputation of the agent.
+    /// @param agentId        the agent's address as a number; neither the caller, nor owned by the caller or by the caller's owner.
+    /// @param value          -10^38 to 10^38, in units of 10^-valueDecimals.
+    /// @param valueDecimals  at most 18.
+    /// @param tag1           at most 64 bytes.
+    /// @param tag2           at most 64 bytes.
+    /// @param endpoint       at most 256 bytes; "agnt2:0x" and 64 lower-case hexadecimal digits: the interaction.
+    /// @param feedbackURI    at most 512 bytes.
+    /// @param feedbackHash   keccak256 of what feedbackURI leads to; not checked.
+    function giveFeedback(
+        uint256 agentId,
+        int128 value,
+        uint8 valueDecimals,
+        string calldata tag1,
+        string calldata tag2,
+        string calldata endpoint,
+        string calldata feedbackURI,
+        bytes32 feedbackHash
+    )
+        external;
+
+    /// @notice Takes feedback of the caller back. Its interaction stays rated.
+    /// @param feedbackIndex  of the caller's feedback about the agent, from 1.
+    function revokeFeedback(uint256 agentId, uint64 feedbackIndex) external;
+
+    /// @notice Answers feedback. Anyone may.
+    /// @param clientAddress  who gave the feedback.
+    /// @param feedbackIndex  of its feedback about the agent, from 1.
+    /// @param responseURI    1 to 512 bytes.
+    /// @param responseHash   keccak256 of what responseURI leads to; not checked.
+    function appendResponse(
+        uint256 agentId,
+        address clientAddress,
+        uint64 feedbackIndex,
+        string calldata responseURI,
+        bytes32 responseHash
+    )
+        external;
+
+    /// @notice Asks a validator to check work of an active agent. By the agent, its owner or a session key of it.
+    /// @param validatorAddress  who answers; not 0.
+    /// @param agentId           the agent's address as a number.
+    /// @param requestURI        at most 512 bytes: where the validator finds what it needs.
+    /// @param requestHash       commitment to that, and the request's id: no other request has it.
+    function validationRequest(
+        address validatorAddress,
+        uint256 agentId,
+        string calldata requestURI,
+        bytes32 requestHash
+    )
+        external;
+
+    /// @notice Answers a request whose validator the caller is, or answers it anew.
+    /// @param response      0 (failed) to 100 (passed).
+    /// @param responseURI   at most 512 bytes.
+    /// @param responseHash  keccak256 of what responseURI leads to; not checked.
+    /// @param tag           at most 64 bytes.
+    function validationResponse(
+        bytes32 requestHash,
+        uint8 response,
+        string calldata responseURI,
+        bytes32 responseHash,
+        string calldata tag
+    )
+        external;
+
     // --------------------------------------------------------------------------------------------------------- views
     // Answered by eth_call from the records of the block asked for; never part of a transaction.
 
@@ -1174,4 +1245,18 @@ interface IAGNT2 {
     error NothingToOpen(bytes32 id, InteractionStatus status);
     error BadOpening(bytes32 id, bytes32 commitment);
     error NotCancellable(bytes32 id);
+    // ERC-8004: feedback and validations.
+    /// @notice The client is the agent, its owner, a session key of it, or another agent of its owner.
+    error SelfFeedback(address agent, address client);
+    /// @notice The client has had no interaction with the agent that counts for its reputation; others have to be named.
+    error NothingToRate(address agent, address client);
+    /// @notice The interaction is with another agent.
+    error InteractionOfOther(bytes32 id, address callee);
+    /// @notice The interaction has been rated: by this feedback of its caller.
+    error InteractionRated(bytes32 id, uint64 feedbackIndex);
+    error FeedbackUnknown(address agent, address client, uint64 feedbackIndex);
+    error FeedbackIsRevoked(address agent, address client, uint64 feedbackIndex);
+    error ValidationExists(bytes32 requestHash);
+    error ValidationUnknown(bytes32 requestHash);
+    error NotValidator(address sender, address validator);
 }

@@ -88,6 +88,7 @@ interface IRecords {
     /// @notice Completed paid interactions between one callee and one counted caller.
     struct Pair {
         uint64 completed;
+        bytes32 latest; // the last of them
     }
 
     /// @notice What a session key may do for an agent. Live only if ownership equals the agent's.
@@ -298,6 +299,54 @@ interface IRecords {
         uint64 deadline; // Unix seconds
     }
 
+    /// @notice ERC-8004 feedback of a client about an agent, for one interaction.
+    struct Feedback {
+        int128 value;
+        uint8 valueDecimals;
+        bool isRevoked;
+        uint64 responses;
+        uint64 givenAt; // Unix seconds
+        bytes32 interactionId;
+        string tag1;
+        string tag2;
+    }
+
+    /// @notice Feedback that a client has given about an agent: the indexes 1 to count.
+    struct FeedbackCount {
+        uint64 count;
+    }
+
+    /// @notice That an interaction has been rated.
+    struct Rating {
+        uint64 feedbackIndex; // of its caller's feedback about its callee
+    }
+
+    /// @notice Responses of one responder to one feedback.
+    struct ResponseCount {
+        uint64 count;
+    }
+
+    /// @notice Length of one of the lists of the registries: the entries 1 to count.
+    struct ListCount {
+        uint64 count;
+    }
+
+    /// @notice Entry of such a list: a client's address as a word, or the hash of a request.
+    struct ListEntry {
+        bytes32 item;
+    }
+
+    /// @notice ERC-8004 validation request, and its last answer.
+    struct Validation {
+        address validator;
+        address agent;
+        bool answered;
+        uint8 response; // 0 to 100
+        uint64 lastUpdate; // Unix seconds
+        bytes32 responseHash;
+        string tag;
+    }
+
     /// @notice Counters of /global/, written once a block at SEAL.
     struct Totals {
         uint64 agents;
@@ -406,6 +455,13 @@ interface IRecords {
     function indexSlot() external view returns (IndexSlot memory);
     function indexCount() external view returns (IndexCount memory);
     function commitment() external view returns (Commitment memory);
+    function feedback() external view returns (Feedback memory);
+    function feedbackCount() external view returns (FeedbackCount memory);
+    function rating() external view returns (Rating memory);
+    function responseCount() external view returns (ResponseCount memory);
+    function listCount() external view returns (ListCount memory);
+    function listEntry() external view returns (ListEntry memory);
+    function validation() external view returns (Validation memory);
     function totals() external view returns (Totals memory);
     function l1Info() external view returns (L1Info memory);
     function params() external view returns (Params memory);

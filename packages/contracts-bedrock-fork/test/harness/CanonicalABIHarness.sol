@@ -124,6 +124,11 @@ contract CanonicalABIHarness {
             return abi.encode(id, resultHash, branch, salt);
         }
         if (selector == IAGNT2.cancel.selector) return abi.encode(Calls.cancel(args));
+        if (
+            selector == IAGNT2.giveFeedback.selector || selector == IAGNT2.revokeFeedback.selector
+                || selector == IAGNT2.appendResponse.selector || selector == IAGNT2.validationRequest.selector
+                || selector == IAGNT2.validationResponse.selector
+        ) return _erc8004(selector, args);
         if (selector == IAGNT2.respond.selector) return _respond(args);
         if (selector == IAGNT2.commit.selector) return abi.encode(abi.decode(args, (bytes32)));
         if (selector == IAGNT2.reclaimSlot.selector) {
@@ -244,6 +249,40 @@ contract CanonicalABIHarness {
             IAGNT2.MetadataEntry[] memory metadata
         ) = abi.decode(args, (uint64, string, string, string, bytes32, Capability[], IAGNT2.MetadataEntry[]));
         return abi.encode(index, name, version, agentURI, imageDigest, capabilities, metadata);
+    }
+
+    /// @dev The writes of ERC-8004's registries.
+    function _erc8004(bytes4 selector, bytes calldata args) private pure returns (bytes memory) {
+        if (selector == IAGNT2.giveFeedback.selector) {
+            (
+                uint256 a,
+                int128 b,
+                uint8 c,
+                string memory d,
+                string memory e,
+                string memory f,
+                string memory g,
+                bytes32 h
+            ) = abi.decode(args, (uint256, int128, uint8, string, string, string, string, bytes32));
+            return abi.encode(a, b, c, d, e, f, g, h);
+        }
+        if (selector == IAGNT2.revokeFeedback.selector) {
+            (uint256 agentId, uint64 index) = abi.decode(args, (uint256, uint64));
+            return abi.encode(agentId, index);
+        }
+        if (selector == IAGNT2.appendResponse.selector) {
+            (uint256 agentId, address client, uint64 index, string memory uri, bytes32 digest) =
+                abi.decode(args, (uint256, address, uint64, string, bytes32));
+            return abi.encode(agentId, client, index, uri, digest);
+        }
+        if (selector == IAGNT2.validationRequest.selector) {
+            (address validator, uint256 agentId, string memory uri, bytes32 digest) =
+                abi.decode(args, (address, uint256, string, bytes32));
+            return abi.encode(validator, agentId, uri, digest);
+        }
+        (bytes32 requestHash, uint8 response, string memory answer, bytes32 responseHash, string memory tag) =
+            abi.decode(args, (bytes32, uint8, string, bytes32, string));
+        return abi.encode(requestHash, response, answer, responseHash, tag);
     }
 
     function _respond(bytes calldata args) private pure returns (bytes memory) {

@@ -86,6 +86,18 @@ contract UnpackHarness {
         encoded = abi.encode(x);
     }
 
+    function feedback(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Feedback memory x;
+        (x, next) = UnpackRecords.unpackFeedback(w, p);
+        encoded = abi.encode(x);
+    }
+
+    function validation(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Validation memory x;
+        (x, next) = UnpackRecords.unpackValidation(w, p);
+        encoded = abi.encode(x);
+    }
+
     function totals(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
         IRecords.Totals memory x;
         (x, next) = UnpackRecords.unpackTotals(w, p);

@@ -125,6 +125,24 @@ library Steps {
     uint8 internal constant REGISTRY = 106;
     uint8 internal constant COUNT_HOLDING = 107;
 
+    // Feedback and validations.
+    uint8 internal constant FEEDBACK_ARGS = 195;
+    uint8 internal constant FEEDBACK_AGENT = 196;
+    uint8 internal constant FEEDBACK_KEY = 197;
+    uint8 internal constant FEEDBACK_INTERACTION = 198;
+    uint8 internal constant FEEDBACK_PAIR = 199;
+    uint8 internal constant FEEDBACK_COUNT = 200;
+    uint8 internal constant FEEDBACK_RATING = 201;
+    uint8 internal constant WRITE_FEEDBACK = 202;
+    uint8 internal constant REVOKE_FEEDBACK = 203;
+    uint8 internal constant APPEND_RESPONSE = 204;
+    uint8 internal constant COUNT_RESPONSE = 205;
+    uint8 internal constant LIST_COUNT = 206;
+    uint8 internal constant LIST_ENTRY = 207;
+    uint8 internal constant VALIDATION_ARGS = 208;
+    uint8 internal constant WRITE_VALIDATION = 209;
+    uint8 internal constant ANSWER_VALIDATION = 210;
+
     // Discovery, commit–reveal and eligibility.
     uint8 internal constant INDEX_COUNT = 108;
     uint8 internal constant INDEX_SLOT = 109;

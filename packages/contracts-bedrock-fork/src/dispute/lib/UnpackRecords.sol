@@ -250,6 +250,49 @@ library UnpackRecords {
         next = _sparse(w, next, m, 10, 0x0101000014141420a08800000000000000000000000000000000000000000000);
     }
 
+    /// @notice Reads a packed Feedback at w[p:] and returns the position after it.
+    function unpackFeedback(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Feedback memory x, uint256 next)
+    {
+        next = _need(w, p, 66);
+        uint256 bools;
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, sar(128, calldataload(c)))
+            mstore(add(x, 0x20), shr(248, calldataload(add(c, 16))))
+            mstore(add(x, 0x40), shr(248, calldataload(add(c, 17))))
+            bools := or(bools, mload(add(x, 0x40)))
+            mstore(add(x, 0x60), shr(192, calldataload(add(c, 18))))
+            mstore(add(x, 0x80), shr(192, calldataload(add(c, 26))))
+            mstore(add(x, 0xa0), calldataload(add(c, 34)))
+        }
+        if (bools > 1) revert PackedBool();
+        (x.tag1, next) = _string(w, next);
+        (x.tag2, next) = _string(w, next);
+    }
+
+    /// @notice Reads a packed FeedbackCount at w[p:] and returns the position after it.
+    function unpackFeedbackCount(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.FeedbackCount memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Foreign at w[p:] and returns the position after it.
     function unpackForeign(bytes calldata w, uint256 p)
         internal
@@ -398,6 +441,40 @@ library UnpackRecords {
         next = _sparse(w, next, m, 11, 0x8888a0a020208804040488000000000000000000000000000000000000000000);
     }
 
+    /// @notice Reads a packed ListCount at w[p:] and returns the position after it.
+    function unpackListCount(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.ListCount memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed ListEntry at w[p:] and returns the position after it.
+    function unpackListEntry(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.ListEntry memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Metadata at w[p:] and returns the position after it.
     function unpackMetadata(
         bytes calldata w,
@@ -418,7 +495,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 2, 0x8820000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Params at w[p:] and returns the position after it.
@@ -448,6 +525,16 @@ library UnpackRecords {
         next = _sparse(w, next, m, 25, 0x1402a00404888804880404a088a0a0048888a004040414141400000000000000);
     }
 
+    /// @notice Reads a packed Rating at w[p:] and returns the position after it.
+    function unpackRating(bytes calldata w, uint256 p) internal pure returns (IRecords.Rating memory x, uint256 next) {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.
     function unpackReputation(
         bytes calldata w,
@@ -463,6 +550,23 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 18, 0x8888888888888888888888889088208888880000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed ResponseCount at w[p:] and returns the position after it.
+    function unpackResponseCount(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.ResponseCount memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Session at w[p:] and returns the position after it.
@@ -487,6 +591,31 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 6, 0x8888a08888a00000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Validation at w[p:] and returns the position after it.
+    function unpackValidation(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Validation memory x, uint256 next)
+    {
+        next = _need(w, p, 82);
+        uint256 bools;
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, shr(96, calldataload(c)))
+            mstore(add(x, 0x20), shr(96, calldataload(add(c, 20))))
+            mstore(add(x, 0x40), shr(248, calldataload(add(c, 40))))
+            bools := or(bools, mload(add(x, 0x40)))
+            mstore(add(x, 0x60), shr(248, calldataload(add(c, 41))))
+            mstore(add(x, 0x80), shr(192, calldataload(add(c, 42))))
+            mstore(add(x, 0xa0), calldataload(add(c, 50)))
+        }
+        if (bools > 1) revert PackedBool();
+        (x.tag, next) = _string(w, next);
     }
 
     /// @notice Reads a packed Wallet at w[p:] and returns the position after it.

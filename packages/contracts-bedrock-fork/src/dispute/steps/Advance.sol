@@ -303,6 +303,7 @@ library Advance {
         unchecked {
             p.completed += uint64(ctx.op.index);
         }
+        p.latest = ctx.op.word;
         ctx.write(p);
         return Steps.SETTLE_REPUTATION;
     }

@@ -10,6 +10,7 @@ import { ChannelSteps } from "./ChannelSteps.sol";
 import { ComposeSteps } from "./ComposeSteps.sol";
 import { ConstituentSteps } from "./ConstituentSteps.sol";
 import { DisputeSteps } from "./DisputeSteps.sol";
+import { FeedbackSteps } from "./FeedbackSteps.sol";
 import { GovernanceSteps } from "./GovernanceSteps.sol";
 import { IdentitySteps } from "./IdentitySteps.sol";
 import { InteractionSteps } from "./InteractionSteps.sol";
@@ -19,6 +20,7 @@ import { PruneSteps } from "./PruneSteps.sol";
 import { RegistrySteps } from "./RegistrySteps.sol";
 import { SweepSteps } from "./SweepSteps.sol";
 import { TransactionSteps } from "./TransactionSteps.sol";
+import { ValidationSteps } from "./ValidationSteps.sol";
 
 /// @title Execution
 /// @notice Which linked library takes a micro-step of execution (agnt2/vm/program.go).
@@ -55,6 +57,12 @@ library Execution {
         }
         if (kind == Steps.IMPORT_ARGS || kind == Steps.IMPORT_FOREIGN) {
             return PassportSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.FEEDBACK_ARGS && kind <= Steps.COUNT_RESPONSE) {
+            return FeedbackSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.LIST_COUNT && kind <= Steps.ANSWER_VALIDATION) {
+            return ValidationSteps.step(kind, stateData, proof, chainId);
         }
         if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, chainId);

@@ -150,6 +150,54 @@ library Keys {
         return _key(0x80, keccak256(abi.encodePacked(id)));
     }
 
+    /// @notice Key of a client's Feedback about an agent.
+    /// @param  index From 1.
+    function feedback(address about, address client, uint64 index) internal pure returns (bytes32) {
+        return _key(0x70, keccak256(abi.encodePacked(about, client, index)));
+    }
+
+    /// @notice Key of a FeedbackCount.
+    function feedbackCount(address about, address client) internal pure returns (bytes32) {
+        return _key(0x71, keccak256(abi.encodePacked(about, client)));
+    }
+
+    /// @notice Key of an interaction's Rating.
+    function rating(bytes32 id) internal pure returns (bytes32) {
+        return _key(0x72, id);
+    }
+
+    /// @notice Key of a ResponseCount.
+    function responseCount(
+        address about,
+        address client,
+        uint64 index,
+        address responder
+    )
+        internal
+        pure
+        returns (bytes32)
+    {
+        return _key(0x73, keccak256(abi.encodePacked(about, client, index, responder)));
+    }
+
+    /// @notice Key of a ListCount.
+    /// @param  kind ListKind of agnt2/record.
+    function listCount(uint8 kind, address subject) internal pure returns (bytes32) {
+        return _key(0x74, keccak256(abi.encodePacked(kind, subject)));
+    }
+
+    /// @notice Key of a ListEntry.
+    /// @param  kind  ListKind of agnt2/record.
+    /// @param  index From 1.
+    function listEntry(uint8 kind, address subject, uint64 index) internal pure returns (bytes32) {
+        return _key(0x75, keccak256(abi.encodePacked(kind, subject, index)));
+    }
+
+    /// @notice Key of a Validation.
+    function validation(bytes32 requestHash) internal pure returns (bytes32) {
+        return _key(0x76, keccak256(abi.encodePacked(requestHash)));
+    }
+
     /// @dev The namespace and the first 31 bytes of a hash.
     function _key(uint256 namespace, bytes32 hash) private pure returns (bytes32) {
         return bytes32((namespace << 248) | (uint256(hash) >> 8));

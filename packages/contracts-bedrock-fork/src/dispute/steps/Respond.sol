@@ -141,6 +141,7 @@ library Respond {
         unchecked {
             p.completed++;
         }
+        p.latest = ctx.op.id;
         ctx.write(p);
         return Steps.RESPOND_REPUTATION;
     }
