@@ -70,6 +70,7 @@ var calls = map[string]decodable{
 	"respond":             of(abi.DecodeRespondCall, 4),
 	"topUpStake":          of(abi.DecodeTopUpStakeCall, 4),
 	"dispute":             of(abi.DecodeDisputeCall, 4),
+	"disputePruned":       of(abi.DecodeDisputePrunedCall, 4),
 	"resolveDispute":      of(abi.DecodeResolveDisputeCall, 4),
 	"getDispute":          of(abi.DecodeGetDisputeCall, 4),
 	"setParams":           of(abi.DecodeSetParamsCall, 4),
