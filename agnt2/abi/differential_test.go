@@ -70,6 +70,7 @@ var calls = map[string]decodable{
 	"respond":             of(abi.DecodeRespondCall, 4),
 	"topUpStake":          of(abi.DecodeTopUpStakeCall, 4),
 	"dispute":             of(abi.DecodeDisputeCall, 4),
+	"disputePruned":       of(abi.DecodeDisputePrunedCall, 4),
 	"resolveDispute":      of(abi.DecodeResolveDisputeCall, 4),
 	"getDispute":          of(abi.DecodeGetDisputeCall, 4),
 	"setParams":           of(abi.DecodeSetParamsCall, 4),
@@ -168,7 +169,7 @@ var events = map[string]event{
 }
 
 var revertTypes = []abi.Revert{
-	&abi.StakeHeld{}, &abi.BadChannelSignature{}, &abi.ChannelTermsExpired{}, &abi.ChannelTermsNonce{}, &abi.DepositNotCovered{},
+	&abi.GameMismatch{}, &abi.StakeHeld{}, &abi.BadChannelSignature{}, &abi.ChannelTermsExpired{}, &abi.ChannelTermsNonce{}, &abi.DepositNotCovered{},
 	&abi.ChannelUnknown{}, &abi.ChannelNotOpen{}, &abi.ChannelNotClosing{}, &abi.ChannelExpired{}, &abi.ChannelWindowOver{},
 	&abi.NotChannelParty{}, &abi.StaleState{}, &abi.BalancesDoNotSum{}, &abi.DepositsAboveFunded{}, &abi.InteractionCountInvalid{},
 	&abi.StatesDoNotConflict{}, &abi.AlreadyRegistered{}, &abi.BadAttestation{}, &abi.CalleeInactive{}, &abi.CalleeUnknown{},

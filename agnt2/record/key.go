@@ -158,6 +158,8 @@ const (
 	DueHistory DeadlineKind = 50
 	// DueDispute: nobody has resolved a dispute in its window.
 	DueDispute DeadlineKind = 51
+	// DueCompositionHistory: a composition that is over is no longer recent.
+	DueCompositionHistory DeadlineKind = 52
 	// DueCommitment: nobody can reveal a commitment any more.
 	DueCommitment DeadlineKind = 40
 	// DueComposition: a composition has work for the sweep, or its deadline passes.

@@ -879,48 +879,52 @@ func (x *Composition) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x02
 		b = codec.AppendPackedLong(b, x.SettledAt)
 	}
-	if !x.EscrowWei.IsZero() {
+	if x.LeavesAt != 0 {
 		b[at+0] |= 0x01
+		b = codec.AppendPackedLong(b, x.LeavesAt)
+	}
+	if !x.EscrowWei.IsZero() {
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.EscrowWei)
 	}
 	if !x.OwedWei.IsZero() {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x40
 		b = codec.AppendPackedWide(b, &x.OwedWei)
 	}
 	if x.WindowSeconds != 0 {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x20
 		b = binary.BigEndian.AppendUint32(b, x.WindowSeconds)
 	}
 	if x.Active != 0 {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.Active)
 	}
 	if x.Done != 0 {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.Done)
 	}
 	if x.Skipped != 0 {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x04
 		b = binary.BigEndian.AppendUint32(b, x.Skipped)
 	}
 	if x.Failed != 0 {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x02
 		b = binary.BigEndian.AppendUint32(b, x.Failed)
 	}
 	if x.Credited != 0 {
-		b[at+1] |= 0x02
+		b[at+1] |= 0x01
 		b = binary.BigEndian.AppendUint32(b, x.Credited)
 	}
 	if x.Opened != 0 {
-		b[at+1] |= 0x01
+		b[at+2] |= 0x80
 		b = binary.BigEndian.AppendUint32(b, x.Opened)
 	}
 	if x.Paid != 0 {
-		b[at+2] |= 0x80
+		b[at+2] |= 0x40
 		b = binary.BigEndian.AppendUint32(b, x.Paid)
 	}
 	if x.Culprit != ([20]byte{}) {
-		b[at+2] |= 0x40
+		b[at+2] |= 0x20
 		b = append(b, x.Culprit[:]...)
 	}
 	at = len(b)
@@ -1104,7 +1108,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x3f != 0 {
+	if bits[2]&0x1f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1162,20 +1166,27 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 		x.SettledAt, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.LeavesAt, b = v, rest
+	}
+	if bits[1]&0x80 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.EscrowWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x40 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.OwedWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1185,7 +1196,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1195,7 +1206,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1205,7 +1216,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1215,7 +1226,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1225,7 +1236,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x02 != 0 {
+	if bits[1]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1235,7 +1246,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x01 != 0 {
+	if bits[2]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1245,7 +1256,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x80 != 0 {
+	if bits[2]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1255,7 +1266,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x40 != 0 {
+	if bits[2]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -1949,28 +1960,31 @@ func (x *Dispute) AppendPacked(b []byte) []byte {
 	if x.Due {
 		b[at+0] |= 0x20
 	}
-	if x.Claimant != ([20]byte{}) {
+	if x.Pruned {
 		b[at+0] |= 0x10
+	}
+	if x.Claimant != ([20]byte{}) {
+		b[at+0] |= 0x08
 		b = append(b, x.Claimant[:]...)
 	}
 	if x.Agent != ([20]byte{}) {
-		b[at+0] |= 0x08
+		b[at+0] |= 0x04
 		b = append(b, x.Agent[:]...)
 	}
 	if x.Game != ([20]byte{}) {
-		b[at+0] |= 0x04
+		b[at+0] |= 0x02
 		b = append(b, x.Game[:]...)
 	}
 	if x.EvidenceHash != ([32]byte{}) {
-		b[at+0] |= 0x02
+		b[at+0] |= 0x01
 		b = append(b, x.EvidenceHash[:]...)
 	}
 	if !x.BondWei.IsZero() {
-		b[at+0] |= 0x01
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.BondWei)
 	}
 	if x.Deadline != 0 {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x40
 		b = codec.AppendPackedLong(b, x.Deadline)
 	}
 	return b
@@ -1990,7 +2004,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x7f != 0 {
+	if bits[1]&0x3f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -2017,6 +2031,9 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 		x.Due = true
 	}
 	if bits[0]&0x10 != 0 {
+		x.Pruned = true
+	}
+	if bits[0]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2026,7 +2043,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x08 != 0 {
+	if bits[0]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2036,7 +2053,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x04 != 0 {
+	if bits[0]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2046,7 +2063,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x02 != 0 {
+	if bits[0]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -2056,14 +2073,14 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x01 != 0 {
+	if bits[1]&0x80 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.BondWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x40 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err

@@ -1211,6 +1211,7 @@ type Composition struct {
 	CreatedAt     uint64
 	Deadline      uint64
 	SettledAt     uint64
+	LeavesAt      uint64
 	EscrowWei     uint256.Int
 	OwedWei       uint256.Int
 	WindowSeconds uint32
@@ -1227,7 +1228,7 @@ type Composition struct {
 }
 
 func (x *Composition) size() int {
-	n := 1856
+	n := 1888
 	return n
 }
 
@@ -1239,61 +1240,62 @@ func (x *Composition) put(b []byte) {
 	codec.PutUint64(b[128:], uint64(x.CreatedAt))
 	codec.PutUint64(b[160:], uint64(x.Deadline))
 	codec.PutUint64(b[192:], uint64(x.SettledAt))
-	codec.PutUint256(b[224:], &x.EscrowWei)
-	codec.PutUint256(b[256:], &x.OwedWei)
-	codec.PutUint64(b[288:], uint64(x.WindowSeconds))
-	codec.PutUint64(b[320:], uint64(x.Active))
-	codec.PutUint64(b[352:], uint64(x.Done))
-	codec.PutUint64(b[384:], uint64(x.Skipped))
-	codec.PutUint64(b[416:], uint64(x.Failed))
-	codec.PutUint64(b[448:], uint64(x.Credited))
-	codec.PutUint64(b[480:], uint64(x.Opened))
-	codec.PutUint64(b[512:], uint64(x.Paid))
-	codec.PutAddress(b[544:], x.Culprit)
-	codec.PutUint64(b[576+0:], uint64(x.Edges[0]))
-	codec.PutUint64(b[576+32:], uint64(x.Edges[1]))
-	codec.PutUint64(b[576+64:], uint64(x.Edges[2]))
-	codec.PutUint64(b[576+96:], uint64(x.Edges[3]))
-	codec.PutUint64(b[576+128:], uint64(x.Edges[4]))
-	codec.PutUint64(b[576+160:], uint64(x.Edges[5]))
-	codec.PutUint64(b[576+192:], uint64(x.Edges[6]))
-	codec.PutUint64(b[576+224:], uint64(x.Edges[7]))
-	codec.PutUint64(b[576+256:], uint64(x.Edges[8]))
-	codec.PutUint64(b[576+288:], uint64(x.Edges[9]))
-	codec.PutUint64(b[576+320:], uint64(x.Edges[10]))
-	codec.PutUint64(b[576+352:], uint64(x.Edges[11]))
-	codec.PutUint64(b[576+384:], uint64(x.Edges[12]))
-	codec.PutUint64(b[576+416:], uint64(x.Edges[13]))
-	codec.PutUint64(b[576+448:], uint64(x.Edges[14]))
-	codec.PutUint64(b[576+480:], uint64(x.Edges[15]))
-	codec.PutUint64(b[576+512:], uint64(x.Edges[16]))
-	codec.PutUint64(b[576+544:], uint64(x.Edges[17]))
-	codec.PutUint64(b[576+576:], uint64(x.Edges[18]))
-	codec.PutUint64(b[576+608:], uint64(x.Edges[19]))
-	codec.PutUint64(b[1216+0:], uint64(x.Branches[0]))
-	codec.PutUint64(b[1216+32:], uint64(x.Branches[1]))
-	codec.PutUint64(b[1216+64:], uint64(x.Branches[2]))
-	codec.PutUint64(b[1216+96:], uint64(x.Branches[3]))
-	codec.PutUint64(b[1216+128:], uint64(x.Branches[4]))
-	codec.PutUint64(b[1216+160:], uint64(x.Branches[5]))
-	codec.PutUint64(b[1216+192:], uint64(x.Branches[6]))
-	codec.PutUint64(b[1216+224:], uint64(x.Branches[7]))
-	codec.PutUint64(b[1216+256:], uint64(x.Branches[8]))
-	codec.PutUint64(b[1216+288:], uint64(x.Branches[9]))
-	codec.PutUint64(b[1216+320:], uint64(x.Branches[10]))
-	codec.PutUint64(b[1216+352:], uint64(x.Branches[11]))
-	codec.PutUint64(b[1216+384:], uint64(x.Branches[12]))
-	codec.PutUint64(b[1216+416:], uint64(x.Branches[13]))
-	codec.PutUint64(b[1216+448:], uint64(x.Branches[14]))
-	codec.PutUint64(b[1216+480:], uint64(x.Branches[15]))
-	codec.PutUint64(b[1216+512:], uint64(x.Branches[16]))
-	codec.PutUint64(b[1216+544:], uint64(x.Branches[17]))
-	codec.PutUint64(b[1216+576:], uint64(x.Branches[18]))
-	codec.PutUint64(b[1216+608:], uint64(x.Branches[19]))
+	codec.PutUint64(b[224:], uint64(x.LeavesAt))
+	codec.PutUint256(b[256:], &x.EscrowWei)
+	codec.PutUint256(b[288:], &x.OwedWei)
+	codec.PutUint64(b[320:], uint64(x.WindowSeconds))
+	codec.PutUint64(b[352:], uint64(x.Active))
+	codec.PutUint64(b[384:], uint64(x.Done))
+	codec.PutUint64(b[416:], uint64(x.Skipped))
+	codec.PutUint64(b[448:], uint64(x.Failed))
+	codec.PutUint64(b[480:], uint64(x.Credited))
+	codec.PutUint64(b[512:], uint64(x.Opened))
+	codec.PutUint64(b[544:], uint64(x.Paid))
+	codec.PutAddress(b[576:], x.Culprit)
+	codec.PutUint64(b[608+0:], uint64(x.Edges[0]))
+	codec.PutUint64(b[608+32:], uint64(x.Edges[1]))
+	codec.PutUint64(b[608+64:], uint64(x.Edges[2]))
+	codec.PutUint64(b[608+96:], uint64(x.Edges[3]))
+	codec.PutUint64(b[608+128:], uint64(x.Edges[4]))
+	codec.PutUint64(b[608+160:], uint64(x.Edges[5]))
+	codec.PutUint64(b[608+192:], uint64(x.Edges[6]))
+	codec.PutUint64(b[608+224:], uint64(x.Edges[7]))
+	codec.PutUint64(b[608+256:], uint64(x.Edges[8]))
+	codec.PutUint64(b[608+288:], uint64(x.Edges[9]))
+	codec.PutUint64(b[608+320:], uint64(x.Edges[10]))
+	codec.PutUint64(b[608+352:], uint64(x.Edges[11]))
+	codec.PutUint64(b[608+384:], uint64(x.Edges[12]))
+	codec.PutUint64(b[608+416:], uint64(x.Edges[13]))
+	codec.PutUint64(b[608+448:], uint64(x.Edges[14]))
+	codec.PutUint64(b[608+480:], uint64(x.Edges[15]))
+	codec.PutUint64(b[608+512:], uint64(x.Edges[16]))
+	codec.PutUint64(b[608+544:], uint64(x.Edges[17]))
+	codec.PutUint64(b[608+576:], uint64(x.Edges[18]))
+	codec.PutUint64(b[608+608:], uint64(x.Edges[19]))
+	codec.PutUint64(b[1248+0:], uint64(x.Branches[0]))
+	codec.PutUint64(b[1248+32:], uint64(x.Branches[1]))
+	codec.PutUint64(b[1248+64:], uint64(x.Branches[2]))
+	codec.PutUint64(b[1248+96:], uint64(x.Branches[3]))
+	codec.PutUint64(b[1248+128:], uint64(x.Branches[4]))
+	codec.PutUint64(b[1248+160:], uint64(x.Branches[5]))
+	codec.PutUint64(b[1248+192:], uint64(x.Branches[6]))
+	codec.PutUint64(b[1248+224:], uint64(x.Branches[7]))
+	codec.PutUint64(b[1248+256:], uint64(x.Branches[8]))
+	codec.PutUint64(b[1248+288:], uint64(x.Branches[9]))
+	codec.PutUint64(b[1248+320:], uint64(x.Branches[10]))
+	codec.PutUint64(b[1248+352:], uint64(x.Branches[11]))
+	codec.PutUint64(b[1248+384:], uint64(x.Branches[12]))
+	codec.PutUint64(b[1248+416:], uint64(x.Branches[13]))
+	codec.PutUint64(b[1248+448:], uint64(x.Branches[14]))
+	codec.PutUint64(b[1248+480:], uint64(x.Branches[15]))
+	codec.PutUint64(b[1248+512:], uint64(x.Branches[16]))
+	codec.PutUint64(b[1248+544:], uint64(x.Branches[17]))
+	codec.PutUint64(b[1248+576:], uint64(x.Branches[18]))
+	codec.PutUint64(b[1248+608:], uint64(x.Branches[19]))
 }
 
 func (x *Composition) get(b []byte) (used int, err error) {
-	tail := 1856
+	tail := 1888
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1326,266 +1328,269 @@ func (x *Composition) get(b []byte) (used int, err error) {
 	if x.SettledAt, err = codec.GetUint(b, 192, 64); err != nil {
 		return 0, err
 	}
-	if x.EscrowWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.LeavesAt, err = codec.GetUint(b, 224, 64); err != nil {
 		return 0, err
 	}
-	if x.OwedWei, err = codec.GetUint256(b, 256, 256); err != nil {
+	if x.EscrowWei, err = codec.GetUint256(b, 256, 256); err != nil {
 		return 0, err
 	}
-	{
-		v, err := codec.GetUint(b, 288, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.WindowSeconds = uint32(v)
+	if x.OwedWei, err = codec.GetUint256(b, 288, 256); err != nil {
+		return 0, err
 	}
 	{
 		v, err := codec.GetUint(b, 320, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Active = uint32(v)
+		x.WindowSeconds = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 352, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Done = uint32(v)
+		x.Active = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 384, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Skipped = uint32(v)
+		x.Done = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 416, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Failed = uint32(v)
+		x.Skipped = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 448, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Credited = uint32(v)
+		x.Failed = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 480, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Opened = uint32(v)
+		x.Credited = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 512, 32)
 		if err != nil {
 			return 0, err
 		}
+		x.Opened = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 544, 32)
+		if err != nil {
+			return 0, err
+		}
 		x.Paid = uint32(v)
 	}
-	if x.Culprit, err = codec.GetAddress(b, 544); err != nil {
+	if x.Culprit, err = codec.GetAddress(b, 576); err != nil {
 		return 0, err
 	}
-	if x.Edges[0], err = codec.GetUint(b, 576+0, 64); err != nil {
+	if x.Edges[0], err = codec.GetUint(b, 608+0, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[1], err = codec.GetUint(b, 576+32, 64); err != nil {
+	if x.Edges[1], err = codec.GetUint(b, 608+32, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[2], err = codec.GetUint(b, 576+64, 64); err != nil {
+	if x.Edges[2], err = codec.GetUint(b, 608+64, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[3], err = codec.GetUint(b, 576+96, 64); err != nil {
+	if x.Edges[3], err = codec.GetUint(b, 608+96, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[4], err = codec.GetUint(b, 576+128, 64); err != nil {
+	if x.Edges[4], err = codec.GetUint(b, 608+128, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[5], err = codec.GetUint(b, 576+160, 64); err != nil {
+	if x.Edges[5], err = codec.GetUint(b, 608+160, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[6], err = codec.GetUint(b, 576+192, 64); err != nil {
+	if x.Edges[6], err = codec.GetUint(b, 608+192, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[7], err = codec.GetUint(b, 576+224, 64); err != nil {
+	if x.Edges[7], err = codec.GetUint(b, 608+224, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[8], err = codec.GetUint(b, 576+256, 64); err != nil {
+	if x.Edges[8], err = codec.GetUint(b, 608+256, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[9], err = codec.GetUint(b, 576+288, 64); err != nil {
+	if x.Edges[9], err = codec.GetUint(b, 608+288, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[10], err = codec.GetUint(b, 576+320, 64); err != nil {
+	if x.Edges[10], err = codec.GetUint(b, 608+320, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[11], err = codec.GetUint(b, 576+352, 64); err != nil {
+	if x.Edges[11], err = codec.GetUint(b, 608+352, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[12], err = codec.GetUint(b, 576+384, 64); err != nil {
+	if x.Edges[12], err = codec.GetUint(b, 608+384, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[13], err = codec.GetUint(b, 576+416, 64); err != nil {
+	if x.Edges[13], err = codec.GetUint(b, 608+416, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[14], err = codec.GetUint(b, 576+448, 64); err != nil {
+	if x.Edges[14], err = codec.GetUint(b, 608+448, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[15], err = codec.GetUint(b, 576+480, 64); err != nil {
+	if x.Edges[15], err = codec.GetUint(b, 608+480, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[16], err = codec.GetUint(b, 576+512, 64); err != nil {
+	if x.Edges[16], err = codec.GetUint(b, 608+512, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[17], err = codec.GetUint(b, 576+544, 64); err != nil {
+	if x.Edges[17], err = codec.GetUint(b, 608+544, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[18], err = codec.GetUint(b, 576+576, 64); err != nil {
+	if x.Edges[18], err = codec.GetUint(b, 608+576, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[19], err = codec.GetUint(b, 576+608, 64); err != nil {
+	if x.Edges[19], err = codec.GetUint(b, 608+608, 64); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 1216+0, 32)
+		v, err := codec.GetUint(b, 1248+0, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[0] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+32, 32)
+		v, err := codec.GetUint(b, 1248+32, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[1] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+64, 32)
+		v, err := codec.GetUint(b, 1248+64, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[2] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+96, 32)
+		v, err := codec.GetUint(b, 1248+96, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[3] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+128, 32)
+		v, err := codec.GetUint(b, 1248+128, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[4] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+160, 32)
+		v, err := codec.GetUint(b, 1248+160, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[5] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+192, 32)
+		v, err := codec.GetUint(b, 1248+192, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[6] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+224, 32)
+		v, err := codec.GetUint(b, 1248+224, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[7] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+256, 32)
+		v, err := codec.GetUint(b, 1248+256, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[8] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+288, 32)
+		v, err := codec.GetUint(b, 1248+288, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[9] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+320, 32)
+		v, err := codec.GetUint(b, 1248+320, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[10] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+352, 32)
+		v, err := codec.GetUint(b, 1248+352, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[11] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+384, 32)
+		v, err := codec.GetUint(b, 1248+384, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[12] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+416, 32)
+		v, err := codec.GetUint(b, 1248+416, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[13] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+448, 32)
+		v, err := codec.GetUint(b, 1248+448, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[14] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+480, 32)
+		v, err := codec.GetUint(b, 1248+480, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[15] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+512, 32)
+		v, err := codec.GetUint(b, 1248+512, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[16] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+544, 32)
+		v, err := codec.GetUint(b, 1248+544, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[17] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+576, 32)
+		v, err := codec.GetUint(b, 1248+576, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[18] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+608, 32)
+		v, err := codec.GetUint(b, 1248+608, 32)
 		if err != nil {
 			return 0, err
 		}
@@ -1827,6 +1832,7 @@ type Dispute struct {
 	Kind         uint8
 	Outcome      uint8
 	Due          bool
+	Pruned       bool
 	Claimant     common.Address
 	Agent        common.Address
 	Game         common.Address
@@ -1836,7 +1842,7 @@ type Dispute struct {
 }
 
 func (x *Dispute) size() int {
-	n := 288
+	n := 320
 	return n
 }
 
@@ -1844,16 +1850,17 @@ func (x *Dispute) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Kind))
 	codec.PutUint64(b[32:], uint64(x.Outcome))
 	codec.PutBool(b[64:], x.Due)
-	codec.PutAddress(b[96:], x.Claimant)
-	codec.PutAddress(b[128:], x.Agent)
-	codec.PutAddress(b[160:], x.Game)
-	*(*[32]byte)(b[192:]) = x.EvidenceHash
-	codec.PutUint256(b[224:], &x.BondWei)
-	codec.PutUint64(b[256:], uint64(x.Deadline))
+	codec.PutBool(b[96:], x.Pruned)
+	codec.PutAddress(b[128:], x.Claimant)
+	codec.PutAddress(b[160:], x.Agent)
+	codec.PutAddress(b[192:], x.Game)
+	*(*[32]byte)(b[224:]) = x.EvidenceHash
+	codec.PutUint256(b[256:], &x.BondWei)
+	codec.PutUint64(b[288:], uint64(x.Deadline))
 }
 
 func (x *Dispute) get(b []byte) (used int, err error) {
-	tail := 288
+	tail := 320
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1874,22 +1881,25 @@ func (x *Dispute) get(b []byte) (used int, err error) {
 	if x.Due, err = codec.GetBool(b, 64); err != nil {
 		return 0, err
 	}
-	if x.Claimant, err = codec.GetAddress(b, 96); err != nil {
+	if x.Pruned, err = codec.GetBool(b, 96); err != nil {
 		return 0, err
 	}
-	if x.Agent, err = codec.GetAddress(b, 128); err != nil {
+	if x.Claimant, err = codec.GetAddress(b, 128); err != nil {
 		return 0, err
 	}
-	if x.Game, err = codec.GetAddress(b, 160); err != nil {
+	if x.Agent, err = codec.GetAddress(b, 160); err != nil {
 		return 0, err
 	}
-	if x.EvidenceHash, err = codec.GetHash(b, 192); err != nil {
+	if x.Game, err = codec.GetAddress(b, 192); err != nil {
 		return 0, err
 	}
-	if x.BondWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.EvidenceHash, err = codec.GetHash(b, 224); err != nil {
 		return 0, err
 	}
-	if x.Deadline, err = codec.GetUint(b, 256, 64); err != nil {
+	if x.BondWei, err = codec.GetUint256(b, 256, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 288, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -27,6 +27,7 @@ import (
 	"github.com/agnt2/agnt2/agnt2/abi/codec"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
+	"github.com/agnt2/agnt2/agnt2/vm/vmtest"
 	"github.com/agnt2/agnt2/agnt2/withdrawal"
 )
 
@@ -58,6 +59,7 @@ type script struct {
 
 	channels []common.Hash             // in the order in which they opened
 	foreign  map[common.Address]string // foreign ids as chain:agent
+	history  vmtest.History
 	t        testing.TB
 }
 
@@ -333,7 +335,7 @@ func (s *script) label(c change) string {
 	}
 	switch {
 	case ns == record.NSDeadline:
-		due := map[record.DeadlineKind]string{record.DueHistory: "/history", record.DueDispute: "/dispute"}[record.DueOf(c.key)]
+		due := map[record.DeadlineKind]string{record.DueHistory: "/history", record.DueDispute: "/dispute", record.DueCompositionHistory: "/history"}[record.DueOf(c.key)]
 		return fmt.Sprintf("%s/%d%s", ns, record.DeadlineOf(c.key), due)
 	case c.key == record.TotalsKey:
 		return "global/totals"
@@ -652,6 +654,23 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 			c.Da.ContentHash = s.hash(h)
 		}
 		return to, c.Encode()
+	case "disputePruned": // with the record of=ID, and as index and path whatever is said
+		_, plain := s.call(from, "dispute", a)
+		c := must(abi.DecodeDisputeCall(plain[4:]))
+		of := c.Target
+		if other := a.text("of", ""); other != "" {
+			of = s.id(other)
+		}
+		index, ok := s.history.Last(of)
+		require.True(s.t, ok, "not in the history")
+		x := s.history.Dispute(&c, index)
+		x.Index = a.number("index", x.Index)
+		for n := int(a.number("length", uint64(len(x.Path)))); len(x.Path) != n; {
+			if x.Path = append(x.Path, common.Hash{}); len(x.Path) > n {
+				x.Path = x.Path[:n]
+			}
+		}
+		return to, x.Encode()
 	case "resolveDispute":
 		return to, (&abi.ResolveDisputeCall{
 			Target: s.id(a.text("id", "alice/1")), Upheld: a.text("upheld", "true") == "true", Game: s.address(a.text("game", "carol")),
@@ -774,6 +793,7 @@ func (s *script) run(t testing.TB, line string) string {
 		step := must(strconv.ParseUint(strings.TrimPrefix(words[1], "+"), 10, 64))
 		s.limit = parseArgs(words[2:]).number("limit", 200_000_000)
 		r, cs := s.open(step)
+		s.history.Follow(s.m)
 		fmt.Fprintf(&b, "block %d at %d\n", s.number, s.time)
 		var kept []change
 		for _, c := range cs { // the copy of L1's values is the same for every block

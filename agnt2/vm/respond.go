@@ -38,6 +38,8 @@ func stepRespondArgs(m *Machine, _ State) Step {
 		return m.fail(outOfRange("attestation"))
 	}
 	m.Op.Id, m.Op.Word, m.Op.Status, m.Op.Branch, m.Op.Flag = c.Id, c.ResultHash, c.Status, c.Branch, len(c.Attestation) > 0
+	m.forgetSender()
+	m.Op.Paced = 0
 	return RespondInteraction
 }
 

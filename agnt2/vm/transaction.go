@@ -215,6 +215,13 @@ func (m *Machine) senderRegisters(a *record.Account, discount uint16) {
 	m.Op.Paced, m.Op.Discount, m.Op.Owner = a.Paced, discount, a.Owner
 }
 
+// forgetSender clears the registers of the sender's account, and who acts for it, once no later step needs them, so that witnesses do
+// not carry them.
+func (m *Machine) forgetSender() {
+	m.Op.Stake.Clear()
+	m.Op.Pending, m.Op.Registered, m.Op.Holds, m.Op.Actor = 0, false, 0, common.Address{}
+}
+
 // reject fails a transaction that names no operation that could run, at the price of a transfer.
 func (m *Machine) reject(why abi.Revert) Step {
 	if !m.use(m.Params.GasTransfer) {

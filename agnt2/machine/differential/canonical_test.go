@@ -57,6 +57,7 @@ var operations = map[string]operation{
 	"updateCapabilities":  operationOf(abi.DecodeUpdateCapabilitiesCall),
 	"withdrawStake":       operationOf(abi.DecodeWithdrawStakeCall),
 	"dispute":             operationOf(abi.DecodeDisputeCall),
+	"disputePruned":       operationOf(abi.DecodeDisputePrunedCall),
 	"resolveDispute":      operationOf(abi.DecodeResolveDisputeCall),
 	"setParams":           operationOf(abi.DecodeSetParamsCall),
 	"importAgent":         operationOf(abi.DecodeImportAgentCall),

@@ -54,7 +54,7 @@ type Random struct {
 // NewRandom returns a world of 30 accounts and a number of further records.
 func NewRandom(seed uint64, further int) *Random {
 	w := NewLarge(seed, RandomParams(), 30, further)
-	r := &Random{World: w, Generator: &vmtest.Generator{Rnd: w.Rand, ChainID: ChainID}, Outcomes: map[vm.Outcome]int{}}
+	r := &Random{World: w, Generator: &vmtest.Generator{Rnd: w.Rand, ChainID: ChainID, History: &w.History}, Outcomes: map[vm.Outcome]int{}}
 	for i := range len(w.Keys) {
 		r.AddKey(accountKey(i))
 	}
@@ -64,6 +64,7 @@ func NewRandom(seed uint64, further int) *Random {
 // Fill adds up to n signed transactions and seals the block.
 func (r *Random) Fill(b *Builder, n int) *L2Block {
 	r.Get, r.Deposits = b.Get, false
+	r.World.History.Follow(b.Execution.Machine)
 	for range n {
 		tx := r.Transaction()
 		if tx.Nonce == ^uint64(0) || r.Keys[tx.From] == nil { // malformed, or of an agent without a key of its own

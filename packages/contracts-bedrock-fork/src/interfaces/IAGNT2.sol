@@ -477,7 +477,7 @@ interface IAGNT2 {
     ///         the L1 game that judges and waits for resolveDispute; QUALITATIVE is counted against the agent, not judged.
     ///         When the window ends unresolved, the bond returns less Policy.disputeFeeWei. One dispute for each interaction.
     /// @param kind          COMPUTATIONAL or QUALITATIVE.
-    /// @param target        the interaction, settled and not yet in the history.
+    /// @param target        the interaction, settled and not yet in the history (disputePruned is for those that are).
     /// @param game          L1 address of the game that judges, exactly for COMPUTATIONAL.
     /// @param evidenceHash  keccak256 of the evidence.
     /// @param da            where the evidence can be fetched; contentHash must equal evidenceHash.
@@ -487,6 +487,30 @@ interface IAGNT2 {
         address game,
         bytes32 evidenceHash,
         DAPointer calldata da
+    )
+        external
+        payable;
+
+    /// @notice The same for an interaction that is in the history already, with the proof of agnt2_getHistoryProof: until
+    ///         Policy.disputeWindowSeconds after it was settled. The interaction does not come back into the state; the dispute's
+    ///         record stays until its deadline, whatever its outcome, so that nobody disputes twice.
+    /// @param kind          COMPUTATIONAL or QUALITATIVE.
+    /// @param target        the interaction.
+    /// @param game          L1 address of the game, exactly for COMPUTATIONAL.
+    /// @param evidenceHash  keccak256 of the evidence.
+    /// @param da            where the evidence can be fetched; contentHash must equal evidenceHash.
+    /// @param interaction   the record that it had when it left the state.
+    /// @param index         its place among all interactions in the history.
+    /// @param path          hashes from the leaf's sibling up to the peak's child, at most 63.
+    function disputePruned(
+        DisputeKind kind,
+        bytes32 target,
+        address game,
+        bytes32 evidenceHash,
+        DAPointer calldata da,
+        IRecords.Interaction calldata interaction,
+        uint64 index,
+        bytes32[] calldata path
     )
         external
         payable;
@@ -907,7 +931,8 @@ interface IAGNT2 {
         uint64 deadline;
     }
 
-    /// @notice The dispute about an interaction; all zeros if there is none, or the interaction is in the history.
+    /// @notice The dispute about an interaction; all zeros if there is none, or it has ended, its deadline has passed and the
+    ///         interaction is in the history.
     function getDispute(bytes32 target) external view returns (DisputeView memory);
 
     /// @notice The key; all zeros if the agent never authorised it or has revoked it.
@@ -1190,6 +1215,8 @@ interface IAGNT2 {
     error InteractionPending(bytes32 id);
     error BondTooLow(uint256 bondWei, uint256 minimumWei);
     error DisputeExists(bytes32 target);
+    error DisputeWindowOver(bytes32 target, uint64 deadline);
+    error BadHistoryProof(bytes32 target);
     error DisputeUnknown(bytes32 target);
     /// @notice A QUALITATIVE dispute is not judged.
     error NotAdjudicated(bytes32 target);

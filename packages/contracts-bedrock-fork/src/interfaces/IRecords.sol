@@ -147,6 +147,7 @@ interface IRecords {
         uint64 createdAt;
         uint64 deadline; // while active, of the whole; once committed, for opening results
         uint64 settledAt; // when the status became final
+        uint64 leavesAt; // until when it stays after all is paid or refunded; 0 before
         uint256 escrowWei; // neither paid nor refunded yet
         uint256 owedWei; // of it, provisional credits
         uint32 windowSeconds; // longest ttl of a constituent
@@ -234,6 +235,7 @@ interface IRecords {
         uint8 kind;
         uint8 outcome; // 0: open
         bool due; // the interaction's time to be pruned came while the dispute was open
+        bool pruned; // the interaction is in the history; this stays until its deadline
         address claimant;
         address agent; // whose interaction is disputed
         address game; // L1 game of a computational dispute

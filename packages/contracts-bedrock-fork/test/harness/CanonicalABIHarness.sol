@@ -140,6 +140,11 @@ contract CanonicalABIHarness {
             return abi.encode(commitSalt, i);
         }
         if (selector == IAGNT2.dispute.selector) return abi.encode(abi.decode(args, (Dispute)));
+        if (selector == IAGNT2.disputePruned.selector) {
+            (Dispute memory d, IRecords.Interaction memory i, uint64 index, bytes32[] memory path) =
+                abi.decode(args, (Dispute, IRecords.Interaction, uint64, bytes32[]));
+            return abi.encode(d, i, index, path);
+        }
         if (selector == IAGNT2.resolveDispute.selector) {
             (bytes32 target, bool upheld, address game) = abi.decode(args, (bytes32, bool, address));
             return abi.encode(target, upheld, game);

@@ -1314,7 +1314,7 @@ library ContextLib {
     /// @notice What commits to a Dispute.
     function hash(IRecords.Dispute memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 288) // 9 fields
+            h := keccak256(x, 320) // 10 fields
         }
     }
 
@@ -1334,10 +1334,10 @@ library ContextLib {
     function hash(IRecords.Composition memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
             let p := mload(0x40)
-            mcopy(p, x, 0x240) // 18 fields
-            mcopy(add(p, 0x240), mload(add(x, 0x240)), 0x280) // 20 edges
-            mcopy(add(p, 0x4c0), mload(add(x, 0x260)), 0x280) // 20 branches
-            h := keccak256(p, 0x740)
+            mcopy(p, x, 0x260) // 19 fields
+            mcopy(add(p, 0x260), mload(add(x, 0x260)), 0x280) // 20 edges
+            mcopy(add(p, 0x4e0), mload(add(x, 0x280)), 0x280) // 20 branches
+            h := keccak256(p, 0x760)
         }
     }
 

@@ -38,6 +38,8 @@ library OperationSchemas {
         if (selector == 0xab03c3d2) return (true, true, hex"080100140000040100");
         // disputeChannel
         if (selector == 0x1a38ddf4) return (true, false, hex"0a00080000000008204040");
+        // disputePruned
+        if (selector == 0x045f5396) return (true, true, hex"170100140000040100011414000000000808080400010843020100");
         // giveFeedback
         if (selector == 0x3c036a7e) return (true, false, hex"080070014040404000");
         // heartbeat

@@ -182,6 +182,19 @@ library Steps {
     uint8 internal constant SETTLE_CALLEE = 85;
     uint8 internal constant SETTLE_PAIR = 86;
     uint8 internal constant SETTLE_REPUTATION = 87;
+    uint8 internal constant OPEN_ARGS = 227;
+
+    // Pruning of compositions.
+    uint8 internal constant COMPOSE_HISTORY = 228;
+    uint8 internal constant PRUNE_COMPOSITION = 229;
+    uint8 internal constant PRUNE_CONSTITUENT = 230;
+    uint8 internal constant PRUNE_CALL_DISPUTE = 231;
+    uint8 internal constant PRUNE_CALL = 232;
+    uint8 internal constant DROP_COMPOSITION = 233;
+
+    // Disputes of interactions in the history.
+    uint8 internal constant DISPUTE_PRUNED_ARGS = 234;
+    uint8 internal constant DISPUTE_HISTORY = 235;
 
     // Portability.
     uint8 internal constant IMPORT_ARGS = 215;

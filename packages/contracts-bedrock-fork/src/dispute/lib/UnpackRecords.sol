@@ -164,18 +164,18 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 18, 0x01140001888888a0a00404040404040404140000000000000000000000000000);
+        next = _sparse(w, next, m, 19, 0x0114000188888888a0a004040404040404041400000000000000000000000000);
         {
             uint256 a;
             assembly ("memory-safe") {
-                a := mload(add(m, 0x240))
+                a := mload(add(m, 0x260))
             }
             next = _sparse(w, next, a, 20, 0x8888888888888888888888888888888888888888000000000000000000000000);
         }
         {
             uint256 a;
             assembly ("memory-safe") {
-                a := mload(add(m, 0x260))
+                a := mload(add(m, 0x280))
             }
             next = _sparse(w, next, a, 20, 0x0404040404040404040404040404040404040404000000000000000000000000);
         }
@@ -247,7 +247,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 9, 0x01010014141420a0880000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 10, 0x0101000014141420a08800000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Feedback at w[p:] and returns the position after it.

@@ -16,6 +16,7 @@ import { IdentitySteps } from "./IdentitySteps.sol";
 import { InteractionSteps } from "./InteractionSteps.sol";
 import { MarketSteps } from "./MarketSteps.sol";
 import { PassportSteps } from "./PassportSteps.sol";
+import { PruneSteps } from "./PruneSteps.sol";
 import { RegistrySteps } from "./RegistrySteps.sol";
 import { SweepSteps } from "./SweepSteps.sol";
 import { TransactionSteps } from "./TransactionSteps.sol";
@@ -49,6 +50,10 @@ library Execution {
         }
         if (kind >= Steps.CHANNEL_STATE_ARGS && kind <= Steps.SWEEP_CHANNEL) {
             return ChannelStateSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind == Steps.OPEN_ARGS) return ConstituentSteps.step(kind, stateData, proof, chainId);
+        if (kind >= Steps.COMPOSE_HISTORY && kind <= Steps.DROP_COMPOSITION) {
+            return PruneSteps.step(kind, stateData, proof, chainId);
         }
         if (kind == Steps.IMPORT_ARGS || kind == Steps.IMPORT_FOREIGN) {
             return PassportSteps.step(kind, stateData, proof, chainId);

@@ -11,6 +11,7 @@ library Keys {
     uint8 internal constant DUE_CHANNEL = 20;
     uint8 internal constant DUE_HISTORY = 50;
     uint8 internal constant DUE_DISPUTE = 51;
+    uint8 internal constant DUE_COMPOSITION_HISTORY = 52;
     uint8 internal constant DUE_COMMITMENT = 40;
     uint8 internal constant DUE_COMPOSITION = 10;
 

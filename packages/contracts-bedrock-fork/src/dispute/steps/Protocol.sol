@@ -43,6 +43,7 @@ library Protocol {
     uint8 internal constant TIMED_OUT = 7;
     uint8 internal constant TENTATIVE = 8;
     uint8 internal constant OPENED = 9;
+    uint8 internal constant REVERTED = 10;
 
     // Interaction.constituent, beside 1 + index.
     uint8 internal constant CONSTITUENT_INDEX = 0x1f;

@@ -36,6 +36,8 @@ library Respond {
         o.status = c.status;
         o.branch = c.branch;
         o.flag = attestation.length > 0;
+        o.paced = 0;
+        Machine.forgetSender(ctx);
         return Steps.RESPOND_INTERACTION;
     }
 

@@ -171,7 +171,7 @@ library Transaction {
         if (selector == IAGNT2.commit.selector) return Steps.COMMITMENT;
         if (selector == IAGNT2.reveal.selector) return Steps.COMMITMENT;
         if (selector == IAGNT2.compose.selector) return Steps.COMPOSE_ARGS;
-        if (selector == IAGNT2.openResult.selector) return Steps.OPEN_INTERACTION;
+        if (selector == IAGNT2.openResult.selector) return Steps.OPEN_ARGS;
         if (selector == IAGNT2.cancel.selector) return Steps.CANCEL_INTERACTION;
         if (selector == IAGNT2.giveFeedback.selector) return Steps.FEEDBACK_ARGS;
         if (selector == IAGNT2.revokeFeedback.selector) return Steps.REVOKE_FEEDBACK;
@@ -191,6 +191,7 @@ library Transaction {
         if (selector == IAGNT2.disputeChannel.selector) return Steps.CHANNEL_STATE_ARGS;
         if (selector == IAGNT2.reportDoubleSigning.selector) return Steps.DOUBLE_SIGNING_ARGS;
         if (selector == IAGNT2.dispute.selector) return Steps.DISPUTE_ARGS;
+        if (selector == IAGNT2.disputePruned.selector) return Steps.DISPUTE_PRUNED_ARGS;
         if (selector == IAGNT2.resolveDispute.selector) return Steps.RESOLVE_ARGS;
         if (selector == IAGNT2.importAgent.selector) return Steps.IMPORT_ARGS;
         if (selector == IAGNT2.setParams.selector) return Steps.SET_PARAMS_ARGS;
