@@ -145,7 +145,11 @@ func (g *Generator) validationRequest() Draft {
 
 // request is the hash of one of not too many requests.
 func (g *Generator) request() common.Hash {
-	return common.Hash{byte(g.Rnd.Uint32()), byte(g.Rnd.IntN(2))}
+	h := common.Hash{byte(g.Rnd.Uint32()), byte(g.Rnd.IntN(2))}
+	if g.chance(5) { // and the same again
+		h = common.Hash{h[0] % 8, 2}
+	}
+	return h
 }
 
 func (g *Generator) validationResponse(from common.Address) Draft {
