@@ -169,7 +169,7 @@ var events = map[string]event{
 }
 
 var revertTypes = []abi.Revert{
-	&abi.StakeHeld{}, &abi.BadChannelSignature{}, &abi.ChannelTermsExpired{}, &abi.ChannelTermsNonce{}, &abi.DepositNotCovered{},
+	&abi.GameMismatch{}, &abi.StakeHeld{}, &abi.BadChannelSignature{}, &abi.ChannelTermsExpired{}, &abi.ChannelTermsNonce{}, &abi.DepositNotCovered{},
 	&abi.ChannelUnknown{}, &abi.ChannelNotOpen{}, &abi.ChannelNotClosing{}, &abi.ChannelExpired{}, &abi.ChannelWindowOver{},
 	&abi.NotChannelParty{}, &abi.StaleState{}, &abi.BalancesDoNotSum{}, &abi.DepositsAboveFunded{}, &abi.InteractionCountInvalid{},
 	&abi.StatesDoNotConflict{}, &abi.AlreadyRegistered{}, &abi.BadAttestation{}, &abi.CalleeInactive{}, &abi.CalleeUnknown{},

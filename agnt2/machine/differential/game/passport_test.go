@@ -37,7 +37,7 @@ func (w *world) export(n uint64, agent common.Address) *passport.Export {
 	return e
 }
 
-// agents are those with and those without a history at the end of a block.
+// agents are those that have answered or missed calls, and those that nobody has called, at the end of a block.
 func (w *world) agents(n uint64) (known, fresh []common.Address) {
 	after := w.before[n+1].state
 	for _, a := range w.Accounts {
@@ -45,7 +45,7 @@ func (w *world) agents(n uint64) (known, fresh []common.Address) {
 		case after[record.AgentKey(a)] == nil:
 		case after[record.ReputationKey(a)] == nil:
 			fresh = append(fresh, a)
-		default:
+		case must(record.DecodeReputation(after[record.ReputationKey(a)])).LastActiveAt != 0:
 			known = append(known, a)
 		}
 	}
