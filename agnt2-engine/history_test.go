@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/agnt2/agnt2/agnt2-engine/enginetest"
@@ -203,4 +204,36 @@ func TestTraceTransaction(t *testing.T) {
 	var none *ethapi.TransactionTrace
 	require.NoError(t, c.CallContext(context.Background(), &none, "agnt2_traceTransaction", common.Hash{1}))
 	require.Nil(t, none)
+}
+
+// TestCompositionLeavesTheState: what it called is proven like any other interaction, and agnt2_getComposition says where it is.
+func TestCompositionLeavesTheState(t *testing.T) {
+	w, c := servedWorld(t, 3, 200)
+	w.block(w.registered(1))
+	call := &abi.ComposeCall{TtlSeconds: 60, Constituents: []abi.ConstituentSpec{{
+		Callee: enginetest.Address(1), Capability: vm.CapabilityID("x"), PaymentWei: *uint256.NewInt(7), TtlSeconds: 20,
+	}}}
+	w.block(w.tx(0, abi.Address, big.NewInt(7), call.Encode()))
+	id := vm.CompositionID(enginetest.Address(0), call.Salt)
+	of := vm.ConstituentID(id, 0, 1)
+	w.block()
+	w.block(w.answer(1, of))
+	ask := func() (info *ethapi.CompositionInfo) {
+		require.NoError(t, c.CallContext(context.Background(), &info, "agnt2_getComposition", id, "latest"))
+		return info
+	}
+	require.Equal(t, "settled", ask().Status)
+	for until := w.Driver.Head().Time + 66; w.Driver.Head().Time < until; {
+		w.block()
+	}
+	for _, k := range []record.Key{record.CompositionKey(id), record.ConstituentKey(id, 0), record.InteractionKey(of)} {
+		require.Nil(t, w.view(w.Driver.Head().Hash(), k))
+	}
+	info := ask()
+	require.Equal(t, "pruned", info.Status)
+	require.Equal(t, of, info.Constituents[0].InteractionID)
+	require.Equal(t, "failed", info.Constituents[0].Status)
+	var p *ethapi.HistoryProof
+	require.NoError(t, c.CallContext(context.Background(), &p, "agnt2_getHistoryProof", of, "latest"))
+	require.NoError(t, history.VerifyInteraction(*p.History.Value, of, p.Record, uint64(p.Index), p.Path))
 }

@@ -29,19 +29,53 @@ type DisputeRequest struct {
 	BondWei  *big.Int // at least Policy.disputeBondWei
 }
 
-// Dispute objects to a settled interaction that this account invoked.
+// Dispute objects to a settled interaction that this account invoked, and that has its record still.
 func (a *Account) Dispute(ctx context.Context, r DisputeRequest) (*types.Receipt, error) {
+	call, err := a.disputeCall(ctx, &r)
+	if err != nil {
+		return nil, err
+	}
+	return a.operate(ctx, "dispute", r.BondWei, call.Encode())
+}
+
+// historyTries is how often a dispute of what is in the history is sent: its proof does not hold any more when the history grows
+// beyond the interaction's mountain before it executes.
+const historyTries = 5
+
+// DisputePruned objects to an interaction that is in the history, with the node's proof of it, until Policy.disputeWindowSeconds
+// after it was settled.
+func (a *Account) DisputePruned(ctx context.Context, r DisputeRequest) (*types.Receipt, error) {
+	of, err := a.disputeCall(ctx, &r)
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		p, err := a.c.HistoryProof(ctx, r.Interaction)
+		if err != nil {
+			return nil, fmt.Errorf("dispute %v: %w", r.Interaction, err)
+		}
+		call := &abi.DisputePrunedCall{
+			Kind: of.Kind, Target: of.Target, Game: of.Game, EvidenceHash: of.EvidenceHash, Da: of.Da,
+			Interaction: abi.IRecordsInteraction(p.Record), Index: p.Index, Path: p.Path,
+		}
+		receipt, err := a.operate(ctx, "disputePruned", r.BondWei, call.Encode())
+		var old *abi.BadHistoryProof
+		if try == historyTries || !errors.As(err, &old) {
+			return receipt, err
+		}
+	}
+}
+
+func (a *Account) disputeCall(ctx context.Context, r *DisputeRequest) (*abi.DisputeCall, error) {
 	da, err := a.c.put(ctx, r.Evidence)
 	if err != nil {
 		return nil, fmt.Errorf("dispute %v: %w", r.Interaction, err)
 	}
-	call := &abi.DisputeCall{
-		Kind: uint8(vm.Qualitative), Target: r.Interaction, Game: r.Game, EvidenceHash: da.ContentHash, Da: da,
-	}
+	call := &abi.DisputeCall{Kind: uint8(vm.Qualitative), Target: r.Interaction, Game: r.Game, EvidenceHash: da.ContentHash, Da: da}
 	if r.Game != (common.Address{}) {
 		call.Kind = uint8(vm.Computational)
 	}
-	return a.operate(ctx, "dispute", r.BondWei, call.Encode())
+	return call, nil
 }
 
 // WithdrawFees sends what a fee vault holds to Policy.feeRecipient on L1; anyone may.
@@ -49,7 +83,8 @@ func (a *Account) WithdrawFees(ctx context.Context, vault common.Address) (*type
 	return a.operate(ctx, "withdrawFees", nil, (&abi.WithdrawFeesCall{Vault: vault}).Encode())
 }
 
-// DisputeOf returns the dispute about an interaction; Claimant is zero if there is none, or the interaction is in the history.
+// DisputeOf returns the dispute about an interaction; Claimant is zero if there is none, or it is over and the interaction in the
+// history.
 func (c *Client) DisputeOf(ctx context.Context, id common.Hash) (*abi.DisputeView, error) {
 	out, err := c.view(ctx, "getDispute", (&abi.GetDisputeCall{Target: id}).Encode())
 	if err != nil {
@@ -63,7 +98,9 @@ func (c *Client) DisputeOf(ctx context.Context, id common.Hash) (*abi.DisputeVie
 // the state root of block BlockHash.
 type PrunedInteraction struct {
 	abi.InteractionView
+	Record    record.Interaction
 	Index     uint64 // among all pruned interactions
+	Path      []common.Hash
 	StateRoot common.Hash
 	BlockHash common.Hash
 }
@@ -109,7 +146,7 @@ func (a *historyAnswer) verify(id common.Hash) (*PrunedInteraction, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHistoryProof, err)
 	}
-	return &PrunedInteraction{interactionView(&i), uint64(a.Index), a.History.StateRoot, a.History.BlockHash}, nil
+	return &PrunedInteraction{interactionView(&i), i, uint64(a.Index), a.Path, a.History.StateRoot, a.History.BlockHash}, nil
 }
 
 // interactionView is what the chain's view shows of a record.

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/erc8004/feedback"
 )
 
 var (
@@ -73,7 +74,13 @@ func revertOf(err error) abi.Revert {
 	if err != nil {
 		return nil
 	}
-	return abi.DecodeRevert(data)
+	if r := abi.DecodeRevert(data); r != nil {
+		return r
+	}
+	if r := feedback.DecodeRevert(data); r != nil { // the registries' own
+		return r
+	}
+	return nil
 }
 
 // callError turns the error of eth_call or eth_estimateGas into an OperationError where it is one.

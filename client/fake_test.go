@@ -42,6 +42,9 @@ type fakeNode struct {
 	// onSend may refuse a transaction; loseAnswer cuts the connection after taking that many transactions.
 	onSend func(tx *types.Transaction) error
 
+	// emits are further logs of a transaction.
+	emits func(tx *types.Transaction, from common.Address) []*types.Log
+
 	commitments []common.Hash
 
 	loseAnswer int
@@ -246,6 +249,10 @@ func (n *fakeNode) include(tx *types.Transaction, from common.Address) {
 			if l := n.market(tx, from); l != nil {
 				logs = append(logs, l)
 			}
+		case abi.GiveFeedbackSelector:
+			if l := n.feedback(tx, from); l != nil {
+				logs = append(logs, l)
+			}
 		case abi.ComposeSelector:
 			c, err := abi.DecodeComposeCall(data[4:])
 			if err == nil {
@@ -259,6 +266,9 @@ func (n *fakeNode) include(tx *types.Transaction, from common.Address) {
 				logs = append(logs, (&abi.RespondedEvent{Id: c.Id, Callee: from, Status: c.Status, ResultHash: c.ResultHash, Da: c.Da}).Log(abi.Address))
 			}
 		}
+	}
+	if n.emits != nil {
+		logs = append(logs, n.emits(tx, from)...)
 	}
 	for _, l := range logs {
 		l.TxHash = tx.Hash()

@@ -11,9 +11,14 @@ import (
 
 // view asks the AGNT2 address at the latest block.
 func (c *Client) view(ctx context.Context, op string, data []byte) ([]byte, error) {
+	return c.viewAt(ctx, &abi.Address, op, data)
+}
+
+// viewAt asks an address that the engine answers.
+func (c *Client) viewAt(ctx context.Context, to *common.Address, op string, data []byte) ([]byte, error) {
 	rctx, cancel := c.request(ctx)
 	defer cancel()
-	out, err := c.ec.CallContract(rctx, ethereum.CallMsg{To: &abi.Address, Data: data}, nil)
+	out, err := c.ec.CallContract(rctx, ethereum.CallMsg{To: to, Data: data}, nil)
 	if err != nil {
 		return nil, callError(op, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -271,9 +272,22 @@ func TestDevnet(t *testing.T) {
 		t.Logf("%s", out)
 		require.NoError(t, err)
 	})
+	interaction := "" // of agent4 with agent3
 	t.Run("viem example", func(t *testing.T) {
 		out, err := run(t, 2*time.Minute, "npx", "--no-install", "tsx", "client/ts/example.ts", "--rpc", e.Engine, "--da", e.DA,
 			"--key", devnet.AccountOf(devnet.Agent3).PrivateKey, "--caller-key", devnet.AccountOf(devnet.Agent4).PrivateKey)
+		t.Logf("%s", out)
+		require.NoError(t, err)
+		if m := regexp.MustCompile(`interaction (0x[0-9a-f]{64})`).FindStringSubmatch(out); m != nil {
+			interaction = m[1]
+		}
+	})
+	t.Run("ERC-8004 by viem", func(t *testing.T) {
+		require.NotEmpty(t, interaction)
+		out, err := run(t, 2*time.Minute, "npx", "--no-install", "tsx", "client/ts/erc8004.ts", "--rpc", e.Engine,
+			"--agent", devnet.AccountOf(devnet.Agent3).Address.Hex(), "--endpoint", "agnt2:"+interaction,
+			"--agent-key", devnet.AccountOf(devnet.Agent3).PrivateKey, "--client-key", devnet.AccountOf(devnet.Agent4).PrivateKey,
+			"--validator-key", devnet.AccountOf(devnet.Agent1).PrivateKey)
 		t.Logf("%s", out)
 		require.NoError(t, err)
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/holiman/uint256"
 
+	"github.com/agnt2/agnt2/agnt2/abi/codec"
 	"github.com/agnt2/agnt2/agnt2/record"
 )
 
@@ -213,6 +214,14 @@ var decoders = map[record.Namespace]func([]byte) (any, error){
 	record.NSCommitment:       decoderOf(record.DecodeCommitment),
 	record.NSComposition:      decoderOf(record.DecodeComposition),
 	record.NSConstituent:      decoderOf(record.DecodeConstituent),
+	record.NSForeign:          decoderOf(record.DecodeForeign),
+	record.NSFeedback:         decoderOf(record.DecodeFeedback),
+	record.NSFeedbackCount:    decoderOf(record.DecodeFeedbackCount),
+	record.NSRating:           decoderOf(record.DecodeRating),
+	record.NSResponseCount:    decoderOf(record.DecodeResponseCount),
+	record.NSListCount:        decoderOf(record.DecodeListCount),
+	record.NSListEntry:        decoderOf(record.DecodeListEntry),
+	record.NSValidation:       decoderOf(record.DecodeValidation),
 }
 
 var globalDecoders = map[record.Key]func([]byte) (any, error){
@@ -261,6 +270,8 @@ func shown(v reflect.Value) any {
 		return wei(&x)
 	case common.Hash, common.Address, string, bool:
 		return x
+	case codec.Int128: // quantities have no sign
+		return x.String()
 	case []byte:
 		return hexutil.Bytes(x)
 	}

@@ -1,8 +1,11 @@
 package ethapi
 
 import (
+	"errors"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
@@ -159,15 +162,19 @@ type ConstituentInfo struct {
 
 var guardNames = []string{"", "equals", "differs"}
 
-// GetComposition implements agnt2_getComposition: a composition with its constituents; null if there is none.
+// GetComposition implements agnt2_getComposition: a composition with its constituents; null if there is none. Status "pruned" means
+// that only the interactions of its constituents are known any more, from the history.
 func (x *agnt2API) GetComposition(id common.Hash, at *rpc.BlockNumberOrHash) (*CompositionInfo, error) {
 	r, h, err := x.a.records(at)
 	if err != nil {
 		return nil, err
 	}
 	c, err := compositionView(r, id)
-	if err != nil || c.Status == uint8(vm.NoComposition) {
+	if err != nil {
 		return nil, err
+	}
+	if c.Status == uint8(vm.NoComposition) {
+		return x.prunedComposition(r, h, id)
 	}
 	out := &CompositionInfo{
 		ID: id, Status: statusName(compositionStatus, c.Status), Initiator: c.Initiator, Atomic: c.Atomic, CreatedAt: hexutil.Uint64(c.CreatedAt),
@@ -189,6 +196,49 @@ func (x *agnt2API) GetComposition(id common.Hash, at *rpc.BlockNumberOrHash) (*C
 			}
 		}
 		out.Constituents = append(out.Constituents, info)
+	}
+	return out, nil
+}
+
+// prunedComposition puts together what the history says of a composition that has left the state; nil if it never called anybody, or
+// too long ago. A constituent that was not called is all zeros.
+func (x *agnt2API) prunedComposition(r Records, h *types.Header, id common.Hash) (*CompositionInfo, error) {
+	peaks, err := readOr(r, record.HistoryKey, record.DecodeHistory)
+	if err != nil || peaks.Count == 0 {
+		return nil, err
+	}
+	out := &CompositionInfo{
+		ID: id, Status: statusPruned, EscrowWei: new(hexutil.Big), OwedWei: new(hexutil.Big), BlockNumber: (*hexutil.Big)(h.Number), BlockHash: h.Hash(),
+	}
+	called := 0
+	for index := range uint8(vm.MaxConstituents) {
+		info := ConstituentInfo{Status: statusPruned, PaymentWei: new(hexutil.Big), DependsOn: []int{}}
+		for iteration := range uint8(vm.MaxLoopIterations) {
+			call := vm.ConstituentID(id, index, iteration+1)
+			_, value, err := x.a.b.Pruned(call, peaks.Count)
+			if errors.Is(err, ErrNotInHistory) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			i, err := decodeRecord(record.InteractionKey(call), value, record.DecodeInteraction)
+			if err != nil {
+				return nil, err
+			}
+			info.Status = statusName(constituentStatus, constituentFailed)
+			if i.Status == uint8(vm.Completed) {
+				info.Status = statusName(constituentStatus, constituentSettled)
+			}
+			info.Callee, info.Capability, info.PaymentWei = i.Callee, i.Capability, wei(&i.PaymentWei)
+			info.Iteration, info.InteractionID, info.ResultHash, info.Branch = hexutil.Uint64(iteration+1), call, i.ResultHash, hexutil.Uint64(i.Branch)
+			out.Initiator, out.Atomic = i.Caller, i.Constituent&0x80 != 0
+			called = int(index) + 1
+		}
+		out.Constituents = append(out.Constituents, info)
+	}
+	if out.Constituents = out.Constituents[:called]; called == 0 {
+		return nil, nil
 	}
 	return out, nil
 }

@@ -113,3 +113,33 @@ func TestCompositionViews(t *testing.T) {
 }
 
 func callView(t *testing.T, x *testAPI, data []byte) []byte { return call(t, x, abi.Address, data) }
+
+// TestPrunedComposition: what the history has of its constituents; nothing before there is a history.
+func TestPrunedComposition(t *testing.T) {
+	x := newTestAPI(t, nil)
+	id := vm.CompositionID(alice, common.Hash{7})
+	call := func(index, iteration uint8, status vm.InteractionStatus) common.Hash {
+		of := vm.ConstituentID(id, index, iteration)
+		i := record.Interaction{
+			Status: uint8(status), Caller: alice, Callee: bob, PaymentWei: *uint256.NewInt(20), Branch: uint32(iteration), CompositionId: id, Constituent: 1 + index | 1<<7,
+		}
+		x.chain.history[of] = i.Encode()
+		return of
+	}
+	x.chain.history = map[common.Hash][]byte{}
+	call(0, 1, vm.Completed)
+	last := call(0, 2, vm.Completed)
+	call(2, 1, vm.TimedOut)
+	require.Nil(t, get[*CompositionInfo](t, x, "agnt2_getComposition", id, "latest"))
+	x.chain.extend(payload{set: map[record.Key][]byte{record.HistoryKey: (&record.History{Count: 1, Peaks: []common.Hash{{1}}}).Encode()}})
+	require.Nil(t, get[*CompositionInfo](t, x, "agnt2_getComposition", common.Hash{1}, "latest"))
+	got := get[*CompositionInfo](t, x, "agnt2_getComposition", id, "latest")
+	require.Equal(t, statusPruned, got.Status)
+	require.Equal(t, alice, got.Initiator)
+	require.True(t, got.Atomic)
+	require.Len(t, got.Constituents, 3)
+	require.Equal(t, last, got.Constituents[0].InteractionID)
+	for i, status := range []string{"settled", statusPruned, "failed"} {
+		require.Equal(t, status, got.Constituents[i].Status)
+	}
+}

@@ -74,6 +74,7 @@ type fakeChain struct {
 	receipts  map[common.Hash]types.Receipts
 	states    map[common.Hash]recordSet
 	pruned    map[common.Hash]bool
+	history   map[common.Hash][]byte // pruned interactions
 	canonical []common.Hash
 	safe      *uint64
 	located   map[common.Hash]TxLocation
@@ -466,6 +467,9 @@ func fails(t testing.TB, x *testAPI, code int, method string, args ...any) error
 func hexNumber(n uint64) string { return fmt.Sprintf("0x%x", n) }
 
 func (f *fakeChain) Pruned(id common.Hash, count uint64) (uint64, []byte, error) {
+	if b := f.history[id]; b != nil && count > 0 {
+		return 0, b, nil
+	}
 	return 0, nil, fmt.Errorf("%w: %s", ErrNotInHistory, id)
 }
 

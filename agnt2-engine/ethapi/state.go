@@ -28,7 +28,7 @@ var nativeCode = []byte{0xfe}
 func native(who common.Address) bool {
 	switch who {
 	case abi.Address, abi.L1BlockAddress, abi.MessagePasserAddress, abi.GasPriceOracleAddress,
-		abi.IdentityRegistryAddress:
+		abi.IdentityRegistryAddress, abi.ReputationRegistryAddress, abi.ValidationRegistryAddress:
 		return true
 	}
 	return false

@@ -37,11 +37,17 @@ var views = map[common.Address]*viewTable{
 		abi.GetCommitmentSelector:  viewOf(abi.DecodeGetCommitmentCall, getCommitment),
 		abi.GetCompositionSelector: viewOf(abi.DecodeGetCompositionCall, getComposition),
 		abi.CompositionIdSelector:  viewOf(abi.DecodeCompositionIdCall, compositionID),
+
+		abi.GetForeignAgentSelector: viewOf(abi.DecodeGetForeignAgentCall, getForeignAgent),
+		abi.ForeignIdSelector:       viewOf(abi.DecodeForeignIdCall, foreignID),
 	}},
 	abi.L1BlockAddress:          {views: l1BlockViews, only: true},
 	abi.GasPriceOracleAddress:   {views: gasPriceOracleViews, only: true},
 	abi.MessagePasserAddress:    {views: messagePasserViews},
 	abi.IdentityRegistryAddress: {views: identityRegistryViews},
+
+	abi.ReputationRegistryAddress: {views: reputationRegistryViews},
+	abi.ValidationRegistryAddress: {views: validationRegistryViews},
 }
 
 // viewOf decodes the arguments strictly, as operations are.

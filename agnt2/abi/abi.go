@@ -15,6 +15,10 @@ var (
 	// IdentityRegistryAddress answers as ERC-8004's Identity registry.
 	IdentityRegistryAddress = common.HexToAddress("0x4200000000000000000000000000000000008004")
 
+	// ReputationRegistryAddress and ValidationRegistryAddress answer as its other two.
+	ReputationRegistryAddress = common.HexToAddress("0x4200000000000000000000000000000000008005")
+	ValidationRegistryAddress = common.HexToAddress("0x4200000000000000000000000000000000008006")
+
 	// Predeploys of the OP Stack that the engine answers natively (OP specs, "Predeploys").
 	L1BlockAddress         = common.HexToAddress("0x4200000000000000000000000000000000000015")
 	MessagePasserAddress   = common.HexToAddress("0x4200000000000000000000000000000000000016")

@@ -43,6 +43,11 @@ func of[T any, P interface {
 
 var calls = map[string]decodable{
 	"cancel":              of(abi.DecodeCancelCall, 4),
+	"giveFeedback":        of(abi.DecodeGiveFeedbackCall, 4),
+	"revokeFeedback":      of(abi.DecodeRevokeFeedbackCall, 4),
+	"appendResponse":      of(abi.DecodeAppendResponseCall, 4),
+	"validationRequest":   of(abi.DecodeValidationRequestCall, 4),
+	"validationResponse":  of(abi.DecodeValidationResponseCall, 4),
 	"compose":             of(abi.DecodeComposeCall, 4),
 	"compositionId":       of(abi.DecodeCompositionIdCall, 4),
 	"getComposition":      of(abi.DecodeGetCompositionCall, 4),
@@ -65,6 +70,7 @@ var calls = map[string]decodable{
 	"respond":             of(abi.DecodeRespondCall, 4),
 	"topUpStake":          of(abi.DecodeTopUpStakeCall, 4),
 	"dispute":             of(abi.DecodeDisputeCall, 4),
+	"disputePruned":       of(abi.DecodeDisputePrunedCall, 4),
 	"resolveDispute":      of(abi.DecodeResolveDisputeCall, 4),
 	"getDispute":          of(abi.DecodeGetDisputeCall, 4),
 	"setParams":           of(abi.DecodeSetParamsCall, 4),
@@ -163,7 +169,7 @@ var events = map[string]event{
 }
 
 var revertTypes = []abi.Revert{
-	&abi.StakeHeld{}, &abi.BadChannelSignature{}, &abi.ChannelTermsExpired{}, &abi.ChannelTermsNonce{}, &abi.DepositNotCovered{},
+	&abi.GameMismatch{}, &abi.StakeHeld{}, &abi.BadChannelSignature{}, &abi.ChannelTermsExpired{}, &abi.ChannelTermsNonce{}, &abi.DepositNotCovered{},
 	&abi.ChannelUnknown{}, &abi.ChannelNotOpen{}, &abi.ChannelNotClosing{}, &abi.ChannelExpired{}, &abi.ChannelWindowOver{},
 	&abi.NotChannelParty{}, &abi.StaleState{}, &abi.BalancesDoNotSum{}, &abi.DepositsAboveFunded{}, &abi.InteractionCountInvalid{},
 	&abi.StatesDoNotConflict{}, &abi.AlreadyRegistered{}, &abi.BadAttestation{}, &abi.CalleeInactive{}, &abi.CalleeUnknown{},
@@ -179,6 +185,8 @@ var revertTypes = []abi.Revert{
 	&abi.BadConstituent{}, &abi.BadOpening{}, &abi.CompositionExpired{}, &abi.CompositionFinal{}, &abi.CompositionNotCommitted{},
 	&abi.CompositionTooShort{}, &abi.CompositionTotalMismatch{}, &abi.CompositionUnknown{}, &abi.DuplicateComposition{},
 	&abi.NotCancellable{}, &abi.NothingToOpen{},
+	&abi.SelfFeedback{}, &abi.NothingToRate{}, &abi.InteractionOfOther{}, &abi.InteractionRated{}, &abi.FeedbackUnknown{},
+	&abi.FeedbackIsRevoked{}, &abi.ValidationExists{}, &abi.ValidationUnknown{}, &abi.NotValidator{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {
@@ -208,6 +216,12 @@ func random(t *rapid.T, v reflect.Value) {
 		for i := range v.NumField() {
 			random(t, v.Field(i))
 		}
+		switch x := v.Addr().Interface().(type) { // whose sums have 128 bits
+		case *abi.IRecordsReputation:
+			x.SumOfSquares.Rsh(&x.SumOfSquares, 128)
+		case *abi.IRecordsForeign:
+			x.SumOfSquares.Rsh(&x.SumOfSquares, 128)
+		}
 	case reflect.Slice:
 		n := rapid.IntRange(0, 3).Draw(t, "length")
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
@@ -232,6 +246,8 @@ func toGeth(t gethabi.Type, v reflect.Value) reflect.Value {
 	case v.Type() == reflect.TypeOf(uint256.Int{}):
 		n := v.Interface().(uint256.Int)
 		return reflect.ValueOf(n.ToBig())
+	case v.Type() == reflect.TypeFor[codec.Int128]():
+		return reflect.ValueOf(v.Interface().(codec.Int128).Big())
 	case t.T == gethabi.TupleTy:
 		for i, e := range t.TupleElems {
 			out.Field(i).Set(toGeth(*e, v.Field(i)))

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/abi/codec"
 )
 
 // fuzzDecode: what decodes encodes to the same bytes; nothing panics.
@@ -61,6 +62,22 @@ func FuzzDecodeDiscover(f *testing.F) {
 
 func FuzzDecodeDiscoverInvoke(f *testing.F) {
 	fuzzDecode(f, "discoverInvoke", &abi.DiscoverInvokeCall{TtlSeconds: 9, Filter: abi.ProviderFilter{MaxLatencyMs: 5}})
+}
+
+func FuzzDecodeGiveFeedback(f *testing.F) {
+	fuzzDecode(f, "giveFeedback", &abi.GiveFeedbackCall{Value: codec.NewInt128(-7), ValueDecimals: 2, Tag1: "starred", Endpoint: "agnt2:0x"})
+}
+
+func FuzzDecodeAppendResponse(f *testing.F) {
+	fuzzDecode(f, "appendResponse", &abi.AppendResponseCall{ClientAddress: common.Address{1}, ResponseURI: "ipfs://r"})
+}
+
+func FuzzDecodeValidationRequest(f *testing.F) {
+	fuzzDecode(f, "validationRequest", &abi.ValidationRequestCall{ValidatorAddress: common.Address{1}, RequestURI: "ipfs://w"})
+}
+
+func FuzzDecodeValidationResponse(f *testing.F) {
+	fuzzDecode(f, "validationResponse", &abi.ValidationResponseCall{Response: 100, Tag: "hard"})
 }
 
 func FuzzDecodeReveal(f *testing.F) {

@@ -100,17 +100,11 @@ func Path(count, index uint64) (out []Position, ok bool) {
 	return out, ok
 }
 
-// Verify checks that a leaf has this index in the history.
-func Verify(h *record.History, leaf common.Hash, index uint64, path []common.Hash) error {
-	peak, height, ok := mountain(h.Count, index)
-	switch {
-	case !ok:
-		return fmt.Errorf("%w: index %d of %d", ErrProof, index, h.Count)
-	case len(path) != int(height):
-		return fmt.Errorf("%w: %d hashes, not %d", ErrProof, len(path), height)
-	case peak >= len(h.Peaks):
-		return fmt.Errorf("%w: %d peaks for %d leaves", ErrProof, len(h.Peaks), h.Count)
-	}
+// MaxHeight of a mountain: the length of the longest path.
+const MaxHeight = 63
+
+// Fold returns the peak that a path leads to from the leaf with this index.
+func Fold(leaf common.Hash, index uint64, path []common.Hash) common.Hash {
 	for i, sibling := range path {
 		if index>>i&1 == 0 {
 			leaf = Node(leaf, sibling)
@@ -118,10 +112,28 @@ func Verify(h *record.History, leaf common.Hash, index uint64, path []common.Has
 			leaf = Node(sibling, leaf)
 		}
 	}
-	if leaf != h.Peaks[peak] {
-		return fmt.Errorf("%w: leads to %s, not to %s", ErrProof, leaf, h.Peaks[peak])
+	return leaf
+}
+
+// VerifyPeak checks that the leaf with this index is under this peak, which is so high.
+func VerifyPeak(h *record.History, node common.Hash, index uint64, height int) error {
+	peak, high, ok := mountain(h.Count, index)
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: index %d of %d", ErrProof, index, h.Count)
+	case height != int(high):
+		return fmt.Errorf("%w: %d hashes, not %d", ErrProof, height, high)
+	case peak >= len(h.Peaks):
+		return fmt.Errorf("%w: %d peaks for %d leaves", ErrProof, len(h.Peaks), h.Count)
+	case node != h.Peaks[peak]:
+		return fmt.Errorf("%w: leads to %s, not to %s", ErrProof, node, h.Peaks[peak])
 	}
 	return nil
+}
+
+// Verify checks that a leaf has this index in the history.
+func Verify(h *record.History, leaf common.Hash, index uint64, path []common.Hash) error {
+	return VerifyPeak(h, Fold(leaf, index, path), index, len(path))
 }
 
 // VerifyInteraction checks that a pruned interaction is in the history that the record of a state says.

@@ -342,6 +342,14 @@ var (
 		record.NSCommitment:       codecOf(record.DecodeCommitment, record.UnpackCommitment),
 		record.NSComposition:      codecOf(record.DecodeComposition, record.UnpackComposition),
 		record.NSConstituent:      codecOf(record.DecodeConstituent, record.UnpackConstituent),
+		record.NSForeign:          codecOf(record.DecodeForeign, record.UnpackForeign),
+		record.NSFeedback:         codecOf(record.DecodeFeedback, record.UnpackFeedback),
+		record.NSFeedbackCount:    codecOf(record.DecodeFeedbackCount, record.UnpackFeedbackCount),
+		record.NSRating:           codecOf(record.DecodeRating, record.UnpackRating),
+		record.NSResponseCount:    codecOf(record.DecodeResponseCount, record.UnpackResponseCount),
+		record.NSListCount:        codecOf(record.DecodeListCount, record.UnpackListCount),
+		record.NSListEntry:        codecOf(record.DecodeListEntry, record.UnpackListEntry),
+		record.NSValidation:       codecOf(record.DecodeValidation, record.UnpackValidation),
 	}
 	globalCodecs = map[record.Key]recordCodec{
 		record.ParamsKey:  codecOf(record.DecodeParams, record.UnpackParams),

@@ -46,6 +46,14 @@ const (
 	NSIndexCount       Namespace = 0x51
 	NSComposition      Namespace = 0x30
 	NSConstituent      Namespace = 0x31
+	NSForeign          Namespace = 0x80
+	NSFeedback         Namespace = 0x70
+	NSFeedbackCount    Namespace = 0x71
+	NSRating           Namespace = 0x72
+	NSResponseCount    Namespace = 0x73
+	NSListCount        Namespace = 0x74
+	NSListEntry        Namespace = 0x75
+	NSValidation       Namespace = 0x76
 	NSGlobal           Namespace = 0xff
 )
 
@@ -53,7 +61,9 @@ var namespaceNames = map[Namespace]string{
 	NSAccount: "accounts", NSAgent: "agents", NSAgentURI: "agentURIs", NSMetadata: "metadata", NSCapability: "capabilities",
 	NSCapabilityDetail: "capabilityDetails", NSReputation: "reputations", NSPair: "pairs", NSInteraction: "interactions",
 	NSDelegation: "delegations", NSSession: "sessions", NSWallet: "wallets", NSHolding: "holdings", NSDeadline: "deadlines", NSChannel: "channels", NSChannelPair: "channelPairs", NSDispute: "disputes", NSCommitment: "commitments", NSIndex: "index", NSIndexCount: "indexCounts", NSGlobal: "global",
-	NSComposition: "compositions", NSConstituent: "constituents",
+	NSComposition: "compositions", NSConstituent: "constituents", NSForeign: "foreign",
+	NSFeedback: "feedback", NSFeedbackCount: "feedbackCounts", NSRating: "ratings", NSResponseCount: "responseCounts",
+	NSListCount: "listCounts", NSListEntry: "listEntries", NSValidation: "validations",
 }
 
 func (n Namespace) String() string {
@@ -148,6 +158,8 @@ const (
 	DueHistory DeadlineKind = 50
 	// DueDispute: nobody has resolved a dispute in its window.
 	DueDispute DeadlineKind = 51
+	// DueCompositionHistory: a composition that is over is no longer recent.
+	DueCompositionHistory DeadlineKind = 52
 	// DueCommitment: nobody can reveal a commitment any more.
 	DueCommitment DeadlineKind = 40
 	// DueComposition: a composition has work for the sweep, or its deadline passes.
@@ -166,6 +178,65 @@ func IndexCountKey(capability common.Hash) Key { return hashed(NSIndexCount, cap
 
 // CommitmentKey keys a commitment by its id, a hash of the caller and what it commits to.
 func CommitmentKey(id common.Hash) Key { return headed(NSCommitment, id) }
+
+// ForeignKey keys an agent of another chain by its foreign id.
+func ForeignKey(id common.Address) Key { return addressKey(NSForeign, id) }
+
+// FeedbackKey keys a client's feedback about an agent; index counts from 1.
+func FeedbackKey(agent, client common.Address, index uint64) Key {
+	var b [2*common.AddressLength + 8]byte
+	copy(b[:], agent[:])
+	copy(b[common.AddressLength:], client[:])
+	binary.BigEndian.PutUint64(b[2*common.AddressLength:], index)
+	return hashed(NSFeedback, b[:])
+}
+
+// FeedbackCountKey keys how much feedback a client has given about an agent.
+func FeedbackCountKey(agent, client common.Address) Key {
+	return hashed2(NSFeedbackCount, agent[:], client[:])
+}
+
+// RatingKey keys that an interaction has been rated. Its id is a hash already.
+func RatingKey(id common.Hash) Key { return headed(NSRating, id) }
+
+// ResponseCountKey keys a responder's responses to one feedback.
+func ResponseCountKey(agent, client common.Address, index uint64, responder common.Address) Key {
+	var b [3*common.AddressLength + 8]byte
+	copy(b[:], agent[:])
+	copy(b[common.AddressLength:], client[:])
+	binary.BigEndian.PutUint64(b[2*common.AddressLength:], index)
+	copy(b[2*common.AddressLength+8:], responder[:])
+	return hashed(NSResponseCount, b[:])
+}
+
+// ListKind says what a list of the ERC-8004 registries has. Values are consensus: never reuse one.
+type ListKind uint8
+
+const (
+	// ListClients: who has given feedback about an agent.
+	ListClients ListKind = 1
+	// ListAgentValidations: requests of an agent.
+	ListAgentValidations ListKind = 2
+	// ListValidatorRequests: requests to a validator.
+	ListValidatorRequests ListKind = 3
+)
+
+// ListCountKey keys the length of a list.
+func ListCountKey(kind ListKind, subject common.Address) Key {
+	return hashed2(NSListCount, []byte{byte(kind)}, subject[:])
+}
+
+// ListEntryKey keys an entry of a list; index counts from 1.
+func ListEntryKey(kind ListKind, subject common.Address, index uint64) Key {
+	var b [1 + common.AddressLength + 8]byte
+	b[0] = byte(kind)
+	copy(b[1:], subject[:])
+	binary.BigEndian.PutUint64(b[1+common.AddressLength:], index)
+	return hashed(NSListEntry, b[:])
+}
+
+// ValidationKey keys a validation request. Its hash is the requester's choice, so it is hashed again.
+func ValidationKey(requestHash common.Hash) Key { return hashed(NSValidation, requestHash[:]) }
 
 // deadlineBytes is the width of the deadline in a key: Unix seconds until the year 36812.
 const deadlineBytes = 5

@@ -879,48 +879,52 @@ func (x *Composition) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x02
 		b = codec.AppendPackedLong(b, x.SettledAt)
 	}
-	if !x.EscrowWei.IsZero() {
+	if x.LeavesAt != 0 {
 		b[at+0] |= 0x01
+		b = codec.AppendPackedLong(b, x.LeavesAt)
+	}
+	if !x.EscrowWei.IsZero() {
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.EscrowWei)
 	}
 	if !x.OwedWei.IsZero() {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x40
 		b = codec.AppendPackedWide(b, &x.OwedWei)
 	}
 	if x.WindowSeconds != 0 {
-		b[at+1] |= 0x40
+		b[at+1] |= 0x20
 		b = binary.BigEndian.AppendUint32(b, x.WindowSeconds)
 	}
 	if x.Active != 0 {
-		b[at+1] |= 0x20
+		b[at+1] |= 0x10
 		b = binary.BigEndian.AppendUint32(b, x.Active)
 	}
 	if x.Done != 0 {
-		b[at+1] |= 0x10
+		b[at+1] |= 0x08
 		b = binary.BigEndian.AppendUint32(b, x.Done)
 	}
 	if x.Skipped != 0 {
-		b[at+1] |= 0x08
+		b[at+1] |= 0x04
 		b = binary.BigEndian.AppendUint32(b, x.Skipped)
 	}
 	if x.Failed != 0 {
-		b[at+1] |= 0x04
+		b[at+1] |= 0x02
 		b = binary.BigEndian.AppendUint32(b, x.Failed)
 	}
 	if x.Credited != 0 {
-		b[at+1] |= 0x02
+		b[at+1] |= 0x01
 		b = binary.BigEndian.AppendUint32(b, x.Credited)
 	}
 	if x.Opened != 0 {
-		b[at+1] |= 0x01
+		b[at+2] |= 0x80
 		b = binary.BigEndian.AppendUint32(b, x.Opened)
 	}
 	if x.Paid != 0 {
-		b[at+2] |= 0x80
+		b[at+2] |= 0x40
 		b = binary.BigEndian.AppendUint32(b, x.Paid)
 	}
 	if x.Culprit != ([20]byte{}) {
-		b[at+2] |= 0x40
+		b[at+2] |= 0x20
 		b = append(b, x.Culprit[:]...)
 	}
 	at = len(b)
@@ -1104,7 +1108,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:3], b[3:]
-	if bits[2]&0x3f != 0 {
+	if bits[2]&0x1f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -1162,20 +1166,27 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 		x.SettledAt, b = v, rest
 	}
 	if bits[0]&0x01 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.LeavesAt, b = v, rest
+	}
+	if bits[1]&0x80 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.EscrowWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x40 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.OwedWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x40 != 0 {
+	if bits[1]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1185,7 +1196,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x20 != 0 {
+	if bits[1]&0x10 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1195,7 +1206,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x10 != 0 {
+	if bits[1]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1205,7 +1216,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x08 != 0 {
+	if bits[1]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1215,7 +1226,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x04 != 0 {
+	if bits[1]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1225,7 +1236,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x02 != 0 {
+	if bits[1]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1235,7 +1246,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[1]&0x01 != 0 {
+	if bits[2]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1245,7 +1256,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x80 != 0 {
+	if bits[2]&0x40 != 0 {
 		if err := codec.NeedPacked(b, 4); err != nil {
 			return nil, err
 		}
@@ -1255,7 +1266,7 @@ func (x *Composition) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[2]&0x40 != 0 {
+	if bits[2]&0x20 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -1949,28 +1960,31 @@ func (x *Dispute) AppendPacked(b []byte) []byte {
 	if x.Due {
 		b[at+0] |= 0x20
 	}
-	if x.Claimant != ([20]byte{}) {
+	if x.Pruned {
 		b[at+0] |= 0x10
+	}
+	if x.Claimant != ([20]byte{}) {
+		b[at+0] |= 0x08
 		b = append(b, x.Claimant[:]...)
 	}
 	if x.Agent != ([20]byte{}) {
-		b[at+0] |= 0x08
+		b[at+0] |= 0x04
 		b = append(b, x.Agent[:]...)
 	}
 	if x.Game != ([20]byte{}) {
-		b[at+0] |= 0x04
+		b[at+0] |= 0x02
 		b = append(b, x.Game[:]...)
 	}
 	if x.EvidenceHash != ([32]byte{}) {
-		b[at+0] |= 0x02
+		b[at+0] |= 0x01
 		b = append(b, x.EvidenceHash[:]...)
 	}
 	if !x.BondWei.IsZero() {
-		b[at+0] |= 0x01
+		b[at+1] |= 0x80
 		b = codec.AppendPackedWide(b, &x.BondWei)
 	}
 	if x.Deadline != 0 {
-		b[at+1] |= 0x80
+		b[at+1] |= 0x40
 		b = codec.AppendPackedLong(b, x.Deadline)
 	}
 	return b
@@ -1990,7 +2004,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:2], b[2:]
-	if bits[1]&0x7f != 0 {
+	if bits[1]&0x3f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -2017,6 +2031,9 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 		x.Due = true
 	}
 	if bits[0]&0x10 != 0 {
+		x.Pruned = true
+	}
+	if bits[0]&0x08 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2026,7 +2043,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x08 != 0 {
+	if bits[0]&0x04 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2036,7 +2053,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x04 != 0 {
+	if bits[0]&0x02 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
 		}
@@ -2046,7 +2063,7 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x02 != 0 {
+	if bits[0]&0x01 != 0 {
 		if err := codec.NeedPacked(b, 32); err != nil {
 			return nil, err
 		}
@@ -2056,20 +2073,211 @@ func (x *Dispute) getPacked(b []byte) ([]byte, error) {
 			return nil, codec.ErrPackedZero()
 		}
 	}
-	if bits[0]&0x01 != 0 {
+	if bits[1]&0x80 != 0 {
 		rest, err := codec.GetPackedWide(b, &x.BondWei, 32)
 		if err != nil {
 			return nil, err
 		}
 		b = rest
 	}
-	if bits[1]&0x80 != 0 {
+	if bits[1]&0x40 != 0 {
 		v, rest, err := codec.GetPackedLong(b)
 		if err != nil {
 			return nil, err
 		}
 		x.Deadline, b = v, rest
 	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Feedback) AppendPacked(b []byte) []byte {
+	b = append(b, x.Value[:]...)
+	b = append(b, x.ValueDecimals)
+	b = codec.AppendPackedBool(b, x.IsRevoked)
+	b = binary.BigEndian.AppendUint64(b, x.Responses)
+	b = binary.BigEndian.AppendUint64(b, x.GivenAt)
+	b = append(b, x.InteractionId[:]...)
+	b = codec.AppendPackedBytes(b, x.Tag1)
+	b = codec.AppendPackedBytes(b, x.Tag2)
+	return b
+}
+
+// UnpackFeedback reads a packed Feedback and returns what follows it; ErrPacked if that is no packed form.
+func UnpackFeedback(b []byte) (x Feedback, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Feedback{}, nil, fmt.Errorf("Feedback: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Feedback) getPacked(b []byte) ([]byte, error) {
+	var err error
+	if err := codec.NeedPacked(b, 66); err != nil {
+		return nil, err
+	}
+	copy(x.Value[:], b[0:])
+	x.ValueDecimals = b[16]
+	if x.IsRevoked, err = codec.GetPackedBool(b[17]); err != nil {
+		return nil, err
+	}
+	x.Responses = binary.BigEndian.Uint64(b[18:])
+	x.GivenAt = binary.BigEndian.Uint64(b[26:])
+	copy(x.InteractionId[:], b[34:])
+	b = b[66:]
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Tag1, b = string(v), rest
+	}
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Tag2, b = string(v), rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *FeedbackCount) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Count != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Count)
+	}
+	return b
+}
+
+// UnpackFeedbackCount reads a packed FeedbackCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackFeedbackCount(b []byte) (x FeedbackCount, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return FeedbackCount{}, nil, fmt.Errorf("FeedbackCount: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *FeedbackCount) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Count, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Foreign) AppendPacked(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, x.SourceChainId)
+	b = binary.BigEndian.AppendUint64(b, x.SourceBlock)
+	b = binary.BigEndian.AppendUint64(b, x.ImportedAt)
+	b = append(b, x.Agent[:]...)
+	b = append(b, x.Status)
+	b = append(b, x.Owner[:]...)
+	b = binary.BigEndian.AppendUint64(b, x.RegisteredAt)
+	b = binary.BigEndian.AppendUint64(b, x.DeregisteredAt)
+	b = binary.BigEndian.AppendUint64(b, x.LastHeartbeat)
+	b = append(b, x.ImageDigest[:]...)
+	b = codec.AppendPackedBytes(b, x.Name)
+	b = codec.AppendPackedBytes(b, x.Version)
+	b = binary.BigEndian.AppendUint64(b, x.Completed)
+	b = binary.BigEndian.AppendUint64(b, x.Timeouts)
+	b = binary.BigEndian.AppendUint64(b, x.Errors)
+	b = binary.BigEndian.AppendUint64(b, x.GracefulTimeouts)
+	b = binary.BigEndian.AppendUint64(b, x.ParseFailures)
+	b = binary.BigEndian.AppendUint64(b, x.Rejections)
+	b = binary.BigEndian.AppendUint64(b, x.SoftStreak)
+	b = binary.BigEndian.AppendUint64(b, x.PenaltyUnits)
+	b = binary.BigEndian.AppendUint64(b, x.Disputed)
+	b = binary.BigEndian.AppendUint64(b, x.DisputesLost)
+	b = binary.BigEndian.AppendUint64(b, x.CountedCompleted)
+	b = binary.BigEndian.AppendUint64(b, x.DistinctCallers)
+	b = codec.AppendPackedNumber(b, &x.SumOfSquares, 16)
+	b = binary.BigEndian.AppendUint64(b, x.LastActiveAt)
+	b = append(b, x.InteractionHistoryRoot[:]...)
+	b = binary.BigEndian.AppendUint64(b, x.ScoredCompleted)
+	b = binary.BigEndian.AppendUint64(b, x.ScoredCallers)
+	b = binary.BigEndian.AppendUint64(b, x.Aborts)
+	return b
+}
+
+// UnpackForeign reads a packed Foreign and returns what follows it; ErrPacked if that is no packed form.
+func UnpackForeign(b []byte) (x Foreign, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Foreign{}, nil, fmt.Errorf("Foreign: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Foreign) getPacked(b []byte) ([]byte, error) {
+	if err := codec.NeedPacked(b, 121); err != nil {
+		return nil, err
+	}
+	x.SourceChainId = binary.BigEndian.Uint64(b[0:])
+	x.SourceBlock = binary.BigEndian.Uint64(b[8:])
+	x.ImportedAt = binary.BigEndian.Uint64(b[16:])
+	copy(x.Agent[:], b[24:])
+	x.Status = b[44]
+	copy(x.Owner[:], b[45:])
+	x.RegisteredAt = binary.BigEndian.Uint64(b[65:])
+	x.DeregisteredAt = binary.BigEndian.Uint64(b[73:])
+	x.LastHeartbeat = binary.BigEndian.Uint64(b[81:])
+	copy(x.ImageDigest[:], b[89:])
+	b = b[121:]
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Name, b = string(v), rest
+	}
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Version, b = string(v), rest
+	}
+	if err := codec.NeedPacked(b, 176); err != nil {
+		return nil, err
+	}
+	x.Completed = binary.BigEndian.Uint64(b[0:])
+	x.Timeouts = binary.BigEndian.Uint64(b[8:])
+	x.Errors = binary.BigEndian.Uint64(b[16:])
+	x.GracefulTimeouts = binary.BigEndian.Uint64(b[24:])
+	x.ParseFailures = binary.BigEndian.Uint64(b[32:])
+	x.Rejections = binary.BigEndian.Uint64(b[40:])
+	x.SoftStreak = binary.BigEndian.Uint64(b[48:])
+	x.PenaltyUnits = binary.BigEndian.Uint64(b[56:])
+	x.Disputed = binary.BigEndian.Uint64(b[64:])
+	x.DisputesLost = binary.BigEndian.Uint64(b[72:])
+	x.CountedCompleted = binary.BigEndian.Uint64(b[80:])
+	x.DistinctCallers = binary.BigEndian.Uint64(b[88:])
+	x.SumOfSquares.SetBytes(b[96:112])
+	x.LastActiveAt = binary.BigEndian.Uint64(b[112:])
+	copy(x.InteractionHistoryRoot[:], b[120:])
+	x.ScoredCompleted = binary.BigEndian.Uint64(b[152:])
+	x.ScoredCallers = binary.BigEndian.Uint64(b[160:])
+	x.Aborts = binary.BigEndian.Uint64(b[168:])
+	b = b[176:]
 	return b, nil
 }
 
@@ -2610,6 +2818,89 @@ func (x *L1Info) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *ListCount) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Count != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Count)
+	}
+	return b
+}
+
+// UnpackListCount reads a packed ListCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackListCount(b []byte) (x ListCount, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return ListCount{}, nil, fmt.Errorf("ListCount: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *ListCount) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Count, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *ListEntry) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Item != ([32]byte{}) {
+		b[at+0] |= 0x80
+		b = append(b, x.Item[:]...)
+	}
+	return b
+}
+
+// UnpackListEntry reads a packed ListEntry and returns what follows it; ErrPacked if that is no packed form.
+func UnpackListEntry(b []byte) (x ListEntry, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return ListEntry{}, nil, fmt.Errorf("ListEntry: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *ListEntry) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Item[:], b[0:])
+		b = b[32:]
+		if !(x.Item != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Metadata) AppendPacked(b []byte) []byte {
 	b = codec.AppendPackedBytes(b, x.Key)
 	b = codec.AppendPackedBytes(b, x.Value)
@@ -2649,6 +2940,10 @@ func (x *Pair) AppendPacked(b []byte) []byte {
 		b[at+0] |= 0x80
 		b = codec.AppendPackedLong(b, x.Completed)
 	}
+	if x.Latest != ([32]byte{}) {
+		b[at+0] |= 0x40
+		b = append(b, x.Latest[:]...)
+	}
 	return b
 }
 
@@ -2666,7 +2961,7 @@ func (x *Pair) getPacked(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	bits, b = b[:1], b[1:]
-	if bits[0]&0x7f != 0 {
+	if bits[0]&0x3f != 0 {
 		return nil, codec.ErrPackedZero()
 	}
 	if bits[0]&0x80 != 0 {
@@ -2675,6 +2970,16 @@ func (x *Pair) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		x.Completed, b = v, rest
+	}
+	if bits[0]&0x40 != 0 {
+		if err := codec.NeedPacked(b, 32); err != nil {
+			return nil, err
+		}
+		copy(x.Latest[:], b[0:])
+		b = b[32:]
+		if !(x.Latest != ([32]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
 	}
 	return b, nil
 }
@@ -2974,7 +3279,7 @@ func (x *Params) getPacked(b []byte) ([]byte, error) {
 func (x *Policy) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
-	b = append(b, make([]byte, 3)...)
+	b = append(b, make([]byte, 4)...)
 	if x.Governance != ([20]byte{}) {
 		b[at+0] |= 0x80
 		b = append(b, x.Governance[:]...)
@@ -3071,6 +3376,10 @@ func (x *Policy) AppendPacked(b []byte) []byte {
 		b[at+2] |= 0x01
 		b = append(b, x.DisputeResolver[:]...)
 	}
+	if x.AgentPassport != ([20]byte{}) {
+		b[at+3] |= 0x80
+		b = append(b, x.AgentPassport[:]...)
+	}
 	return b
 }
 
@@ -3084,10 +3393,13 @@ func UnpackPolicy(b []byte) (x Policy, rest []byte, err error) {
 
 func (x *Policy) getPacked(b []byte) ([]byte, error) {
 	var bits []byte
-	if err := codec.NeedPacked(b, 3); err != nil {
+	if err := codec.NeedPacked(b, 4); err != nil {
 		return nil, err
 	}
-	bits, b = b[:3], b[3:]
+	bits, b = b[:4], b[4:]
+	if bits[3]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
 	if bits[0]&0x80 != 0 {
 		if err := codec.NeedPacked(b, 20); err != nil {
 			return nil, err
@@ -3294,6 +3606,56 @@ func (x *Policy) getPacked(b []byte) ([]byte, error) {
 		if !(x.DisputeResolver != ([20]byte{})) {
 			return nil, codec.ErrPackedZero()
 		}
+	}
+	if bits[3]&0x80 != 0 {
+		if err := codec.NeedPacked(b, 20); err != nil {
+			return nil, err
+		}
+		copy(x.AgentPassport[:], b[0:])
+		b = b[20:]
+		if !(x.AgentPassport != ([20]byte{})) {
+			return nil, codec.ErrPackedZero()
+		}
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Rating) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.FeedbackIndex != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.FeedbackIndex)
+	}
+	return b
+}
+
+// UnpackRating reads a packed Rating and returns what follows it; ErrPacked if that is no packed form.
+func UnpackRating(b []byte) (x Rating, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Rating{}, nil, fmt.Errorf("Rating: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Rating) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.FeedbackIndex, b = v, rest
 	}
 	return b, nil
 }
@@ -3530,6 +3892,46 @@ func (x *Reputation) getPacked(b []byte) ([]byte, error) {
 
 // AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
 // their type's range.
+func (x *ResponseCount) AppendPacked(b []byte) []byte {
+	var at int
+	at = len(b)
+	b = append(b, make([]byte, 1)...)
+	if x.Count != 0 {
+		b[at+0] |= 0x80
+		b = codec.AppendPackedLong(b, x.Count)
+	}
+	return b
+}
+
+// UnpackResponseCount reads a packed ResponseCount and returns what follows it; ErrPacked if that is no packed form.
+func UnpackResponseCount(b []byte) (x ResponseCount, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return ResponseCount{}, nil, fmt.Errorf("ResponseCount: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *ResponseCount) getPacked(b []byte) ([]byte, error) {
+	var bits []byte
+	if err := codec.NeedPacked(b, 1); err != nil {
+		return nil, err
+	}
+	bits, b = b[:1], b[1:]
+	if bits[0]&0x7f != 0 {
+		return nil, codec.ErrPackedZero()
+	}
+	if bits[0]&0x80 != 0 {
+		v, rest, err := codec.GetPackedLong(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Count, b = v, rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
 func (x *Session) AppendPacked(b []byte) []byte {
 	var at int
 	at = len(b)
@@ -3723,6 +4125,51 @@ func (x *Totals) getPacked(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		b = rest
+	}
+	return b, nil
+}
+
+// AppendPacked appends the packed form, in which a witness carries the struct; it is never hashed. Numbers must be in
+// their type's range.
+func (x *Validation) AppendPacked(b []byte) []byte {
+	b = append(b, x.Validator[:]...)
+	b = append(b, x.Agent[:]...)
+	b = codec.AppendPackedBool(b, x.Answered)
+	b = append(b, x.Response)
+	b = binary.BigEndian.AppendUint64(b, x.LastUpdate)
+	b = append(b, x.ResponseHash[:]...)
+	b = codec.AppendPackedBytes(b, x.Tag)
+	return b
+}
+
+// UnpackValidation reads a packed Validation and returns what follows it; ErrPacked if that is no packed form.
+func UnpackValidation(b []byte) (x Validation, rest []byte, err error) {
+	if rest, err = x.getPacked(b); err != nil {
+		return Validation{}, nil, fmt.Errorf("Validation: %w", err)
+	}
+	return x, rest, nil
+}
+
+func (x *Validation) getPacked(b []byte) ([]byte, error) {
+	var err error
+	if err := codec.NeedPacked(b, 82); err != nil {
+		return nil, err
+	}
+	copy(x.Validator[:], b[0:])
+	copy(x.Agent[:], b[20:])
+	if x.Answered, err = codec.GetPackedBool(b[40]); err != nil {
+		return nil, err
+	}
+	x.Response = b[41]
+	x.LastUpdate = binary.BigEndian.Uint64(b[42:])
+	copy(x.ResponseHash[:], b[50:])
+	b = b[82:]
+	{
+		v, rest, err := codec.GetPackedBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		x.Tag, b = string(v), rest
 	}
 	return b, nil
 }

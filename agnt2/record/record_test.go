@@ -38,7 +38,9 @@ var layouts = []layout{
 	of(record.DecodeCapabilityDetail), of(record.DecodeDeadline), of(record.DecodeInteraction), of(record.DecodeL1Info),
 	of(record.DecodeMetadata), of(record.DecodePair), of(record.DecodeParams), of(record.DecodeReputation), of(record.DecodeTotals),
 	of(record.DecodeChannel), of(record.DecodeChannelPair),
-	of(record.DecodeComposition), of(record.DecodeConstituent),
+	of(record.DecodeComposition), of(record.DecodeConstituent), of(record.DecodeForeign),
+	of(record.DecodeFeedback), of(record.DecodeFeedbackCount), of(record.DecodeRating), of(record.DecodeResponseCount),
+	of(record.DecodeListCount), of(record.DecodeListEntry), of(record.DecodeValidation),
 }
 
 func random(t *rapid.T, v reflect.Value) {
@@ -83,6 +85,8 @@ func solidity(t reflect.Type) gethabi.ArgumentMarshaling {
 		switch f.Type {
 		case reflect.TypeFor[uint256.Int]():
 			c.Type = "uint256"
+		case reflect.TypeFor[codec.Int128]():
+			c.Type = "int128"
 		case reflect.TypeFor[common.Hash]():
 			c.Type = "bytes32"
 		case reflect.TypeFor[common.Address]():
@@ -121,9 +125,12 @@ func TestRoundTrip(t *testing.T) {
 
 				tuple := reflect.New(typ.TupleType).Elem()
 				for i := range goType.NumField() {
-					if x, ok := v.Elem().Field(i).Interface().(uint256.Int); ok {
+					switch x := v.Elem().Field(i).Interface().(type) {
+					case uint256.Int:
 						tuple.Field(i).Set(reflect.ValueOf(x.ToBig()))
-					} else {
+					case codec.Int128:
+						tuple.Field(i).Set(reflect.ValueOf(x.Big()))
+					default:
 						tuple.Field(i).Set(v.Elem().Field(i).Convert(tuple.Field(i).Type()))
 					}
 				}
@@ -182,6 +189,17 @@ func TestKeysAreDistinct(t *testing.T) {
 			{record.NSComposition, record.CompositionKey(id)}, {record.NSComposition, record.CompositionKey(other)},
 			{record.NSConstituent, record.ConstituentKey(id, 0)}, {record.NSConstituent, record.ConstituentKey(id, 1)},
 			{record.NSConstituent, record.ConstituentKey(other, 0)}, {record.NSDeadline, record.DeadlineKey(when, record.DueComposition, id)},
+			{record.NSForeign, record.ForeignKey(a)}, {record.NSForeign, record.ForeignKey(b)},
+			{record.NSFeedback, record.FeedbackKey(a, b, 1)}, {record.NSFeedback, record.FeedbackKey(b, a, 1)}, {record.NSFeedback, record.FeedbackKey(a, b, 2)},
+			{record.NSFeedbackCount, record.FeedbackCountKey(a, b)}, {record.NSFeedbackCount, record.FeedbackCountKey(b, a)},
+			{record.NSRating, record.RatingKey(id)}, {record.NSRating, record.RatingKey(other)},
+			{record.NSResponseCount, record.ResponseCountKey(a, b, 1, a)}, {record.NSResponseCount, record.ResponseCountKey(a, b, 1, b)},
+			{record.NSResponseCount, record.ResponseCountKey(a, b, 2, a)}, {record.NSResponseCount, record.ResponseCountKey(b, a, 1, a)},
+			{record.NSListCount, record.ListCountKey(record.ListClients, a)}, {record.NSListCount, record.ListCountKey(record.ListAgentValidations, a)},
+			{record.NSListCount, record.ListCountKey(record.ListClients, b)},
+			{record.NSListEntry, record.ListEntryKey(record.ListClients, a, 1)}, {record.NSListEntry, record.ListEntryKey(record.ListClients, a, 2)},
+			{record.NSListEntry, record.ListEntryKey(record.ListValidatorRequests, a, 1)}, {record.NSListEntry, record.ListEntryKey(record.ListClients, b, 1)},
+			{record.NSValidation, record.ValidationKey(id)}, {record.NSValidation, record.ValidationKey(other)},
 			{record.NSGlobal, record.ParamsKey}, {record.NSGlobal, record.TotalsKey}, {record.NSGlobal, record.L1InfoKey},
 		}
 		seen := map[record.Key]int{}

@@ -244,6 +244,62 @@ func DecodeDispute(b []byte) (x Dispute, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Feedback) Encode() []byte {
+	b := codec.Room(32 + x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeFeedback reads abi.encode of the record.
+func DecodeFeedback(b []byte) (x Feedback, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("Feedback: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("Feedback: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
+func (x *FeedbackCount) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeFeedbackCount reads abi.encode of the record.
+func DecodeFeedbackCount(b []byte) (x FeedbackCount, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("FeedbackCount: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Foreign) Encode() []byte {
+	b := codec.Room(32 + x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeForeign reads abi.encode of the record.
+func DecodeForeign(b []byte) (x Foreign, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("Foreign: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("Foreign: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
+}
+
+// Encode returns abi.encode of the record.
 func (x *History) Encode() []byte {
 	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
@@ -344,6 +400,38 @@ func DecodeL1Info(b []byte) (x L1Info, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *ListCount) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeListCount reads abi.encode of the record.
+func DecodeListCount(b []byte) (x ListCount, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("ListCount: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *ListEntry) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeListEntry reads abi.encode of the record.
+func DecodeListEntry(b []byte) (x ListEntry, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("ListEntry: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Metadata) Encode() []byte {
 	b := codec.Room(32 + x.size())
 	codec.PutUint64(b, 32)
@@ -412,6 +500,22 @@ func DecodePolicy(b []byte) (x Policy, err error) {
 }
 
 // Encode returns abi.encode of the record.
+func (x *Rating) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeRating reads abi.encode of the record.
+func DecodeRating(b []byte) (x Rating, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("Rating: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
 func (x *Reputation) Encode() []byte {
 	b := codec.Room(x.size())
 	x.put(b)
@@ -423,6 +527,22 @@ func DecodeReputation(b []byte) (x Reputation, err error) {
 	n, err := x.get(b)
 	if err != nil {
 		return x, fmt.Errorf("Reputation: %w", err)
+	}
+	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *ResponseCount) Encode() []byte {
+	b := codec.Room(x.size())
+	x.put(b)
+	return b
+}
+
+// DecodeResponseCount reads abi.encode of the record.
+func DecodeResponseCount(b []byte) (x ResponseCount, err error) {
+	n, err := x.get(b)
+	if err != nil {
+		return x, fmt.Errorf("ResponseCount: %w", err)
 	}
 	return x, codec.Whole(b, n)
 }
@@ -457,6 +577,26 @@ func DecodeTotals(b []byte) (x Totals, err error) {
 		return x, fmt.Errorf("Totals: %w", err)
 	}
 	return x, codec.Whole(b, n)
+}
+
+// Encode returns abi.encode of the record.
+func (x *Validation) Encode() []byte {
+	b := codec.Room(32 + x.size())
+	codec.PutUint64(b, 32)
+	x.put(b[32:])
+	return b
+}
+
+// DecodeValidation reads abi.encode of the record.
+func DecodeValidation(b []byte) (x Validation, err error) {
+	if err = codec.GetOffset(b, 0, 32); err != nil {
+		return x, fmt.Errorf("Validation: %w", err)
+	}
+	n, err := x.get(b[32:])
+	if err != nil {
+		return x, fmt.Errorf("Validation: %w", err)
+	}
+	return x, codec.Whole(b, n+32)
 }
 
 // Encode returns abi.encode of the record.
@@ -1071,6 +1211,7 @@ type Composition struct {
 	CreatedAt     uint64
 	Deadline      uint64
 	SettledAt     uint64
+	LeavesAt      uint64
 	EscrowWei     uint256.Int
 	OwedWei       uint256.Int
 	WindowSeconds uint32
@@ -1087,7 +1228,7 @@ type Composition struct {
 }
 
 func (x *Composition) size() int {
-	n := 1856
+	n := 1888
 	return n
 }
 
@@ -1099,61 +1240,62 @@ func (x *Composition) put(b []byte) {
 	codec.PutUint64(b[128:], uint64(x.CreatedAt))
 	codec.PutUint64(b[160:], uint64(x.Deadline))
 	codec.PutUint64(b[192:], uint64(x.SettledAt))
-	codec.PutUint256(b[224:], &x.EscrowWei)
-	codec.PutUint256(b[256:], &x.OwedWei)
-	codec.PutUint64(b[288:], uint64(x.WindowSeconds))
-	codec.PutUint64(b[320:], uint64(x.Active))
-	codec.PutUint64(b[352:], uint64(x.Done))
-	codec.PutUint64(b[384:], uint64(x.Skipped))
-	codec.PutUint64(b[416:], uint64(x.Failed))
-	codec.PutUint64(b[448:], uint64(x.Credited))
-	codec.PutUint64(b[480:], uint64(x.Opened))
-	codec.PutUint64(b[512:], uint64(x.Paid))
-	codec.PutAddress(b[544:], x.Culprit)
-	codec.PutUint64(b[576+0:], uint64(x.Edges[0]))
-	codec.PutUint64(b[576+32:], uint64(x.Edges[1]))
-	codec.PutUint64(b[576+64:], uint64(x.Edges[2]))
-	codec.PutUint64(b[576+96:], uint64(x.Edges[3]))
-	codec.PutUint64(b[576+128:], uint64(x.Edges[4]))
-	codec.PutUint64(b[576+160:], uint64(x.Edges[5]))
-	codec.PutUint64(b[576+192:], uint64(x.Edges[6]))
-	codec.PutUint64(b[576+224:], uint64(x.Edges[7]))
-	codec.PutUint64(b[576+256:], uint64(x.Edges[8]))
-	codec.PutUint64(b[576+288:], uint64(x.Edges[9]))
-	codec.PutUint64(b[576+320:], uint64(x.Edges[10]))
-	codec.PutUint64(b[576+352:], uint64(x.Edges[11]))
-	codec.PutUint64(b[576+384:], uint64(x.Edges[12]))
-	codec.PutUint64(b[576+416:], uint64(x.Edges[13]))
-	codec.PutUint64(b[576+448:], uint64(x.Edges[14]))
-	codec.PutUint64(b[576+480:], uint64(x.Edges[15]))
-	codec.PutUint64(b[576+512:], uint64(x.Edges[16]))
-	codec.PutUint64(b[576+544:], uint64(x.Edges[17]))
-	codec.PutUint64(b[576+576:], uint64(x.Edges[18]))
-	codec.PutUint64(b[576+608:], uint64(x.Edges[19]))
-	codec.PutUint64(b[1216+0:], uint64(x.Branches[0]))
-	codec.PutUint64(b[1216+32:], uint64(x.Branches[1]))
-	codec.PutUint64(b[1216+64:], uint64(x.Branches[2]))
-	codec.PutUint64(b[1216+96:], uint64(x.Branches[3]))
-	codec.PutUint64(b[1216+128:], uint64(x.Branches[4]))
-	codec.PutUint64(b[1216+160:], uint64(x.Branches[5]))
-	codec.PutUint64(b[1216+192:], uint64(x.Branches[6]))
-	codec.PutUint64(b[1216+224:], uint64(x.Branches[7]))
-	codec.PutUint64(b[1216+256:], uint64(x.Branches[8]))
-	codec.PutUint64(b[1216+288:], uint64(x.Branches[9]))
-	codec.PutUint64(b[1216+320:], uint64(x.Branches[10]))
-	codec.PutUint64(b[1216+352:], uint64(x.Branches[11]))
-	codec.PutUint64(b[1216+384:], uint64(x.Branches[12]))
-	codec.PutUint64(b[1216+416:], uint64(x.Branches[13]))
-	codec.PutUint64(b[1216+448:], uint64(x.Branches[14]))
-	codec.PutUint64(b[1216+480:], uint64(x.Branches[15]))
-	codec.PutUint64(b[1216+512:], uint64(x.Branches[16]))
-	codec.PutUint64(b[1216+544:], uint64(x.Branches[17]))
-	codec.PutUint64(b[1216+576:], uint64(x.Branches[18]))
-	codec.PutUint64(b[1216+608:], uint64(x.Branches[19]))
+	codec.PutUint64(b[224:], uint64(x.LeavesAt))
+	codec.PutUint256(b[256:], &x.EscrowWei)
+	codec.PutUint256(b[288:], &x.OwedWei)
+	codec.PutUint64(b[320:], uint64(x.WindowSeconds))
+	codec.PutUint64(b[352:], uint64(x.Active))
+	codec.PutUint64(b[384:], uint64(x.Done))
+	codec.PutUint64(b[416:], uint64(x.Skipped))
+	codec.PutUint64(b[448:], uint64(x.Failed))
+	codec.PutUint64(b[480:], uint64(x.Credited))
+	codec.PutUint64(b[512:], uint64(x.Opened))
+	codec.PutUint64(b[544:], uint64(x.Paid))
+	codec.PutAddress(b[576:], x.Culprit)
+	codec.PutUint64(b[608+0:], uint64(x.Edges[0]))
+	codec.PutUint64(b[608+32:], uint64(x.Edges[1]))
+	codec.PutUint64(b[608+64:], uint64(x.Edges[2]))
+	codec.PutUint64(b[608+96:], uint64(x.Edges[3]))
+	codec.PutUint64(b[608+128:], uint64(x.Edges[4]))
+	codec.PutUint64(b[608+160:], uint64(x.Edges[5]))
+	codec.PutUint64(b[608+192:], uint64(x.Edges[6]))
+	codec.PutUint64(b[608+224:], uint64(x.Edges[7]))
+	codec.PutUint64(b[608+256:], uint64(x.Edges[8]))
+	codec.PutUint64(b[608+288:], uint64(x.Edges[9]))
+	codec.PutUint64(b[608+320:], uint64(x.Edges[10]))
+	codec.PutUint64(b[608+352:], uint64(x.Edges[11]))
+	codec.PutUint64(b[608+384:], uint64(x.Edges[12]))
+	codec.PutUint64(b[608+416:], uint64(x.Edges[13]))
+	codec.PutUint64(b[608+448:], uint64(x.Edges[14]))
+	codec.PutUint64(b[608+480:], uint64(x.Edges[15]))
+	codec.PutUint64(b[608+512:], uint64(x.Edges[16]))
+	codec.PutUint64(b[608+544:], uint64(x.Edges[17]))
+	codec.PutUint64(b[608+576:], uint64(x.Edges[18]))
+	codec.PutUint64(b[608+608:], uint64(x.Edges[19]))
+	codec.PutUint64(b[1248+0:], uint64(x.Branches[0]))
+	codec.PutUint64(b[1248+32:], uint64(x.Branches[1]))
+	codec.PutUint64(b[1248+64:], uint64(x.Branches[2]))
+	codec.PutUint64(b[1248+96:], uint64(x.Branches[3]))
+	codec.PutUint64(b[1248+128:], uint64(x.Branches[4]))
+	codec.PutUint64(b[1248+160:], uint64(x.Branches[5]))
+	codec.PutUint64(b[1248+192:], uint64(x.Branches[6]))
+	codec.PutUint64(b[1248+224:], uint64(x.Branches[7]))
+	codec.PutUint64(b[1248+256:], uint64(x.Branches[8]))
+	codec.PutUint64(b[1248+288:], uint64(x.Branches[9]))
+	codec.PutUint64(b[1248+320:], uint64(x.Branches[10]))
+	codec.PutUint64(b[1248+352:], uint64(x.Branches[11]))
+	codec.PutUint64(b[1248+384:], uint64(x.Branches[12]))
+	codec.PutUint64(b[1248+416:], uint64(x.Branches[13]))
+	codec.PutUint64(b[1248+448:], uint64(x.Branches[14]))
+	codec.PutUint64(b[1248+480:], uint64(x.Branches[15]))
+	codec.PutUint64(b[1248+512:], uint64(x.Branches[16]))
+	codec.PutUint64(b[1248+544:], uint64(x.Branches[17]))
+	codec.PutUint64(b[1248+576:], uint64(x.Branches[18]))
+	codec.PutUint64(b[1248+608:], uint64(x.Branches[19]))
 }
 
 func (x *Composition) get(b []byte) (used int, err error) {
-	tail := 1856
+	tail := 1888
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1186,266 +1328,269 @@ func (x *Composition) get(b []byte) (used int, err error) {
 	if x.SettledAt, err = codec.GetUint(b, 192, 64); err != nil {
 		return 0, err
 	}
-	if x.EscrowWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.LeavesAt, err = codec.GetUint(b, 224, 64); err != nil {
 		return 0, err
 	}
-	if x.OwedWei, err = codec.GetUint256(b, 256, 256); err != nil {
+	if x.EscrowWei, err = codec.GetUint256(b, 256, 256); err != nil {
 		return 0, err
 	}
-	{
-		v, err := codec.GetUint(b, 288, 32)
-		if err != nil {
-			return 0, err
-		}
-		x.WindowSeconds = uint32(v)
+	if x.OwedWei, err = codec.GetUint256(b, 288, 256); err != nil {
+		return 0, err
 	}
 	{
 		v, err := codec.GetUint(b, 320, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Active = uint32(v)
+		x.WindowSeconds = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 352, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Done = uint32(v)
+		x.Active = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 384, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Skipped = uint32(v)
+		x.Done = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 416, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Failed = uint32(v)
+		x.Skipped = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 448, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Credited = uint32(v)
+		x.Failed = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 480, 32)
 		if err != nil {
 			return 0, err
 		}
-		x.Opened = uint32(v)
+		x.Credited = uint32(v)
 	}
 	{
 		v, err := codec.GetUint(b, 512, 32)
 		if err != nil {
 			return 0, err
 		}
+		x.Opened = uint32(v)
+	}
+	{
+		v, err := codec.GetUint(b, 544, 32)
+		if err != nil {
+			return 0, err
+		}
 		x.Paid = uint32(v)
 	}
-	if x.Culprit, err = codec.GetAddress(b, 544); err != nil {
+	if x.Culprit, err = codec.GetAddress(b, 576); err != nil {
 		return 0, err
 	}
-	if x.Edges[0], err = codec.GetUint(b, 576+0, 64); err != nil {
+	if x.Edges[0], err = codec.GetUint(b, 608+0, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[1], err = codec.GetUint(b, 576+32, 64); err != nil {
+	if x.Edges[1], err = codec.GetUint(b, 608+32, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[2], err = codec.GetUint(b, 576+64, 64); err != nil {
+	if x.Edges[2], err = codec.GetUint(b, 608+64, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[3], err = codec.GetUint(b, 576+96, 64); err != nil {
+	if x.Edges[3], err = codec.GetUint(b, 608+96, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[4], err = codec.GetUint(b, 576+128, 64); err != nil {
+	if x.Edges[4], err = codec.GetUint(b, 608+128, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[5], err = codec.GetUint(b, 576+160, 64); err != nil {
+	if x.Edges[5], err = codec.GetUint(b, 608+160, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[6], err = codec.GetUint(b, 576+192, 64); err != nil {
+	if x.Edges[6], err = codec.GetUint(b, 608+192, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[7], err = codec.GetUint(b, 576+224, 64); err != nil {
+	if x.Edges[7], err = codec.GetUint(b, 608+224, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[8], err = codec.GetUint(b, 576+256, 64); err != nil {
+	if x.Edges[8], err = codec.GetUint(b, 608+256, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[9], err = codec.GetUint(b, 576+288, 64); err != nil {
+	if x.Edges[9], err = codec.GetUint(b, 608+288, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[10], err = codec.GetUint(b, 576+320, 64); err != nil {
+	if x.Edges[10], err = codec.GetUint(b, 608+320, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[11], err = codec.GetUint(b, 576+352, 64); err != nil {
+	if x.Edges[11], err = codec.GetUint(b, 608+352, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[12], err = codec.GetUint(b, 576+384, 64); err != nil {
+	if x.Edges[12], err = codec.GetUint(b, 608+384, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[13], err = codec.GetUint(b, 576+416, 64); err != nil {
+	if x.Edges[13], err = codec.GetUint(b, 608+416, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[14], err = codec.GetUint(b, 576+448, 64); err != nil {
+	if x.Edges[14], err = codec.GetUint(b, 608+448, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[15], err = codec.GetUint(b, 576+480, 64); err != nil {
+	if x.Edges[15], err = codec.GetUint(b, 608+480, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[16], err = codec.GetUint(b, 576+512, 64); err != nil {
+	if x.Edges[16], err = codec.GetUint(b, 608+512, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[17], err = codec.GetUint(b, 576+544, 64); err != nil {
+	if x.Edges[17], err = codec.GetUint(b, 608+544, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[18], err = codec.GetUint(b, 576+576, 64); err != nil {
+	if x.Edges[18], err = codec.GetUint(b, 608+576, 64); err != nil {
 		return 0, err
 	}
-	if x.Edges[19], err = codec.GetUint(b, 576+608, 64); err != nil {
+	if x.Edges[19], err = codec.GetUint(b, 608+608, 64); err != nil {
 		return 0, err
 	}
 	{
-		v, err := codec.GetUint(b, 1216+0, 32)
+		v, err := codec.GetUint(b, 1248+0, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[0] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+32, 32)
+		v, err := codec.GetUint(b, 1248+32, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[1] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+64, 32)
+		v, err := codec.GetUint(b, 1248+64, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[2] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+96, 32)
+		v, err := codec.GetUint(b, 1248+96, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[3] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+128, 32)
+		v, err := codec.GetUint(b, 1248+128, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[4] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+160, 32)
+		v, err := codec.GetUint(b, 1248+160, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[5] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+192, 32)
+		v, err := codec.GetUint(b, 1248+192, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[6] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+224, 32)
+		v, err := codec.GetUint(b, 1248+224, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[7] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+256, 32)
+		v, err := codec.GetUint(b, 1248+256, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[8] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+288, 32)
+		v, err := codec.GetUint(b, 1248+288, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[9] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+320, 32)
+		v, err := codec.GetUint(b, 1248+320, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[10] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+352, 32)
+		v, err := codec.GetUint(b, 1248+352, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[11] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+384, 32)
+		v, err := codec.GetUint(b, 1248+384, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[12] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+416, 32)
+		v, err := codec.GetUint(b, 1248+416, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[13] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+448, 32)
+		v, err := codec.GetUint(b, 1248+448, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[14] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+480, 32)
+		v, err := codec.GetUint(b, 1248+480, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[15] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+512, 32)
+		v, err := codec.GetUint(b, 1248+512, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[16] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+544, 32)
+		v, err := codec.GetUint(b, 1248+544, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[17] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+576, 32)
+		v, err := codec.GetUint(b, 1248+576, 32)
 		if err != nil {
 			return 0, err
 		}
 		x.Branches[18] = uint32(v)
 	}
 	{
-		v, err := codec.GetUint(b, 1216+608, 32)
+		v, err := codec.GetUint(b, 1248+608, 32)
 		if err != nil {
 			return 0, err
 		}
@@ -1687,6 +1832,7 @@ type Dispute struct {
 	Kind         uint8
 	Outcome      uint8
 	Due          bool
+	Pruned       bool
 	Claimant     common.Address
 	Agent        common.Address
 	Game         common.Address
@@ -1696,7 +1842,7 @@ type Dispute struct {
 }
 
 func (x *Dispute) size() int {
-	n := 288
+	n := 320
 	return n
 }
 
@@ -1704,16 +1850,17 @@ func (x *Dispute) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Kind))
 	codec.PutUint64(b[32:], uint64(x.Outcome))
 	codec.PutBool(b[64:], x.Due)
-	codec.PutAddress(b[96:], x.Claimant)
-	codec.PutAddress(b[128:], x.Agent)
-	codec.PutAddress(b[160:], x.Game)
-	*(*[32]byte)(b[192:]) = x.EvidenceHash
-	codec.PutUint256(b[224:], &x.BondWei)
-	codec.PutUint64(b[256:], uint64(x.Deadline))
+	codec.PutBool(b[96:], x.Pruned)
+	codec.PutAddress(b[128:], x.Claimant)
+	codec.PutAddress(b[160:], x.Agent)
+	codec.PutAddress(b[192:], x.Game)
+	*(*[32]byte)(b[224:]) = x.EvidenceHash
+	codec.PutUint256(b[256:], &x.BondWei)
+	codec.PutUint64(b[288:], uint64(x.Deadline))
 }
 
 func (x *Dispute) get(b []byte) (used int, err error) {
-	tail := 288
+	tail := 320
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -1734,22 +1881,332 @@ func (x *Dispute) get(b []byte) (used int, err error) {
 	if x.Due, err = codec.GetBool(b, 64); err != nil {
 		return 0, err
 	}
-	if x.Claimant, err = codec.GetAddress(b, 96); err != nil {
+	if x.Pruned, err = codec.GetBool(b, 96); err != nil {
 		return 0, err
 	}
-	if x.Agent, err = codec.GetAddress(b, 128); err != nil {
+	if x.Claimant, err = codec.GetAddress(b, 128); err != nil {
 		return 0, err
 	}
-	if x.Game, err = codec.GetAddress(b, 160); err != nil {
+	if x.Agent, err = codec.GetAddress(b, 160); err != nil {
 		return 0, err
 	}
-	if x.EvidenceHash, err = codec.GetHash(b, 192); err != nil {
+	if x.Game, err = codec.GetAddress(b, 192); err != nil {
 		return 0, err
 	}
-	if x.BondWei, err = codec.GetUint256(b, 224, 256); err != nil {
+	if x.EvidenceHash, err = codec.GetHash(b, 224); err != nil {
 		return 0, err
 	}
-	if x.Deadline, err = codec.GetUint(b, 256, 64); err != nil {
+	if x.BondWei, err = codec.GetUint256(b, 256, 256); err != nil {
+		return 0, err
+	}
+	if x.Deadline, err = codec.GetUint(b, 288, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Feedback has the ABI layout of the Solidity type or argument list of that name.
+type Feedback struct {
+	Value         codec.Int128
+	ValueDecimals uint8
+	IsRevoked     bool
+	Responses     uint64
+	GivenAt       uint64
+	InteractionId common.Hash
+	Tag1          string
+	Tag2          string
+}
+
+func (x *Feedback) size() int {
+	n := 256
+	n += 32 + codec.Padded(len(x.Tag1))
+	n += 32 + codec.Padded(len(x.Tag2))
+	return n
+}
+
+func (x *Feedback) put(b []byte) {
+	tail := 256
+	codec.PutInt128(b[0:], x.Value)
+	codec.PutUint64(b[32:], uint64(x.ValueDecimals))
+	codec.PutBool(b[64:], x.IsRevoked)
+	codec.PutUint64(b[96:], uint64(x.Responses))
+	codec.PutUint64(b[128:], uint64(x.GivenAt))
+	*(*[32]byte)(b[160:]) = x.InteractionId
+	codec.PutUint64(b[192:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag1)
+	codec.PutUint64(b[224:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag2)
+	_ = tail
+}
+
+func (x *Feedback) get(b []byte) (used int, err error) {
+	tail := 256
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Value, err = codec.GetInt128(b, 0); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 32, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.ValueDecimals = uint8(v)
+	}
+	if x.IsRevoked, err = codec.GetBool(b, 64); err != nil {
+		return 0, err
+	}
+	if x.Responses, err = codec.GetUint(b, 96, 64); err != nil {
+		return 0, err
+	}
+	if x.GivenAt, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionId, err = codec.GetHash(b, 160); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 192, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag1 = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 224, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag2 = string(v)
+		tail += n
+	}
+	return tail, nil
+}
+
+// FeedbackCount has the ABI layout of the Solidity type or argument list of that name.
+type FeedbackCount struct {
+	Count uint64
+}
+
+func (x *FeedbackCount) size() int {
+	n := 32
+	return n
+}
+
+func (x *FeedbackCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
+}
+
+func (x *FeedbackCount) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Foreign has the ABI layout of the Solidity type or argument list of that name.
+type Foreign struct {
+	SourceChainId          uint64
+	SourceBlock            uint64
+	ImportedAt             uint64
+	Agent                  common.Address
+	Status                 uint8
+	Owner                  common.Address
+	RegisteredAt           uint64
+	DeregisteredAt         uint64
+	LastHeartbeat          uint64
+	ImageDigest            common.Hash
+	Name                   string
+	Version                string
+	Completed              uint64
+	Timeouts               uint64
+	Errors                 uint64
+	GracefulTimeouts       uint64
+	ParseFailures          uint64
+	Rejections             uint64
+	SoftStreak             uint64
+	PenaltyUnits           uint64
+	Disputed               uint64
+	DisputesLost           uint64
+	CountedCompleted       uint64
+	DistinctCallers        uint64
+	SumOfSquares           uint256.Int
+	LastActiveAt           uint64
+	InteractionHistoryRoot common.Hash
+	ScoredCompleted        uint64
+	ScoredCallers          uint64
+	Aborts                 uint64
+}
+
+func (x *Foreign) size() int {
+	n := 960
+	n += 32 + codec.Padded(len(x.Name))
+	n += 32 + codec.Padded(len(x.Version))
+	return n
+}
+
+func (x *Foreign) put(b []byte) {
+	tail := 960
+	codec.PutUint64(b[0:], uint64(x.SourceChainId))
+	codec.PutUint64(b[32:], uint64(x.SourceBlock))
+	codec.PutUint64(b[64:], uint64(x.ImportedAt))
+	codec.PutAddress(b[96:], x.Agent)
+	codec.PutUint64(b[128:], uint64(x.Status))
+	codec.PutAddress(b[160:], x.Owner)
+	codec.PutUint64(b[192:], uint64(x.RegisteredAt))
+	codec.PutUint64(b[224:], uint64(x.DeregisteredAt))
+	codec.PutUint64(b[256:], uint64(x.LastHeartbeat))
+	*(*[32]byte)(b[288:]) = x.ImageDigest
+	codec.PutUint64(b[320:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Name)
+	codec.PutUint64(b[352:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Version)
+	codec.PutUint64(b[384:], uint64(x.Completed))
+	codec.PutUint64(b[416:], uint64(x.Timeouts))
+	codec.PutUint64(b[448:], uint64(x.Errors))
+	codec.PutUint64(b[480:], uint64(x.GracefulTimeouts))
+	codec.PutUint64(b[512:], uint64(x.ParseFailures))
+	codec.PutUint64(b[544:], uint64(x.Rejections))
+	codec.PutUint64(b[576:], uint64(x.SoftStreak))
+	codec.PutUint64(b[608:], uint64(x.PenaltyUnits))
+	codec.PutUint64(b[640:], uint64(x.Disputed))
+	codec.PutUint64(b[672:], uint64(x.DisputesLost))
+	codec.PutUint64(b[704:], uint64(x.CountedCompleted))
+	codec.PutUint64(b[736:], uint64(x.DistinctCallers))
+	codec.PutUint256(b[768:], &x.SumOfSquares)
+	codec.PutUint64(b[800:], uint64(x.LastActiveAt))
+	*(*[32]byte)(b[832:]) = x.InteractionHistoryRoot
+	codec.PutUint64(b[864:], uint64(x.ScoredCompleted))
+	codec.PutUint64(b[896:], uint64(x.ScoredCallers))
+	codec.PutUint64(b[928:], uint64(x.Aborts))
+	_ = tail
+}
+
+func (x *Foreign) get(b []byte) (used int, err error) {
+	tail := 960
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.SourceChainId, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.SourceBlock, err = codec.GetUint(b, 32, 64); err != nil {
+		return 0, err
+	}
+	if x.ImportedAt, err = codec.GetUint(b, 64, 64); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 96); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 128, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Status = uint8(v)
+	}
+	if x.Owner, err = codec.GetAddress(b, 160); err != nil {
+		return 0, err
+	}
+	if x.RegisteredAt, err = codec.GetUint(b, 192, 64); err != nil {
+		return 0, err
+	}
+	if x.DeregisteredAt, err = codec.GetUint(b, 224, 64); err != nil {
+		return 0, err
+	}
+	if x.LastHeartbeat, err = codec.GetUint(b, 256, 64); err != nil {
+		return 0, err
+	}
+	if x.ImageDigest, err = codec.GetHash(b, 288); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 320, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Name = string(v)
+		tail += n
+	}
+	if err = codec.GetOffset(b, 352, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Version = string(v)
+		tail += n
+	}
+	if x.Completed, err = codec.GetUint(b, 384, 64); err != nil {
+		return 0, err
+	}
+	if x.Timeouts, err = codec.GetUint(b, 416, 64); err != nil {
+		return 0, err
+	}
+	if x.Errors, err = codec.GetUint(b, 448, 64); err != nil {
+		return 0, err
+	}
+	if x.GracefulTimeouts, err = codec.GetUint(b, 480, 64); err != nil {
+		return 0, err
+	}
+	if x.ParseFailures, err = codec.GetUint(b, 512, 64); err != nil {
+		return 0, err
+	}
+	if x.Rejections, err = codec.GetUint(b, 544, 64); err != nil {
+		return 0, err
+	}
+	if x.SoftStreak, err = codec.GetUint(b, 576, 64); err != nil {
+		return 0, err
+	}
+	if x.PenaltyUnits, err = codec.GetUint(b, 608, 64); err != nil {
+		return 0, err
+	}
+	if x.Disputed, err = codec.GetUint(b, 640, 64); err != nil {
+		return 0, err
+	}
+	if x.DisputesLost, err = codec.GetUint(b, 672, 64); err != nil {
+		return 0, err
+	}
+	if x.CountedCompleted, err = codec.GetUint(b, 704, 64); err != nil {
+		return 0, err
+	}
+	if x.DistinctCallers, err = codec.GetUint(b, 736, 64); err != nil {
+		return 0, err
+	}
+	if x.SumOfSquares, err = codec.GetUint256(b, 768, 128); err != nil {
+		return 0, err
+	}
+	if x.LastActiveAt, err = codec.GetUint(b, 800, 64); err != nil {
+		return 0, err
+	}
+	if x.InteractionHistoryRoot, err = codec.GetHash(b, 832); err != nil {
+		return 0, err
+	}
+	if x.ScoredCompleted, err = codec.GetUint(b, 864, 64); err != nil {
+		return 0, err
+	}
+	if x.ScoredCallers, err = codec.GetUint(b, 896, 64); err != nil {
+		return 0, err
+	}
+	if x.Aborts, err = codec.GetUint(b, 928, 64); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2073,6 +2530,56 @@ func (x *L1Info) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ListCount has the ABI layout of the Solidity type or argument list of that name.
+type ListCount struct {
+	Count uint64
+}
+
+func (x *ListCount) size() int {
+	n := 32
+	return n
+}
+
+func (x *ListCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
+}
+
+func (x *ListCount) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// ListEntry has the ABI layout of the Solidity type or argument list of that name.
+type ListEntry struct {
+	Item common.Hash
+}
+
+func (x *ListEntry) size() int {
+	n := 32
+	return n
+}
+
+func (x *ListEntry) put(b []byte) {
+	*(*[32]byte)(b[0:]) = x.Item
+}
+
+func (x *ListEntry) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Item, err = codec.GetHash(b, 0); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Metadata has the ABI layout of the Solidity type or argument list of that name.
 type Metadata struct {
 	Key   string
@@ -2128,23 +2635,28 @@ func (x *Metadata) get(b []byte) (used int, err error) {
 // Pair has the ABI layout of the Solidity type or argument list of that name.
 type Pair struct {
 	Completed uint64
+	Latest    common.Hash
 }
 
 func (x *Pair) size() int {
-	n := 32
+	n := 64
 	return n
 }
 
 func (x *Pair) put(b []byte) {
 	codec.PutUint64(b[0:], uint64(x.Completed))
+	*(*[32]byte)(b[32:]) = x.Latest
 }
 
 func (x *Pair) get(b []byte) (used int, err error) {
-	tail := 32
+	tail := 64
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
 	if x.Completed, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	if x.Latest, err = codec.GetHash(b, 32); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -2326,10 +2838,11 @@ type Policy struct {
 	PrunesPerBlock        uint32
 	FeeRecipient          common.Address
 	DisputeResolver       common.Address
+	AgentPassport         common.Address
 }
 
 func (x *Policy) size() int {
-	n := 768
+	n := 800
 	return n
 }
 
@@ -2358,10 +2871,11 @@ func (x *Policy) put(b []byte) {
 	codec.PutUint64(b[672:], uint64(x.PrunesPerBlock))
 	codec.PutAddress(b[704:], x.FeeRecipient)
 	codec.PutAddress(b[736:], x.DisputeResolver)
+	codec.PutAddress(b[768:], x.AgentPassport)
 }
 
 func (x *Policy) get(b []byte) (used int, err error) {
-	tail := 768
+	tail := 800
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -2477,6 +2991,34 @@ func (x *Policy) get(b []byte) (used int, err error) {
 	if x.DisputeResolver, err = codec.GetAddress(b, 736); err != nil {
 		return 0, err
 	}
+	if x.AgentPassport, err = codec.GetAddress(b, 768); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
+// Rating has the ABI layout of the Solidity type or argument list of that name.
+type Rating struct {
+	FeedbackIndex uint64
+}
+
+func (x *Rating) size() int {
+	n := 32
+	return n
+}
+
+func (x *Rating) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.FeedbackIndex))
+}
+
+func (x *Rating) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.FeedbackIndex, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
 	return tail, nil
 }
 
@@ -2590,6 +3132,31 @@ func (x *Reputation) get(b []byte) (used int, err error) {
 	return tail, nil
 }
 
+// ResponseCount has the ABI layout of the Solidity type or argument list of that name.
+type ResponseCount struct {
+	Count uint64
+}
+
+func (x *ResponseCount) size() int {
+	n := 32
+	return n
+}
+
+func (x *ResponseCount) put(b []byte) {
+	codec.PutUint64(b[0:], uint64(x.Count))
+}
+
+func (x *ResponseCount) get(b []byte) (used int, err error) {
+	tail := 32
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Count, err = codec.GetUint(b, 0, 64); err != nil {
+		return 0, err
+	}
+	return tail, nil
+}
+
 // Session has the ABI layout of the Solidity type or argument list of that name.
 type Session struct {
 	Agent       common.Address
@@ -2686,6 +3253,77 @@ func (x *Totals) get(b []byte) (used int, err error) {
 	}
 	if x.BurnedWei, err = codec.GetUint256(b, 160, 256); err != nil {
 		return 0, err
+	}
+	return tail, nil
+}
+
+// Validation has the ABI layout of the Solidity type or argument list of that name.
+type Validation struct {
+	Validator    common.Address
+	Agent        common.Address
+	Answered     bool
+	Response     uint8
+	LastUpdate   uint64
+	ResponseHash common.Hash
+	Tag          string
+}
+
+func (x *Validation) size() int {
+	n := 224
+	n += 32 + codec.Padded(len(x.Tag))
+	return n
+}
+
+func (x *Validation) put(b []byte) {
+	tail := 224
+	codec.PutAddress(b[0:], x.Validator)
+	codec.PutAddress(b[32:], x.Agent)
+	codec.PutBool(b[64:], x.Answered)
+	codec.PutUint64(b[96:], uint64(x.Response))
+	codec.PutUint64(b[128:], uint64(x.LastUpdate))
+	*(*[32]byte)(b[160:]) = x.ResponseHash
+	codec.PutUint64(b[192:], uint64(tail))
+	tail += codec.PutBytes(b[tail:], x.Tag)
+	_ = tail
+}
+
+func (x *Validation) get(b []byte) (used int, err error) {
+	tail := 224
+	if len(b) < tail {
+		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
+	}
+	if x.Validator, err = codec.GetAddress(b, 0); err != nil {
+		return 0, err
+	}
+	if x.Agent, err = codec.GetAddress(b, 32); err != nil {
+		return 0, err
+	}
+	if x.Answered, err = codec.GetBool(b, 64); err != nil {
+		return 0, err
+	}
+	{
+		v, err := codec.GetUint(b, 96, 8)
+		if err != nil {
+			return 0, err
+		}
+		x.Response = uint8(v)
+	}
+	if x.LastUpdate, err = codec.GetUint(b, 128, 64); err != nil {
+		return 0, err
+	}
+	if x.ResponseHash, err = codec.GetHash(b, 160); err != nil {
+		return 0, err
+	}
+	if err = codec.GetOffset(b, 192, tail); err != nil {
+		return 0, err
+	}
+	{
+		v, n, err := codec.GetBytes(b[tail:])
+		if err != nil {
+			return 0, err
+		}
+		x.Tag = string(v)
+		tail += n
 	}
 	return tail, nil
 }

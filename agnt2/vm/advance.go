@@ -61,7 +61,12 @@ func stepSweepConstituent(m *Machine, s State) Step {
 func stepSweepAdvance(m *Machine, s State) Step {
 	id := m.Op.Id
 	k := record.CompositionKey(id)
-	c := composition(m.get(s, k))
+	b := m.get(s, k)
+	if b == nil { // its first deadline was later than all that it did
+		m.Call = record.Interaction{}
+		return SweepNext
+	}
+	c := composition(b)
 	m.Op.Branch = uint32(SweepAdvance)
 	m.leaveEscrow(&c)
 	var ready uint32
@@ -107,12 +112,12 @@ func (m *Machine) advance(c *record.Composition, id common.Hash, ready uint32) S
 			m.Call.Callee, m.Op.Status = c.Culprit, settleAbort
 			return SettleReputation
 		}
-		return SweepNext
+		return ComposeHistory
 	}
 	if !c.EscrowWei.IsZero() { // of those that failed, too
 		return m.refund(c, id, &c.EscrowWei)
 	}
-	return SweepNext
+	return ComposeHistory
 }
 
 // sweptEnough reports whether this block may do no more; what was taken from the queue gets at least one thing done.
@@ -159,7 +164,7 @@ func (m *Machine) settle(c *record.Composition, id common.Hash) Step {
 	}
 	switch {
 	case unpaid == 0:
-		return SweepNext
+		return ComposeHistory
 	case due == 0: // until results are opened, or until it is too late
 		return m.queueLater(c.Deadline, record.DueComposition, id, SweepNext)
 	case m.sweptEnough():
@@ -169,7 +174,7 @@ func (m *Machine) settle(c *record.Composition, id common.Hash) Step {
 	c.Paid |= 1 << i
 	m.Op.Count += weightOfStep
 	m.Op.Index = uint32(i)
-	m.Call.Branch = c.Branches[i]
+	m.Call = record.Interaction{Caller: c.Initiator, Branch: c.Branches[i]}
 	return SettleConstituent
 }
 
@@ -303,6 +308,7 @@ func stepSettlePair(m *Machine, s State) Step {
 	}
 	m.Op.Pairs = p.Completed
 	p.Completed += uint64(m.Op.Index)
+	p.Latest = m.Op.Word
 	m.set(s, k, old, p.Encode())
 	return SettleReputation
 }

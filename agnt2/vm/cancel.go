@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/gas"
 	"github.com/agnt2/agnt2/agnt2/record"
@@ -18,6 +20,8 @@ func stepCancelInteraction(m *Machine, s State) Step {
 		return m.outOfGas()
 	}
 	m.Op.Id = c.Id
+	m.Op.Data = common.Hash{} // no later step reads the calldata
+	m.forgetSender()
 	k := record.InteractionKey(c.Id)
 	old := m.get(s, k)
 	if old == nil {

@@ -16,8 +16,8 @@ func CheckCall(tx *abi.Transaction) error {
 		if _, why := messageOf(tx.From, tx.Data); why != nil {
 			return why
 		}
-	case *tx.To == abi.Address:
-		if len(tx.Data) < 4 {
+	case *tx.To == abi.Address, registryWrites[*tx.To] != nil:
+		if len(tx.Data) < 4 || *tx.To != abi.Address && !isRegistryWrite(*tx.To, tx.Data) {
 			return unknownOperation(tx.Data)
 		}
 		o, ok := operations[[4]byte(tx.Data)]

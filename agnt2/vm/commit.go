@@ -123,14 +123,14 @@ func stepCommitmentDeadline(m *Machine, s State) Step {
 
 // refuse ends an INVOKE that its callee does not take. A reveal has kept its promise, so it gets payment and deposit back and
 // leaves no interaction.
-func (m *Machine) refuse(why abi.Revert) Step {
+func (m *Machine) refuse(callee common.Address, why abi.Revert) Step {
 	o := &m.Op
 	if !o.Flag {
 		return m.fail(why)
 	}
 	o.Credit.Add(&o.Credit, &o.Value)
 	m.logs, o.Logs = m.logs[:0], common.Hash{} // nothing was invoked
-	m.emit((&abi.RevealRefundedEvent{Id: o.Id, Caller: o.From, Callee: m.Call.Callee, RefundedWei: o.Credit}).Log(abi.Address))
+	m.emit((&abi.RevealRefundedEvent{Id: o.Id, Caller: o.From, Callee: callee, RefundedWei: o.Credit}).Log(abi.Address))
 	return TxEnd
 }
 

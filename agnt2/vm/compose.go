@@ -14,7 +14,7 @@ import (
 // COMPOSE (paper App. A.1, A.4, A.5): escrows a graph of calls and prepays its gas. Nothing is invoked yet: the sweep of the
 // next block activates the constituents that depend on nothing.
 
-// composeProgram is COMPOSE, what constituents' answers do, CANCEL, and the sweeps of compositions. Numbers 64 to 87.
+// composeProgram is COMPOSE, what constituents' answers do, CANCEL, and the sweeps of compositions. Numbers 64 to 87, and 227.
 var composeProgram = map[Step]instruction{
 	ComposeArgs:         {"composeArgs", OpensBlock | OpensOp | OpensParams | OpensData | OpensPolicy, OpensComposition, stepComposeArgs},
 	ComposeComposition:  {"composeComposition", OpensOp | OpensComposition, 0, stepComposeComposition},
@@ -25,7 +25,8 @@ var composeProgram = map[Step]instruction{
 	ComposeConstituent:  {"composeConstituent", OpensBlock | OpensOp | OpensConstituent, 0, stepComposeConstituent},
 	RespondConstituent:  {"respondConstituent", OpensOp | OpensCall, 0, stepRespondConstituent},
 	RespondComposition:  {"respondComposition", OpensBlock | OpensOp | OpensCall, 0, stepRespondComposition},
-	OpenInteraction:     {"openInteraction", OpensBlock | OpensOp | OpensParams | OpensData, OpensCall, stepOpenInteraction},
+	OpenArgs:            {"openArgs", OpensOp | OpensParams | OpensData, 0, stepOpenArgs},
+	OpenInteraction:     {"openInteraction", OpensBlock | OpensOp, OpensCall, stepOpenInteraction},
 	CancelInteraction:   {"cancelInteraction", OpensBlock | OpensOp | OpensParams | OpensData, OpensCall, stepCancelInteraction},
 	CancelCallee:        {"cancelCallee", OpensBlock | OpensOp | OpensCall | OpensParams, 0, stepCancelCallee},
 	CancelComposition:   {"cancelComposition", OpensBlock | OpensOp | OpensCall, 0, stepCancelComposition},
@@ -35,7 +36,7 @@ var composeProgram = map[Step]instruction{
 	ActivateInput:       {"activateInput", OpensOp | OpensCall, 0, stepActivateInput},
 	ActivateInteraction: {"activateInteraction", OpensSums | OpensOp | OpensCall, 0, stepActivateInteraction},
 	SettleConstituent:   {"settleConstituent", OpensOp | OpensCall, 0, stepSettleConstituent},
-	SettleInteraction:   {"settleInteraction", OpensBlock | OpensOp | OpensCall, 0, stepSettleInteraction},
+	SettleInteraction:   {"settleInteraction", OpensBlock | OpensOp, 0, stepSettleInteraction},
 	SettleInitiator:     {"settleInitiator", OpensOp | OpensCall | OpensParams, 0, stepSettleInitiator},
 	SettleCallee:        {"settleCallee", OpensSums | OpensOp | OpensCall, 0, stepSettleCallee},
 	SettlePair:          {"settlePair", OpensOp | OpensCall, 0, stepSettlePair},
@@ -70,9 +71,12 @@ const (
 	SettleReputation
 )
 
+// OpenArgs came later.
+const OpenArgs Step = 227
+
 var composeOperations = map[[4]byte]operation{
 	abi.ComposeSelector:    op(abi.DecodeComposeCall, true, ComposeArgs),
-	abi.OpenResultSelector: op(abi.DecodeOpenResultCall, false, OpenInteraction),
+	abi.OpenResultSelector: op(abi.DecodeOpenResultCall, false, OpenArgs),
 	abi.CancelSelector:     op(abi.DecodeCancelCall, false, CancelInteraction),
 }
 

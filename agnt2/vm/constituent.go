@@ -12,8 +12,9 @@ import (
 // Answers inside a composition (paper App. A.4). RESPOND branches off here once it has written the interaction: the composition
 // pays, not the caller's escrow. In an atomic composition an answer is a commitment, opened with openResult.
 
-// stepOpenInteraction opens the commitment of one's own answer.
-func stepOpenInteraction(m *Machine, s State) Step {
+// stepOpenArgs checks the arguments of openResult. The commitment stays in Op.Word, the result in Op.Message; after this step
+// nothing reads the calldata.
+func stepOpenArgs(m *Machine, _ State) Step {
 	c := m.args.(*abi.OpenResultCall)
 	if !m.use(gas.Respond(&m.Params, 0)) {
 		return m.outOfGas()
@@ -21,30 +22,40 @@ func stepOpenInteraction(m *Machine, s State) Step {
 	if c.ResultHash == (common.Hash{}) {
 		return m.fail(&abi.ResultHashInvalid{})
 	}
-	k := record.InteractionKey(c.Id)
+	o := &m.Op
+	o.Id, o.Word, o.Message, o.Branch, o.Data = c.Id, ResultCommitment(c.ResultHash, c.Salt), c.ResultHash, c.Branch, common.Hash{}
+	m.forgetSender()
+	o.Paced = 0
+	return OpenInteraction
+}
+
+// stepOpenInteraction opens the commitment of one's own answer.
+func stepOpenInteraction(m *Machine, s State) Step {
+	o, id := &m.Op, m.Op.Id
+	k := record.InteractionKey(id)
 	old := m.get(s, k)
 	if old == nil {
-		return m.fail(&abi.InteractionUnknown{Id: c.Id})
+		return m.fail(&abi.InteractionUnknown{Id: id})
 	}
 	m.Call = decoded(record.DecodeInteraction(old))
 	i := &m.Call
 	switch {
-	case i.Callee != m.Op.From:
-		return m.fail(&abi.NotCallee{Sender: m.Op.From, Callee: i.Callee})
+	case i.Callee != o.From:
+		return m.fail(&abi.NotCallee{Sender: o.From, Callee: i.Callee})
 	case i.Status != uint8(Tentative):
-		return m.fail(&abi.NothingToOpen{Id: c.Id, Status: i.Status})
-	case i.ResultHash != ResultCommitment(c.ResultHash, c.Salt):
-		return m.fail(&abi.BadOpening{Id: c.Id, Commitment: i.ResultHash})
+		return m.fail(&abi.NothingToOpen{Id: id, Status: i.Status})
+	case i.ResultHash != o.Word:
+		return m.fail(&abi.BadOpening{Id: id, Commitment: i.ResultHash})
 	case isNeeded(i) && m.Block.Time > i.Deadline:
-		return m.fail(&abi.InteractionExpired{Id: c.Id, Deadline: i.Deadline})
+		return m.fail(&abi.InteractionExpired{Id: id, Deadline: i.Deadline})
 	}
-	i.ResultHash, i.Branch, i.SettledAt = c.ResultHash, c.Branch, m.Block.Time
+	i.ResultHash, i.Branch, i.SettledAt = o.Message, o.Branch, m.Block.Time
 	i.Status = uint8(Completed) // after the commit
 	if isNeeded(i) {
 		i.Status = uint8(Opened)
 	}
 	m.set(s, k, old, i.Encode())
-	m.Op.Id = c.Id
+	o.Word, o.Message = common.Hash{}, common.Hash{}
 	if isNeeded(i) {
 		return RespondDeadline
 	}
@@ -134,7 +145,17 @@ func (m *Machine) answerAtOnce(c *record.Composition) (then Step, more bool) {
 	m.pay(i)
 	m.Op.Epoch = uint32(RespondPair)
 	m.concluded(c, index)
-	return SettleInitiator, m.progress(c, id)
+	more = m.progress(c, id)
+	m.payOnly(i)
+	return SettleInitiator, more
+}
+
+// payOnly leaves of the interaction in progress what its payment, its scoring and its event need.
+func (m *Machine) payOnly(i *record.Interaction) {
+	m.Call = record.Interaction{
+		Status: i.Status, Caller: i.Caller, Callee: i.Callee, PaymentWei: i.PaymentWei, ResultHash: i.ResultHash, SettledAt: i.SettledAt,
+		Branch: i.Branch,
+	}
 }
 
 // pay has the transaction's end pay the callee in progress, who sent it.
@@ -169,6 +190,7 @@ func (m *Machine) openCommitted(s State, k record.Key, old []byte, c *record.Com
 	m.set(s, k, old, c.Encode())
 	m.pay(i)
 	m.emitResponded(m.Op.Id, &m.Op.Credit)
+	m.payOnly(i)
 	m.Op.Status, m.Op.Index = settlePay, 1
 	m.Op.Epoch, m.Op.Branch = uint32(SettlePair), uint32(TxEnd)
 	return SettleInitiator

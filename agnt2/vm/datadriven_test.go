@@ -24,8 +24,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/agnt2/abi/codec"
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/vm"
+	"github.com/agnt2/agnt2/agnt2/vm/vmtest"
 	"github.com/agnt2/agnt2/agnt2/withdrawal"
 )
 
@@ -55,12 +57,14 @@ type script struct {
 	funds  map[string]uint64
 	last   *vm.Result
 
-	channels []common.Hash // in the order in which they opened
+	channels []common.Hash             // in the order in which they opened
+	foreign  map[common.Address]string // foreign ids as chain:agent
+	history  vmtest.History
 	t        testing.TB
 }
 
 func newScript() *script {
-	s := &script{ids: map[common.Hash]string{}, hashes: map[common.Hash]string{}, params: testParams(), policy: testPolicy(), funds: map[string]uint64{}}
+	s := &script{foreign: map[common.Address]string{}, ids: map[common.Hash]string{}, hashes: map[common.Hash]string{}, params: testParams(), policy: testPolicy(), funds: map[string]uint64{}}
 	return s
 }
 
@@ -78,7 +82,7 @@ func (s *script) begin() {
 }
 
 var fixed = map[string]common.Address{
-	"agnt2": abi.Address, "registry": abi.IdentityRegistryAddress, "passer": abi.MessagePasserAddress, "baseVault": abi.BaseFeeVault, "sequencerVault": abi.SequencerFeeVault,
+	"agnt2": abi.Address, "reputation": abi.ReputationRegistryAddress, "validation": abi.ValidationRegistryAddress, "registry": abi.IdentityRegistryAddress, "passer": abi.MessagePasserAddress, "baseVault": abi.BaseFeeVault, "sequencerVault": abi.SequencerFeeVault,
 	"l1Vault": abi.L1FeeVault, "l1Depositor": abi.L1AttributesDepositor, "l1Block": abi.L1BlockAddress,
 }
 
@@ -132,6 +136,9 @@ func (s *script) showAddress(a common.Address) string {
 			return n
 		}
 	}
+	if n, ok := s.foreign[a]; ok {
+		return n
+	}
 	if a == (common.Address{}) {
 		return "0"
 	}
@@ -160,6 +167,8 @@ func (s *script) show(v reflect.Value) string {
 			return "0"
 		}
 		return x.Hex()
+	case codec.Int128:
+		return x.String()
 	case uint256.Int:
 		if n, ok := s.showAgentID(&x); ok {
 			return n
@@ -243,6 +252,22 @@ func decodeRecord(k record.Key, b []byte) any {
 		return must(record.DecodeComposition(b))
 	case record.NSConstituent:
 		return must(record.DecodeConstituent(b))
+	case record.NSForeign:
+		return must(record.DecodeForeign(b))
+	case record.NSFeedback:
+		return must(record.DecodeFeedback(b))
+	case record.NSFeedbackCount:
+		return must(record.DecodeFeedbackCount(b))
+	case record.NSRating:
+		return must(record.DecodeRating(b))
+	case record.NSResponseCount:
+		return must(record.DecodeResponseCount(b))
+	case record.NSListCount:
+		return must(record.DecodeListCount(b))
+	case record.NSListEntry:
+		return must(record.DecodeListEntry(b))
+	case record.NSValidation:
+		return must(record.DecodeValidation(b))
 	}
 	switch k {
 	case record.TotalsKey:
@@ -260,6 +285,9 @@ func decodeRecord(k record.Key, b []byte) any {
 // label names a key by trying everything that the script has mentioned.
 func (s *script) label(c change) string {
 	ns := record.Namespace(c.key[0])
+	if label, ok := s.feedbackLabel(ns, c.key); ok {
+		return label
+	}
 	everyone := slices.Clone(s.names)
 	for n := range fixed {
 		everyone = append(everyone, n)
@@ -290,6 +318,11 @@ func (s *script) label(c change) string {
 			}
 		}
 	}
+	for id, n := range s.foreign {
+		if record.ForeignKey(id) == c.key {
+			return fmt.Sprintf("%s/%s", ns, n)
+		}
+	}
 	for id, n := range s.ids {
 		if record.InteractionKey(id) == c.key || record.ChannelKey(id) == c.key || record.DisputeKey(id) == c.key || record.SessionKey(id) == c.key || record.CommitmentKey(id) == c.key || record.CompositionKey(id) == c.key {
 			return fmt.Sprintf("%s/%s", ns, n)
@@ -302,7 +335,7 @@ func (s *script) label(c change) string {
 	}
 	switch {
 	case ns == record.NSDeadline:
-		due := map[record.DeadlineKind]string{record.DueHistory: "/history", record.DueDispute: "/dispute"}[record.DueOf(c.key)]
+		due := map[record.DeadlineKind]string{record.DueHistory: "/history", record.DueDispute: "/dispute", record.DueCompositionHistory: "/history"}[record.DueOf(c.key)]
 		return fmt.Sprintf("%s/%d%s", ns, record.DeadlineOf(c.key), due)
 	case c.key == record.TotalsKey:
 		return "global/totals"
@@ -385,6 +418,8 @@ var eventDecoders = map[common.Hash]func(*types.Log) any{
 	abi.CommitmentForfeitedTopic:  func(l *types.Log) any { v := must(abi.DecodeCommitmentForfeitedEvent(l)); return &v },
 	abi.TimedOutTopic:             func(l *types.Log) any { v := must(abi.DecodeTimedOutEvent(l)); return &v },
 
+	abi.AgentImportedTopic: func(l *types.Log) any { v := must(abi.DecodeAgentImportedEvent(l)); return &v },
+
 	abi.ComposedTopic:             func(l *types.Log) any { v := must(abi.DecodeComposedEvent(l)); return &v },
 	abi.ConstituentAnsweredTopic:  func(l *types.Log) any { v := must(abi.DecodeConstituentAnsweredEvent(l)); return &v },
 	abi.ConstituentOpenedTopic:    func(l *types.Log) any { v := must(abi.DecodeConstituentOpenedEvent(l)); return &v },
@@ -400,6 +435,10 @@ func (s *script) showLog(l *types.Log) string {
 		return "event " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
 	}
 	if d, ok := registryEvents[l.Topics[0]]; ok && l.Address == abi.IdentityRegistryAddress {
+		v := d(l)
+		return "event ERC8004 " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
+	}
+	if d, ok := feedbackEvents[l.Topics[0]]; ok && (l.Address == abi.ReputationRegistryAddress || l.Address == abi.ValidationRegistryAddress) {
 		v := d(l)
 		return "event ERC8004 " + strings.TrimSuffix(typeName(v), "Event") + s.fields(reflect.ValueOf(v).Elem())
 	}
@@ -615,6 +654,23 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 			c.Da.ContentHash = s.hash(h)
 		}
 		return to, c.Encode()
+	case "disputePruned": // with the record of=ID, and as index and path whatever is said
+		_, plain := s.call(from, "dispute", a)
+		c := must(abi.DecodeDisputeCall(plain[4:]))
+		of := c.Target
+		if other := a.text("of", ""); other != "" {
+			of = s.id(other)
+		}
+		index, ok := s.history.Last(of)
+		require.True(s.t, ok, "not in the history")
+		x := s.history.Dispute(&c, index)
+		x.Index = a.number("index", x.Index)
+		for n := int(a.number("length", uint64(len(x.Path)))); len(x.Path) != n; {
+			if x.Path = append(x.Path, common.Hash{}); len(x.Path) > n {
+				x.Path = x.Path[:n]
+			}
+		}
+		return to, x.Encode()
 	case "resolveDispute":
 		return to, (&abi.ResolveDisputeCall{
 			Target: s.id(a.text("id", "alice/1")), Upheld: a.text("upheld", "true") == "true", Game: s.address(a.text("game", "carol")),
@@ -631,6 +687,11 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		if g := a.text("Governance", ""); g != "" {
 			p.Governance = s.address(g)
 		}
+		if g := a.text("AgentPassport", ""); g == "0" {
+			p.AgentPassport = common.Address{}
+		} else if g != "" {
+			p.AgentPassport = s.address(g)
+		}
 		for k, v := range a {
 			setParam(s.t, &p, k, v[0])
 			delete(a, k)
@@ -638,8 +699,12 @@ func (s *script) call(from, op string, a args) (to *common.Address, data []byte)
 		return to, (&abi.SetPolicyCall{Policy: abi.IRecordsPolicy(p)}).Encode()
 	case "withdrawFees":
 		return to, (&abi.WithdrawFeesCall{Vault: s.address(a.text("vault", "baseVault"))}).Encode()
+	case "importAgent":
+		return to, s.importCall(a).Encode()
 	case "compose", "openResult", "cancel":
 		return to, s.composeCall(from, op, a)
+	case "giveFeedback", "revokeFeedback", "appendResponse", "validationRequest", "validationResponse":
+		return s.feedbackCall(from, op, a)
 	case "transfer":
 		t := s.address(a.text("to", ""))
 		return &t, nil
@@ -698,7 +763,7 @@ func (s *script) run(t testing.TB, line string) string {
 		return ""
 	case "policy":
 		for k, v := range a {
-			if k == "FeeRecipient" || k == "DisputeResolver" || k == "Governance" {
+			if k == "FeeRecipient" || k == "DisputeResolver" || k == "Governance" || k == "AgentPassport" {
 				reflect.ValueOf(&s.policy).Elem().FieldByName(k).Set(reflect.ValueOf(s.address(v[0])))
 				if v[0] == "0" {
 					reflect.ValueOf(&s.policy).Elem().FieldByName(k).SetZero()
@@ -728,6 +793,7 @@ func (s *script) run(t testing.TB, line string) string {
 		step := must(strconv.ParseUint(strings.TrimPrefix(words[1], "+"), 10, 64))
 		s.limit = parseArgs(words[2:]).number("limit", 200_000_000)
 		r, cs := s.open(step)
+		s.history.Follow(s.m)
 		fmt.Fprintf(&b, "block %d at %d\n", s.number, s.time)
 		var kept []change
 		for _, c := range cs { // the copy of L1's values is the same for every block

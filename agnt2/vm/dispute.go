@@ -6,7 +6,9 @@ import (
 
 	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/gas"
+	"github.com/agnt2/agnt2/agnt2/history"
 	"github.com/agnt2/agnt2/agnt2/record"
+	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
 // DISPUTE (paper App. A.1): the caller of a settled interaction objects to it, with a bond. While a dispute is open, the
@@ -32,6 +34,12 @@ const (
 	CloseEvent
 )
 
+// Disputes of interactions that are in the history.
+const (
+	DisputePrunedArgs Step = 234 + iota
+	DisputeHistory
+)
+
 const disputeFrames = OpensBlock | OpensOp | OpensPolicy
 
 var disputeProgram = map[Step]instruction{
@@ -44,22 +52,41 @@ var disputeProgram = map[Step]instruction{
 	ResolveArgs:        {"resolveArgs", disputeFrames | OpensTx | OpensParams | OpensData, 0, stepResolveArgs},
 	ResolveRecord:      {"resolveRecord", OpensOp, OpensDispute, stepResolveRecord},
 	ResolveDeadline:    {"resolveDeadline", OpensOp | OpensDispute, 0, stepResolveDeadline},
-	SweepDispute:       {"sweepDispute", OpensOp, OpensDispute, stepSweepDispute},
+	SweepDispute:       {"sweepDispute", OpensBlock | OpensOp, OpensDispute, stepSweepDispute},
 	CloseBond:          {"closeBond", disputeFrames | OpensSums | OpensDispute, 0, stepCloseBond},
 	CloseHold:          {"closeHold", OpensOp | OpensDispute, 0, stepCloseHold},
 	CloseReputation:    {"closeReputation", OpensOp | OpensDispute, 0, stepCloseReputation},
 	CloseQueue:         {"closeQueue", OpensBlock | OpensOp, 0, stepCloseQueue},
 	CloseEvent:         {"closeEvent", OpensOp | OpensDispute, 0, stepCloseEvent},
+	DisputePrunedArgs:  {"disputePrunedArgs", disputeFrames | OpensParams | OpensData, OpensCall, stepDisputePrunedArgs},
+	DisputeHistory:     {"disputeHistory", OpensOp, 0, stepDisputeHistory},
 }
 
 var disputeOperations = map[[4]byte]operation{
 	abi.DisputeSelector:        op(abi.DecodeDisputeCall, true, DisputeArgs),
+	abi.DisputePrunedSelector:  op(abi.DecodeDisputePrunedCall, true, DisputePrunedArgs),
 	abi.ResolveDisputeSelector: op(abi.DecodeResolveDisputeCall, false, ResolveArgs),
 }
 
-// stepDisputeArgs checks what needs no record. The kind stays in Op.Status.
+// disputeCall is what the operation in progress says of the dispute; pruned, that the interaction is in the history.
+func (m *Machine) disputeCall() (c *abi.DisputeCall, pruned bool) {
+	switch x := m.args.(type) {
+	case *abi.DisputeCall:
+		return x, false
+	case *abi.DisputePrunedCall:
+		return &abi.DisputeCall{Kind: x.Kind, Target: x.Target, Game: x.Game, EvidenceHash: x.EvidenceHash, Da: x.Da}, true
+	}
+	panic("operation disputes nothing")
+}
+
+// stepDisputeArgs checks what needs no record.
 func stepDisputeArgs(m *Machine, _ State) Step {
-	c := m.args.(*abi.DisputeCall)
+	c, _ := m.disputeCall()
+	return m.checkDispute(c, DisputeInteraction)
+}
+
+// checkDispute checks the arguments that both ways to dispute have. The kind stays in Op.Status.
+func (m *Machine) checkDispute(c *abi.DisputeCall, then Step) Step {
 	if !m.use(gas.Dispute(&m.Params, &m.Policy, c.Da.LengthBytes)) {
 		return m.outOfGas()
 	}
@@ -77,7 +104,44 @@ func stepDisputeArgs(m *Machine, _ State) Step {
 		return m.fail(&abi.BondTooLow{BondWei: m.Op.Value, MinimumWei: m.Policy.DisputeBondWei})
 	}
 	m.Op.Id, m.Op.Status = c.Target, c.Kind
-	return DisputeInteraction
+	return then
+}
+
+// stepDisputePrunedArgs takes the interaction out of the calldata, and the peak that its path leads to: in Op.Word, its height in
+// Op.Index, the leaf's index in Op.Pairs.
+func stepDisputePrunedArgs(m *Machine, _ State) Step {
+	c := m.args.(*abi.DisputePrunedCall)
+	of, _ := m.disputeCall()
+	if next := m.checkDispute(of, DisputeHistory); next != DisputeHistory {
+		return next
+	}
+	if len(c.Path) > history.MaxHeight {
+		return m.fail(outOfRange("path"))
+	}
+	i := record.Interaction(c.Interaction)
+	if i.Caller != m.Op.From {
+		return m.fail(&abi.NotCaller{Sender: m.Op.From, Caller: i.Caller})
+	}
+	if until := i.SettledAt + uint64(m.Policy.DisputeWindowSeconds); until < m.Block.Time {
+		return m.fail(&abi.DisputeWindowOver{Target: c.Target, Deadline: until})
+	}
+	leaf := history.Leaf(c.Target, common.Hash(trie.HashRecord(i.Encode())))
+	m.Op.Word, m.Op.Index, m.Op.Pairs = history.Fold(leaf, c.Index, c.Path), uint32(len(c.Path)), c.Index
+	m.Call = i
+	return DisputeHistory
+}
+
+// stepDisputeHistory compares that with the history.
+func stepDisputeHistory(m *Machine, s State) Step {
+	o := &m.Op
+	var h record.History
+	if b := m.get(s, record.HistoryKey); b != nil {
+		h = decoded(record.DecodeHistory(b))
+	}
+	if err := history.VerifyPeak(&h, o.Word, o.Pairs, int(o.Index)); err != nil {
+		return m.fail(&abi.BadHistoryProof{Target: o.Id})
+	}
+	return DisputeRecord
 }
 
 func stepDisputeInteraction(m *Machine, s State) Step {
@@ -101,14 +165,14 @@ func (m *Machine) disputeDeadline() uint64 {
 }
 
 func stepDisputeRecord(m *Machine, s State) Step {
-	c := m.args.(*abi.DisputeCall)
+	c, pruned := m.disputeCall()
 	k := record.DisputeKey(m.Op.Id)
 	if m.get(s, k) != nil {
 		return m.fail(&abi.DisputeExists{Target: m.Op.Id})
 	}
 	d := record.Dispute{
 		Kind: c.Kind, Claimant: m.Call.Caller, Agent: m.Call.Callee, Game: c.Game, EvidenceHash: c.EvidenceHash, BondWei: m.Op.Value,
-		Deadline: m.disputeDeadline(),
+		Deadline: m.disputeDeadline(), Pruned: pruned,
 	}
 	m.set(s, k, nil, d.Encode())
 	m.emit((&abi.DisputeOpenedEvent{
@@ -180,6 +244,9 @@ func stepResolveRecord(m *Machine, s State) Step {
 	}
 	d.Outcome = m.Op.Status
 	m.set(s, k, old, d.Encode())
+	if d.Pruned { // its entry of the queue removes it
+		return CloseBond
+	}
 	return ResolveDeadline
 }
 
@@ -191,15 +258,35 @@ func stepResolveDeadline(m *Machine, s State) Step {
 	return CloseBond
 }
 
-// stepSweepDispute ends a dispute that nobody has resolved in its window.
+// stepSweepDispute ends a dispute that nobody has resolved in its window. One about an interaction in the history goes then. The
+// entry may be an old one: of a dispute that went with a later interaction of the same id.
 func stepSweepDispute(m *Machine, s State) Step {
 	k := record.DisputeKey(m.Op.Id)
-	m.Dispute = decoded(record.DecodeDispute(m.get(s, k)))
-	assert(m.Dispute.Outcome == uint8(DisputeOpen), "queued dispute is not open")
-	m.Op.Status = uint8(DisputeLapsed)
-	m.Dispute.Outcome = m.Op.Status
-	m.put(s, k, m.Dispute.Encode())
-	return CloseBond
+	m.Dispute = record.Dispute{}
+	b := m.get(s, k)
+	if b == nil {
+		return SweepNext
+	}
+	m.Dispute = decoded(record.DecodeDispute(b))
+	d := &m.Dispute
+	if m.Block.Time <= d.Deadline {
+		return SweepNext
+	}
+	open := d.Outcome == uint8(DisputeOpen)
+	assert(open || d.Pruned, "queued dispute is not open")
+	if open {
+		m.Op.Status = uint8(DisputeLapsed)
+		d.Outcome = m.Op.Status
+	}
+	if d.Pruned {
+		m.put(s, k, nil)
+	} else {
+		m.put(s, k, d.Encode())
+	}
+	if open {
+		return CloseBond
+	}
+	return SweepNext
 }
 
 // stepCloseBond pays the bond: to whom the outcome says, or back less the fee, which goes where base fees go.

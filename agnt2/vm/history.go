@@ -21,7 +21,7 @@ const (
 
 var historyProgram = map[Step]instruction{
 	SweepHistory:     {"sweepHistory", OpensBlock | OpensOp | OpensCall | OpensPolicy, 0, stepSweepHistory},
-	PruneDispute:     {"pruneDispute", OpensOp, 0, stepPruneDispute},
+	PruneDispute:     {"pruneDispute", OpensBlock | OpensOp, 0, stepPruneDispute},
 	PruneInteraction: {"pruneInteraction", OpensOp, 0, stepPruneInteraction},
 	PruneHistory:     {"pruneHistory", OpensOp, 0, stepPruneHistory},
 }
@@ -41,7 +41,8 @@ func stepSweepHistory(m *Machine, s State) Step {
 	return SweepNext
 }
 
-// stepPruneDispute looks for a dispute. An open one keeps the interaction; one that has ended goes with it.
+// stepPruneDispute looks for a dispute. An open one keeps the interaction. One that has ended goes with it, but not before its
+// deadline: until then the interaction could be disputed once more from the history.
 func stepPruneDispute(m *Machine, s State) Step {
 	k := record.DisputeKey(m.Op.Id)
 	old := m.get(s, k)
@@ -54,8 +55,13 @@ func stepPruneDispute(m *Machine, s State) Step {
 		m.put(s, k, d.Encode())
 		return SweepNext
 	}
-	m.put(s, k, nil)
-	return PruneInteraction
+	if m.Block.Time > d.Deadline {
+		m.put(s, k, nil)
+		return PruneInteraction
+	}
+	d.Pruned = true
+	m.put(s, k, d.Encode())
+	return m.queueLater(d.Deadline, record.DueDispute, m.Op.Id, PruneInteraction)
 }
 
 func stepPruneInteraction(m *Machine, s State) Step {
@@ -66,6 +72,7 @@ func stepPruneInteraction(m *Machine, s State) Step {
 	m.Op.Word = history.Leaf(m.Op.Id, common.Hash(trie.HashRecord(b)))
 	m.put(s, k, nil)
 	m.Pruned = append(m.Pruned, Pruned{m.Op.Id, b})
+	m.Op.Branch = uint32(SweepNext)
 	return PruneHistory
 }
 
@@ -76,5 +83,5 @@ func stepPruneHistory(m *Machine, s State) Step {
 	}
 	history.Append(&h, m.Op.Word)
 	m.put(s, record.HistoryKey, h.Encode())
-	return SweepNext
+	return Step(m.Op.Branch)
 }

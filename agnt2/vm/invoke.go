@@ -99,6 +99,8 @@ func stepInvokeArgs(m *Machine, _ State) Step {
 	m.Op.Word = c.MaxPriceWei.Bytes32()
 	m.Op.Branch = uint32(m.Policy.EligibilityScore)
 	m.Op.Data = common.Hash{} // no later step reads the calldata
+	m.forgetSender()
+	m.Op.Actor = c.Callee
 	m.Call = record.Interaction{
 		Status: uint8(Pending), Caller: m.Op.From, Callee: c.Callee, Capability: c.Capability, ParamsHash: c.ParamsHash,
 		PaymentWei: m.Op.Value, InvokedAt: m.Block.Time, Deadline: m.Block.Time + uint64(c.TtlSeconds), CompositionId: c.CompositionId,
@@ -110,16 +112,18 @@ func stepInvokeArgs(m *Machine, _ State) Step {
 	return InvokeCallee
 }
 
-// stepInvokeCallee checks that the callee is an active agent.
+// stepInvokeCallee checks that the callee is an active agent. An Agent can be large, so the callee is in a register and the
+// interaction is not opened.
 func stepInvokeCallee(m *Machine, s State) Step {
-	i := &m.Call
-	b := m.get(s, record.AgentKey(i.Callee))
+	callee := m.Op.Actor
+	m.Op.Actor = common.Address{}
+	b := m.get(s, record.AgentKey(callee))
 	if b == nil {
-		return m.refuse(&abi.CalleeUnknown{Callee: i.Callee})
+		return m.refuse(callee, &abi.CalleeUnknown{Callee: callee})
 	}
 	a := decoded(record.DecodeAgent(b))
 	if a.Status != uint8(Active) {
-		return m.refuse(&abi.CalleeInactive{Callee: i.Callee})
+		return m.refuse(callee, &abi.CalleeInactive{Callee: callee})
 	}
 	m.Op.Epoch = a.Epoch
 	if m.Op.Branch != 0 {
@@ -133,7 +137,7 @@ func stepInvokeReputation(m *Machine, s State) Step {
 	i := &m.Call
 	r := reputationOf(m.get(s, record.ReputationKey(i.Callee)))
 	if !reputation.Eligible(&r, m.Op.Branch) {
-		return m.refuse(&abi.CalleeIneligible{
+		return m.refuse(i.Callee, &abi.CalleeIneligible{
 			Callee: i.Callee, Reliability: *uint256.NewInt(reputation.Reliability(&r)), Minimum: *uint256.NewInt(uint64(m.Op.Branch)),
 		})
 	}
@@ -144,7 +148,7 @@ func stepInvokeCapability(m *Machine, s State) Step {
 	i := &m.Call
 	b := m.get(s, record.CapabilityKey(i.Callee, i.Capability))
 	if !m.live(b) {
-		return m.refuse(&abi.CapabilityUnknown{Callee: i.Callee, Capability: i.Capability})
+		return m.refuse(i.Callee, &abi.CapabilityUnknown{Callee: i.Callee, Capability: i.Capability})
 	}
 	offer := decoded(record.DecodeCapability(b))
 	if !m.use(gas.Class(&m.Params, offer.Class, m.Op.Discount)) {
@@ -155,7 +159,7 @@ func stepInvokeCapability(m *Machine, s State) Step {
 	}
 	maxPrice := new(uint256.Int).SetBytes32(m.Op.Word[:])
 	if maxPrice.Lt(&offer.PriceWei) {
-		return m.refuse(&abi.PriceAboveMaximum{PriceWei: offer.PriceWei, MaxPriceWei: *maxPrice})
+		return m.refuse(i.Callee, &abi.PriceAboveMaximum{PriceWei: offer.PriceWei, MaxPriceWei: *maxPrice})
 	}
 	if m.Op.Value.Lt(&offer.PriceWei) {
 		return m.fail(&abi.PaymentBelowPrice{PaymentWei: m.Op.Value, PriceWei: offer.PriceWei})

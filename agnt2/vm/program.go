@@ -76,7 +76,7 @@ const (
 )
 
 // Steps bounds the micro-steps of execution. Those of the machine lie among them, in the gap from 128 to 175.
-const Steps Step = 200
+const Steps Step = 240
 
 // Opens says which frames a micro-step may read and write.
 type Opens uint16
@@ -153,7 +153,7 @@ var agentProgram = map[Step]instruction{
 // interactionProgram is INVOKE and RESPOND.
 var interactionProgram = map[Step]instruction{
 	InvokeArgs:         {"invokeArgs", OpensBlock | OpensOp | OpensParams | OpensPolicy | OpensData, OpensCall, stepInvokeArgs},
-	InvokeCallee:       {"invokeCallee", OpensOp | OpensCall, 0, stepInvokeCallee},
+	InvokeCallee:       {"invokeCallee", OpensOp, 0, stepInvokeCallee},
 	InvokeCapability:   {"invokeCapability", OpensOp | OpensCall | OpensParams, 0, stepInvokeCapability},
 	InvokeInteraction:  {"invokeInteraction", OpensOp | OpensCall, 0, stepInvokeInteraction},
 	InvokeDeadline:     {"invokeDeadline", OpensOp | OpensCall, 0, stepInvokeDeadline},
@@ -172,7 +172,7 @@ var interactionProgram = map[Step]instruction{
 var program [Steps]instruction
 
 func init() {
-	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram, composeProgram} {
+	for _, family := range []map[Step]instruction{blockProgram, agentProgram, interactionProgram, channelProgram, governanceProgram, historyProgram, disputeProgram, identityProgram, registryProgram, marketProgram, composeProgram, passportProgram, feedbackProgram, validationProgram, pruneProgram} {
 		for k, i := range family {
 			if program[k].do != nil || k == Halt || k >= Steps {
 				panic(fmt.Sprintf("micro-step %d is taken", k))

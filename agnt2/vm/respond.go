@@ -38,6 +38,8 @@ func stepRespondArgs(m *Machine, _ State) Step {
 		return m.fail(outOfRange("attestation"))
 	}
 	m.Op.Id, m.Op.Word, m.Op.Status, m.Op.Branch, m.Op.Flag = c.Id, c.ResultHash, c.Status, c.Branch, len(c.Attestation) > 0
+	m.forgetSender()
+	m.Op.Paced = 0
 	return RespondInteraction
 }
 
@@ -187,6 +189,7 @@ func stepRespondPair(m *Machine, s State) Step {
 	}
 	m.Op.Pairs = p.Completed
 	p.Completed++
+	p.Latest = m.Op.Id
 	m.set(s, k, old, p.Encode())
 	return RespondReputation
 }

@@ -37,10 +37,12 @@ type simulator struct {
 	history           record.History               // what pruning has to come to
 	ends              map[uint8]int                // of pruned interactions
 	compositions      map[vm.CompositionStatus]int // seen, over all blocks
+	constituents      map[uint8]int                // ends of pruned ones
+	imported          map[record.Key]uint64        // newest source block of foreign agents
 }
 
 func operationOf(tx *abi.Transaction) string {
-	if tx.To == nil || *tx.To != abi.Address || len(tx.Data) < 4 {
+	if tx.To == nil || *tx.To != abi.Address && *tx.To != abi.ReputationRegistryAddress && *tx.To != abi.ValidationRegistryAddress || len(tx.Data) < 4 {
 		return "other"
 	}
 	return string(tx.Data[:4])
@@ -55,8 +57,10 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	s := &simulator{
 		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1)), ChainID: testChainID}, t: t, tree: trie.New(),
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{}, compositions: map[vm.CompositionStatus]int{},
+		constituents: map[uint8]int{},
+		imported: map[record.Key]uint64{},
 	}
-	s.Get = s.get
+	s.Get, s.History = s.get, &vmtest.History{}
 	s.policy.EligibilityScore, s.policy.InvokesPerSecond, s.policy.InvokesBurst, s.policy.CommitWindowSeconds = 20, 1, 1, 8
 	s.limit = 600_000
 	s.policy.RecentSeconds, s.policy.DisputeWindowSeconds, s.policy.PrunesPerBlock = 12, 20, 4
@@ -66,7 +70,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		s.fund(a, wei)
 		s.minted.Add(&s.minted, wei)
 	}
-	s.policy.Governance, s.policy.DisputeResolver = s.Accounts[0], s.Accounts[1]
+	s.policy.Governance, s.policy.DisputeResolver, s.policy.AgentPassport = s.Accounts[0], s.Accounts[1], s.Accounts[2]
 	s.state[record.PolicyKey] = s.policy.Encode()
 	var cs []trie.Change
 	for k, v := range s.state {
@@ -132,6 +136,7 @@ func (s *simulator) check(swept uint32) {
 	interactions, settled, leaving, disputes := 0, 0, 0, 0
 	holds := map[common.Address]uint32{}
 	overdue := false
+	queuedDisputes, prunedDisputes := map[record.Key]bool{}, []record.Key(nil)
 	agents, owned := uint64(0), map[record.Key]uint64{}
 	for k, v := range s.state {
 		held := vmtest.Held(k, v)
@@ -146,8 +151,10 @@ func (s *simulator) check(swept uint32) {
 			}
 			if i.Status != uint8(vm.Pending) {
 				require.NotZero(t, i.SettledAt)
-				if i.Constituent == 0 { // those of compositions stay
+				if i.Constituent == 0 { // those of compositions leave with these
 					settled++
+				} else {
+					require.NotNil(t, s.state[record.CompositionKey(i.CompositionId)], "an interaction outlives its composition")
 				}
 				continue
 			}
@@ -160,26 +167,36 @@ func (s *simulator) check(swept uint32) {
 			}
 			escrow[i.Caller].Add(escrow[i.Caller], &i.PaymentWei)
 		case record.NSComposition:
-			s.checkComposition(v)
+			s.checkComposition(k, v)
+		case record.NSForeign:
+			s.checkForeign(k, v)
 		case record.NSDeadline:
 			id := must(record.DecodeDeadline(v)).Id
 			switch record.DueOf(k) {
 			case record.DueCommitment:
 				s.checkDue(k, v)
-			case record.DueComposition:
-				require.NotNil(t, s.state[record.CompositionKey(id)])
+			case record.DueComposition: // perhaps at a first deadline that the composition has not lived to see
+			case record.DueCompositionHistory:
+				s.checkLeaving(k, id, swept)
 			case record.DueHistory:
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
-				if i.Constituent == 0 {
-					leaving++
-				}
+				require.Zero(t, i.Constituent)
+				leaving++
 				require.NotEqual(t, uint8(vm.Pending), i.Status)
 				require.LessOrEqual(t, i.SettledAt, record.DeadlineOf(k))
 			case record.DueDispute:
-				d := must(record.DecodeDispute(s.state[record.DisputeKey(id)]))
-				require.Equal(t, uint8(vm.DisputeOpen), d.Outcome)
-				require.Equal(t, k, record.DeadlineKey(d.Deadline, record.DueDispute, id))
-				disputes--
+				b := s.state[record.DisputeKey(id)]
+				if b == nil { // it went with a later interaction of the same id
+					continue
+				}
+				d := must(record.DecodeDispute(b))
+				if d.Deadline != record.DeadlineOf(k) { // nor is it that one
+					continue
+				}
+				require.True(t, d.Outcome == uint8(vm.DisputeOpen) || d.Pruned)
+				if queuedDisputes[record.DisputeKey(id)] = true; d.Outcome == uint8(vm.DisputeOpen) {
+					disputes--
+				}
 			case record.DueInteraction:
 				i := must(record.DecodeInteraction(s.state[record.InteractionKey(id)]))
 				if vmtest.IsOpen(&i) {
@@ -194,7 +211,11 @@ func (s *simulator) check(swept uint32) {
 			d := must(record.DecodeDispute(v))
 			var id common.Hash
 			copy(id[:], k[1:])
-			require.NotNil(t, s.state[record.InteractionKey(id)], "a dispute without its interaction")
+			if d.Pruned {
+				prunedDisputes = append(prunedDisputes, k)
+			} else {
+				require.NotNil(t, s.state[record.InteractionKey(id)], "a dispute without its interaction")
+			}
 			if d.Outcome != uint8(vm.DisputeOpen) {
 				continue
 			}
@@ -233,9 +254,14 @@ func (s *simulator) check(swept uint32) {
 	require.Equal(t, open, queued, "pending interactions and deadlines")
 	require.Equal(t, settled, leaving, "settled interactions, and those that will leave")
 	require.Zero(t, disputes, "open disputes and their deadlines")
+	for _, k := range prunedDisputes {
+		require.True(t, queuedDisputes[k], "a dispute outlives its deadline")
+	}
 	require.Equal(t, s.history.Encode(), s.historyRecord().Encode())
 	require.False(t, overdue && swept < s.params.SweepsPerBlock, "an overdue interaction was not swept")
 	s.checkIndex()
+	s.checkConstituents()
+	s.checkFeedback()
 	everyone := append(slices.Clone(s.Accounts), abi.BaseFeeVault, abi.L1FeeVault, coinbase, abi.L1AttributesDepositor, abi.L1BlockAddress)
 	everyone = append(everyone, s.Owned()...)
 	accounts := 0
@@ -280,9 +306,13 @@ func (s *simulator) historyRecord() *record.History {
 
 // prune follows what a block has moved into the history.
 func (s *simulator) prune(m *vm.Machine) {
+	s.History.Follow(m)
 	for _, p := range m.Pruned {
 		history.Append(&s.history, history.Leaf(p.ID, crypto.Keccak256Hash(p.Record)))
-		s.ends[must(record.DecodeInteraction(p.Record)).Status]++
+		i := must(record.DecodeInteraction(p.Record))
+		if s.ends[i.Status]++; i.Constituent != 0 {
+			s.constituents[i.Status]++
+		}
 	}
 	require.LessOrEqual(s.t, uint32(len(m.Pruned)), 2*m.Policy.PrunesPerBlock) // a second attributes deposit sweeps again
 }
@@ -318,6 +348,7 @@ func (s *simulator) block(i int) {
 	s.l1.BaseFee, s.l1.BaseFeeScalar = *uint256.NewInt(s.Rnd.Uint64N(300)), 100
 	s.open(1 + s.Rnd.Uint64N(4))
 	swept := s.swept()
+	s.History.Follow(s.m)
 	for _, c := range s.Resolutions() { // the generator's own seldom come in time
 		s.send(&abi.Transaction{From: s.policy.DisputeResolver, To: &abi.Address, GasLimit: 100_000, Data: c.Encode(), Deposit: true})
 	}
@@ -376,15 +407,11 @@ func TestSimulator(t *testing.T) {
 			}
 		}
 		s.check(0)
-		s.checkNothingHeld(t)
-		statuses := map[uint8]int{}
-		for k, v := range s.state {
-			if k[0] == byte(record.NSInteraction) {
-				i := must(record.DecodeInteraction(v))
-				require.NotEqual(t, uint8(vm.Pending), i.Status, "an interaction never ends")
-				if statuses[i.Status]++; i.Constituent == 0 {
-					t.Errorf("%x has not gone into the history", k)
-				}
+		s.checkEveryEnd(t)
+		for k := range s.state {
+			switch record.Namespace(k[0]) {
+			case record.NSInteraction, record.NSComposition, record.NSConstituent, record.NSDispute:
+				t.Errorf("%v has not gone into the history", k)
 			}
 		}
 		t.Logf("outcomes %v, interactions by status %v, reverts %v", s.outcomes, s.ends, s.reverts)
@@ -400,20 +427,27 @@ func TestSimulator(t *testing.T) {
 		for k, n := range s.ends {
 			ends[k] += n
 		}
-		for k, n := range statuses {
+		for k, n := range s.constituents {
 			constituents[k] += n
 		}
 	}
 	require.GreaterOrEqual(t, len(ends), 6, "not every way to end an INVOKE was taken: %v", ends)
-	require.GreaterOrEqual(t, len(constituents), 7, "not every way to end a constituent was taken: %v", constituents)
+	for status := vm.Completed; status <= vm.Reverted; status++ {
+		final := status != vm.Tentative && status != vm.Opened
+		require.Equal(t, final, constituents[uint8(status)] != 0, "ends of constituents: %v", constituents)
+	}
 	for _, selector := range [][4]byte{
-		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.ResolveDisputeSelector,
+		abi.SetParamsSelector, abi.SetPolicySelector, abi.WithdrawFeesSelector, abi.DisputeSelector, abi.DisputePrunedSelector, abi.ResolveDisputeSelector,
+		abi.ImportAgentSelector,
+		abi.GiveFeedbackSelector, abi.RevokeFeedbackSelector, abi.AppendResponseSelector, abi.ValidationRequestSelector, abi.ValidationResponseSelector,
 	} {
 		require.NotZero(t, operations[string(selector[:])], "%x never succeeds", selector)
 	}
 	for _, name := range []string{
 		"NoProviderMatches", "SlotUnknown", "SlotInUse", "DepositBelowMinimum", "DuplicateCommitment", "CommitmentUnknown", "RevealTooEarly",
-		"CommitRequired", "RateLimited",
+		"CommitRequired", "RateLimited", "BadHistoryProof", "DisputeWindowOver", "NotPassport", "StaleImport",
+		"SelfFeedback", "NothingToRate", "InteractionRated", "FeedbackIsRevoked", "FeedbackUnknown",
+		"ValidationExists", "ValidationUnknown", "NotValidator",
 	} {
 		require.NotZero(t, reverts[name], "%s never happened: %v", name, reverts)
 	}

@@ -23,7 +23,7 @@ func stepSweepNext(m *Machine, s State) Step {
 	d := decoded(record.DecodeDeadline(m.get(s, k)))
 	m.put(s, k, nil)
 	due := record.DueOf(k)
-	if due == record.DueHistory { // has no event, so it needs no room in the receipt
+	if due == record.DueHistory || due == record.DueCompositionHistory { // has no event, so it needs no room in the receipt
 		m.Op.Pruned++
 	} else {
 		m.Op.Count++
@@ -43,6 +43,8 @@ var sweeps = map[record.DeadlineKind]Step{
 	record.DueDispute:     SweepDispute,
 	record.DueCommitment:  SweepCommitment,
 	record.DueComposition: SweepAdvance,
+
+	record.DueCompositionHistory: PruneComposition,
 }
 
 func stepSweepInteraction(m *Machine, s State) Step {
@@ -83,6 +85,9 @@ func stepSweepReputation(m *Machine, s State) Step {
 	r.InteractionHistoryRoot = history.Extend(r.InteractionHistoryRoot, m.Op.Id, i)
 	m.put(s, k, r.Encode())
 	m.emit((&abi.TimedOutEvent{Id: m.Op.Id, Caller: i.Caller, Callee: i.Callee, RefundedWei: i.PaymentWei}).Log(abi.Address))
+	if i.Constituent != 0 { // it leaves with its composition
+		return SweepNext
+	}
 	return SweepHistory
 }
 

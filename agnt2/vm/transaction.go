@@ -43,7 +43,7 @@ func op[T any](decode func([]byte) (T, error), payable bool, first Step) operati
 var operations = map[[4]byte]operation{}
 
 func init() {
-	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations, marketOperations, composeOperations} {
+	for _, family := range []map[[4]byte]operation{agentOperations, interactionOperations, channelOperations, governanceOperations, disputeOperations, identityOperations, marketOperations, composeOperations, passportOperations, feedbackOperations, validationOperations} {
 		maps.Copy(operations, family)
 	}
 }
@@ -215,6 +215,13 @@ func (m *Machine) senderRegisters(a *record.Account, discount uint16) {
 	m.Op.Paced, m.Op.Discount, m.Op.Owner = a.Paced, discount, a.Owner
 }
 
+// forgetSender clears the registers of the sender's account, and who acts for it, once no later step needs them, so that witnesses do
+// not carry them.
+func (m *Machine) forgetSender() {
+	m.Op.Stake.Clear()
+	m.Op.Pending, m.Op.Registered, m.Op.Holds, m.Op.Actor = 0, false, 0, common.Address{}
+}
+
 // reject fails a transaction that names no operation that could run, at the price of a transfer.
 func (m *Machine) reject(why abi.Revert) Step {
 	if !m.use(m.Params.GasTransfer) {
@@ -246,6 +253,8 @@ func stepDispatch(m *Machine, s State) Step {
 		return m.dispatchOperation()
 	case t.To == abi.IdentityRegistryAddress:
 		return Registry
+	case registryWrites[t.To] != nil:
+		return m.dispatchRegistry()
 	case len(m.data) > 0:
 		return m.reject(&abi.NoCodeAtTarget{Target: t.To})
 	}
@@ -271,6 +280,16 @@ func (m *Machine) dispatchOperation() Step {
 	}
 	m.args = args
 	return o.first
+}
+
+// dispatchRegistry is for the registries whose writes are operations as they stand.
+func (m *Machine) dispatchRegistry() Step {
+	if !isRegistryWrite(m.Tx.To, m.data) {
+		var selector [4]byte
+		copy(selector[:], m.data)
+		return m.reject(&abi.UnknownOperation{Selector: selector})
+	}
+	return m.dispatchOperation()
 }
 
 // stepTxEnd settles with the sender: gives back the unused reserve, and either what the operation left it or, if that

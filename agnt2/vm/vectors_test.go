@@ -60,6 +60,7 @@ func scriptVectors(t *testing.T, file string) (out []vector) {
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
 	s := newScript()
+	s.t = t
 	tree := trie.New()
 	move := func(cs []change) {
 		for _, c := range cs {
@@ -83,7 +84,7 @@ func scriptVectors(t *testing.T, file string) (out []vector) {
 		if line = in.Text(); strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if s.world == nil && !strings.HasPrefix(line, "params") && !strings.HasPrefix(line, "fund") {
+		if s.world == nil && !strings.HasPrefix(line, "params") && !strings.HasPrefix(line, "policy") && !strings.HasPrefix(line, "fund") {
 			s.begin()
 			s.watch, s.sealed = observe, move
 			for k, v := range s.state {

@@ -52,6 +52,39 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "appendResponse",
+    "inputs": [
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "clientAddress",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "responseURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "responseHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "authorizeKey",
     "inputs": [
       {
@@ -742,6 +775,172 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "disputePruned",
+    "inputs": [
+      {
+        "name": "kind",
+        "type": "uint8",
+        "internalType": "enum IAGNT2.DisputeKind"
+      },
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "game",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "evidenceHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "da",
+        "type": "tuple",
+        "internalType": "struct IAGNT2.DAPointer",
+        "components": [
+          {
+            "name": "contentHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "lengthBytes",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "backend",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "locator",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          }
+        ]
+      },
+      {
+        "name": "interaction",
+        "type": "tuple",
+        "internalType": "struct IRecords.Interaction",
+        "components": [
+          {
+            "name": "status",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "caller",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "callee",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "capability",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "paramsHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "resultHash",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "paymentWei",
+            "type": "uint256",
+            "internalType": "uint256"
+          },
+          {
+            "name": "invokedAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deadline",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "settledAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "branch",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "compositionId",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "constituent",
+            "type": "uint8",
+            "internalType": "uint8"
+          }
+        ]
+      },
+      {
+        "name": "index",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "path",
+        "type": "bytes32[]",
+        "internalType": "bytes32[]"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "payable"
+  },
+  {
+    "type": "function",
+    "name": "foreignId",
+    "inputs": [
+      {
+        "name": "chainId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "registry",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "stateMutability": "pure"
+  },
+  {
+    "type": "function",
     "name": "getAgent",
     "inputs": [
       {
@@ -1306,6 +1505,182 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "getForeignAgent",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "address",
+        "internalType": "address"
+      }
+    ],
+    "outputs": [
+      {
+        "name": "agent",
+        "type": "tuple",
+        "internalType": "struct IRecords.Foreign",
+        "components": [
+          {
+            "name": "sourceChainId",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "sourceBlock",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "importedAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "agent",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "status",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "owner",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "registeredAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deregisteredAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "lastHeartbeat",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "imageDigest",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "name",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "version",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "completed",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "timeouts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "errors",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gracefulTimeouts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "parseFailures",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "rejections",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "softStreak",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "penaltyUnits",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputed",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputesLost",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "countedCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "distinctCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "sumOfSquares",
+            "type": "uint128",
+            "internalType": "uint128"
+          },
+          {
+            "name": "lastActiveAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "interactionHistoryRoot",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "scoredCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "scoredCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "aborts",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      },
+      {
+        "name": "score",
+        "type": "uint256",
+        "internalType": "uint256"
+      }
+    ],
+    "stateMutability": "view"
+  },
+  {
+    "type": "function",
     "name": "getInteraction",
     "inputs": [
       {
@@ -1610,8 +1985,238 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "giveFeedback",
+    "inputs": [
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "value",
+        "type": "int128",
+        "internalType": "int128"
+      },
+      {
+        "name": "valueDecimals",
+        "type": "uint8",
+        "internalType": "uint8"
+      },
+      {
+        "name": "tag1",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "tag2",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "endpoint",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "feedbackURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "feedbackHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "heartbeat",
     "inputs": [],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "importAgent",
+    "inputs": [
+      {
+        "name": "sourceChainId",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "sourceBlock",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "identity",
+        "type": "tuple",
+        "internalType": "struct IRecords.Agent",
+        "components": [
+          {
+            "name": "status",
+            "type": "uint8",
+            "internalType": "uint8"
+          },
+          {
+            "name": "owner",
+            "type": "address",
+            "internalType": "address"
+          },
+          {
+            "name": "epoch",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "capabilityCount",
+            "type": "uint32",
+            "internalType": "uint32"
+          },
+          {
+            "name": "registeredAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "deregisteredAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "lastHeartbeat",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "imageDigest",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "name",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "version",
+            "type": "string",
+            "internalType": "string"
+          },
+          {
+            "name": "ownership",
+            "type": "uint32",
+            "internalType": "uint32"
+          }
+        ]
+      },
+      {
+        "name": "reputation",
+        "type": "tuple",
+        "internalType": "struct IRecords.Reputation",
+        "components": [
+          {
+            "name": "completed",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "timeouts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "errors",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "gracefulTimeouts",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "parseFailures",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "rejections",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "softStreak",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "penaltyUnits",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputed",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "disputesLost",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "countedCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "distinctCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "sumOfSquares",
+            "type": "uint128",
+            "internalType": "uint128"
+          },
+          {
+            "name": "lastActiveAt",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "interactionHistoryRoot",
+            "type": "bytes32",
+            "internalType": "bytes32"
+          },
+          {
+            "name": "scoredCompleted",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "scoredCallers",
+            "type": "uint64",
+            "internalType": "uint64"
+          },
+          {
+            "name": "aborts",
+            "type": "uint64",
+            "internalType": "uint64"
+          }
+        ]
+      }
+    ],
     "outputs": [],
     "stateMutability": "nonpayable"
   },
@@ -2386,6 +2991,24 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "revokeFeedback",
+    "inputs": [
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "revokeKey",
     "inputs": [
       {
@@ -2684,6 +3307,11 @@ export const abi = [
             "name": "disputeResolver",
             "type": "address",
             "internalType": "address"
+          },
+          {
+            "name": "agentPassport",
+            "type": "address",
+            "internalType": "address"
           }
         ]
       }
@@ -2796,6 +3424,67 @@ export const abi = [
   },
   {
     "type": "function",
+    "name": "validationRequest",
+    "inputs": [
+      {
+        "name": "validatorAddress",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "agentId",
+        "type": "uint256",
+        "internalType": "uint256"
+      },
+      {
+        "name": "requestURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "requestHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
+    "name": "validationResponse",
+    "inputs": [
+      {
+        "name": "requestHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "response",
+        "type": "uint8",
+        "internalType": "uint8"
+      },
+      {
+        "name": "responseURI",
+        "type": "string",
+        "internalType": "string"
+      },
+      {
+        "name": "responseHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "tag",
+        "type": "string",
+        "internalType": "string"
+      }
+    ],
+    "outputs": [],
+    "stateMutability": "nonpayable"
+  },
+  {
+    "type": "function",
     "name": "withdrawFees",
     "inputs": [
       {
@@ -2857,6 +3546,43 @@ export const abi = [
       },
       {
         "name": "withdrawableAt",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      }
+    ],
+    "anonymous": false
+  },
+  {
+    "type": "event",
+    "name": "AgentImported",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "agent",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "owner",
+        "type": "address",
+        "indexed": true,
+        "internalType": "address"
+      },
+      {
+        "name": "sourceChainId",
+        "type": "uint64",
+        "indexed": false,
+        "internalType": "uint64"
+      },
+      {
+        "name": "sourceBlock",
         "type": "uint64",
         "indexed": false,
         "internalType": "uint64"
@@ -4248,6 +4974,11 @@ export const abi = [
             "name": "disputeResolver",
             "type": "address",
             "internalType": "address"
+          },
+          {
+            "name": "agentPassport",
+            "type": "address",
+            "internalType": "address"
           }
         ]
       }
@@ -4671,6 +5402,17 @@ export const abi = [
         "name": "rule",
         "type": "string",
         "internalType": "string"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "BadHistoryProof",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },
@@ -5162,6 +5904,22 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "DisputeWindowOver",
+    "inputs": [
+      {
+        "name": "target",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "deadline",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "DuplicateCommitment",
     "inputs": [
       {
@@ -5208,6 +5966,48 @@ export const abi = [
     "type": "error",
     "name": "FeeRecipientUnset",
     "inputs": []
+  },
+  {
+    "type": "error",
+    "name": "FeedbackIsRevoked",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "client",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "FeedbackUnknown",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "client",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
   },
   {
     "type": "error",
@@ -5296,12 +6096,44 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "InteractionOfOther",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "callee",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "InteractionPending",
     "inputs": [
       {
         "name": "id",
         "type": "bytes32",
         "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "InteractionRated",
+    "inputs": [
+      {
+        "name": "id",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      },
+      {
+        "name": "feedbackIndex",
+        "type": "uint64",
+        "internalType": "uint64"
       }
     ]
   },
@@ -5506,6 +6338,17 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotPassport",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NotRegistered",
     "inputs": [
       {
@@ -5528,6 +6371,22 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "NotValidator",
+    "inputs": [
+      {
+        "name": "sender",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "validator",
+        "type": "address",
+        "internalType": "address"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "NothingToOpen",
     "inputs": [
       {
@@ -5539,6 +6398,22 @@ export const abi = [
         "name": "status",
         "type": "uint8",
         "internalType": "enum IAGNT2.InteractionStatus"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "NothingToRate",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "client",
+        "type": "address",
+        "internalType": "address"
       }
     ]
   },
@@ -5663,6 +6538,22 @@ export const abi = [
         "name": "deadline",
         "type": "uint64",
         "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "SelfFeedback",
+    "inputs": [
+      {
+        "name": "agent",
+        "type": "address",
+        "internalType": "address"
+      },
+      {
+        "name": "client",
+        "type": "address",
+        "internalType": "address"
       }
     ]
   },
@@ -5796,6 +6687,22 @@ export const abi = [
   },
   {
     "type": "error",
+    "name": "StaleImport",
+    "inputs": [
+      {
+        "name": "recordedBlock",
+        "type": "uint64",
+        "internalType": "uint64"
+      },
+      {
+        "name": "sourceBlock",
+        "type": "uint64",
+        "internalType": "uint64"
+      }
+    ]
+  },
+  {
+    "type": "error",
     "name": "StaleState",
     "inputs": [
       {
@@ -5876,6 +6783,28 @@ export const abi = [
         "name": "selector",
         "type": "bytes4",
         "internalType": "bytes4"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ValidationExists",
+    "inputs": [
+      {
+        "name": "requestHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
+      }
+    ]
+  },
+  {
+    "type": "error",
+    "name": "ValidationUnknown",
+    "inputs": [
+      {
+        "name": "requestHash",
+        "type": "bytes32",
+        "internalType": "bytes32"
       }
     ]
   },

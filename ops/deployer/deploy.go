@@ -192,7 +192,7 @@ func (d *deployment) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	gen := d.genesis(start, p.addrs)
+	gen := d.genesis(start, p)
 	if err := gen.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadIntent, err)
 	}
@@ -336,6 +336,9 @@ func (d *deployment) verify(ctx context.Context, p *plan, genesisRoot eth.Bytes3
 		} else if got[0] != want {
 			return fmt.Errorf("%w: %s.%s is %v and should be %v", ErrVerify, resolverName, method, got[0], want)
 		}
+	}
+	if err := d.verifyPassport(ctx, p); err != nil {
+		return err
 	}
 	// The anchor moves on with the games; only a registry at genesis can be compared.
 	got, err := d.ask(ctx, "AnchorStateRegistry", a["AnchorStateRegistryProxy"], "anchors", d.in.Game.Type)

@@ -23,6 +23,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/stretchr/testify/require"
+
+	agnt2 "github.com/agnt2/agnt2/agnt2/abi"
 )
 
 const (
@@ -199,7 +201,7 @@ func testKilledDeployment(t *testing.T, killChild func(t *testing.T, l1, root, o
 	require.NoError(t, loaded.Rollup.Check())
 	require.Equal(t, loaded.Genesis.Block().Hash(), loaded.Rollup.Genesis.L2.Hash)
 	require.Equal(t, loaded.Addresses["LayerRoot"], loaded.Rollup.BatchInboxAddress)
-	require.Equal(t, Aliased(loaded.Addresses["DisputeResolver"]), loaded.Genesis.Policy.DisputeResolver)
+	require.Equal(t, agnt2.Alias(loaded.Addresses["DisputeResolver"]), loaded.Genesis.Policy.DisputeResolver)
 	require.True(t, loaded.Rollup.IsIsthmus(loaded.Rollup.Genesis.L2Time))
 	_, err = loaded.Rollup.GetOPAltDAConfig()
 	require.NoError(t, err)
@@ -305,6 +307,7 @@ func TestIntentCheck(t *testing.T) {
 		"clock":           func(in *Intent) { in.Game.ClockExtensionSeconds = in.Game.MaxClockSeconds + 1 },
 		"batcherBond":     func(in *Intent) { in.BatcherBondWei = nil },
 		"minTtl":          func(in *Intent) { in.Params.MinTtlSeconds = 0 },
+		"passportSources": func(in *Intent) { in.PassportSources = []PassportSource{{ChainID: in.L2ChainID, Registry: in.Owner}} },
 		"alloc":           func(in *Intent) { in.Alloc = map[common.Address]*hexutil.Big{{1}: nil} },
 	} {
 		in := testIntent()
@@ -330,6 +333,7 @@ func TestLoadIntentKeepsTheBaseAndRefusesTypos(t *testing.T) {
 	// An intent survives its own file.
 	full := testIntent()
 	full.FundBenchmarkAccounts(2)
+	full.PassportSources = []PassportSource{{ChainID: 7, Registry: common.Address{1}, GameType: 2}}
 	raw, err := json.Marshal(&full)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, raw, 0o644))

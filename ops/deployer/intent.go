@@ -77,6 +77,8 @@ type Intent struct {
 	// Params are the L2's governance parameters in its genesis.
 	Params record.Params `json:"params"`
 	Policy record.Policy `json:"policy"`
+	// PassportSources are chains, beside this one, whose agents AgentPassport accepts from the start.
+	PassportSources []PassportSource `json:"passportSources,omitempty"`
 	// Alloc are balances that exist from genesis. They are not backed by the portal, so a withdrawal of them never pays:
 	// for benchmarks only. Every other account is funded by an L1 deposit.
 	Alloc map[common.Address]*hexutil.Big `json:"alloc,omitempty"`
@@ -205,6 +207,13 @@ func (in *Intent) Check() error {
 		return bad("batcherBondWei must be positive")
 	case in.Params.MinTtlSeconds == 0 || in.Params.MinTtlSeconds > in.Params.MaxTtlSeconds:
 		return bad("params: minTtlSeconds %d, maxTtlSeconds %d", in.Params.MinTtlSeconds, in.Params.MaxTtlSeconds)
+	}
+	sources := map[uint64]bool{in.L2ChainID: true}
+	for _, s := range in.PassportSources {
+		if s.ChainID == 0 || s.Registry == (common.Address{}) || sources[s.ChainID] {
+			return bad("passportSources: chain %d is named twice, has no id or no registry", s.ChainID)
+		}
+		sources[s.ChainID] = true
 	}
 	for a, b := range in.Alloc {
 		if b == nil || b.ToInt().Sign() < 0 {

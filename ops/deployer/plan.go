@@ -169,6 +169,7 @@ func contractsPlan(in *Intent, arts *Artifacts, from common.Address, nonce uint6
 	)
 	layerRoot := p.layerRoot(in)
 	p.own(resolverName, resolverName, p.known(in))
+	p.passport(in)
 
 	superchainImpl := p.create("SuperchainConfigImpl", "SuperchainConfig")
 	systemImpl := p.create("SystemConfigImpl", "SystemConfig")

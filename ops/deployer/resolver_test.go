@@ -5,20 +5,21 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
+
+	agnt2 "github.com/agnt2/agnt2/agnt2/abi"
 )
 
-func TestAliased(t *testing.T) {
-	require.Equal(t, common.HexToAddress("0x1111000000000000000000000000000000001112"), Aliased(common.Address{19: 1}))
-	require.Equal(t, common.HexToAddress("0x1111000000000000000000000000000000001110"), Aliased(common.HexToAddress("0xffffffffffffffffffffffffffffffffffffffff")))
-}
-
-// The L2's genesis names the resolver that is deployed, unless the intent names another.
-func TestGenesisNamesTheResolver(t *testing.T) {
+// The L2's genesis names the contracts that are deployed, unless the intent names others.
+func TestGenesisNamesTheSenders(t *testing.T) {
 	in := testIntent()
 	d := &deployment{in: &in}
-	addrs := map[string]common.Address{resolverName: {7}}
-	require.Equal(t, Aliased(common.Address{7}), d.genesis(new(startBlock), addrs).Policy.DisputeResolver)
+	p := &plan{addrs: map[string]common.Address{resolverName: {7}, passportName: {9}}}
+	policy := d.genesis(new(startBlock), p).Policy
+	require.Equal(t, agnt2.Alias(common.Address{7}), policy.DisputeResolver)
+	require.Equal(t, agnt2.Alias(common.Address{9}), policy.AgentPassport)
 	require.Zero(t, in.Policy.DisputeResolver, "the intent, whose digest names the deployment, stays as it is")
-	in.Policy.DisputeResolver = common.Address{8}
-	require.Equal(t, common.Address{8}, d.genesis(new(startBlock), addrs).Policy.DisputeResolver)
+	in.Policy.DisputeResolver, in.Policy.AgentPassport = common.Address{8}, common.Address{10}
+	policy = d.genesis(new(startBlock), p).Policy
+	require.Equal(t, common.Address{8}, policy.DisputeResolver)
+	require.Equal(t, common.Address{10}, policy.AgentPassport)
 }

@@ -14,15 +14,12 @@ import (
 )
 
 // genesis is the L2's first block: it carries the time of the L1 block that it is anchored on.
-func (d *deployment) genesis(start *startBlock, addrs map[string]common.Address) *genesis.Genesis {
-	in, policy := d.in, d.in.Policy
-	if policy.DisputeResolver == (common.Address{}) {
-		policy.DisputeResolver = Aliased(addrs[resolverName])
-	}
+func (d *deployment) genesis(start *startBlock, p *plan) *genesis.Genesis {
+	in := d.in
 	return &genesis.Genesis{
 		ChainID: in.L2ChainID, Timestamp: start.Time, GasLimit: hexutil.Uint64(in.L2GasLimit), BaseFee: in.GenesisBaseFeeWei,
 		EIP1559Denominator: in.EIP1559Denominator, EIP1559Elasticity: in.EIP1559Elasticity,
-		Params: in.Params, Policy: policy, Alloc: in.Alloc,
+		Params: in.Params, Policy: p.policy(in), Alloc: in.Alloc,
 	}
 }
 

@@ -187,6 +187,12 @@ func GetCount(b []byte, minSize int) (int, error) {
 	return int(n), nil
 }
 
+// Topic is an indexed number as a log has it.
+func Topic(v uint64) (topic common.Hash) {
+	PutUint64(topic[:], v)
+	return topic
+}
+
 // Whole checks that all bytes were used.
 func Whole(b []byte, used int) error {
 	if used != len(b) {

@@ -211,7 +211,8 @@ func (g *generator) events(a gethabi.ABI) {
 				g.p("crypto.Keccak256Hash([]byte(%s)),", f)
 			case gethabi.UintTy:
 				if in.Type.Size <= 64 {
-					log.Fatalf("%s: small indexed integers are unused so far", e.Name)
+					g.p("codec.Topic(uint64(%s)),", f)
+					break
 				}
 				g.p("%s.Bytes32(),", f)
 			default:
@@ -240,6 +241,10 @@ func (g *generator) events(a gethabi.ABI) {
 			case gethabi.FixedBytesTy:
 				g.p("x.%s = l.Topics[%d]", title(in.Name), idx)
 			case gethabi.UintTy:
+				if in.Type.Size <= 64 {
+					g.p("{\nv, err := codec.GetUint(l.Topics[%d][:], 0, %d)\nif err != nil { return x, err }\nx.%s = uint%d(v)\n}", idx, in.Type.Size, title(in.Name), in.Type.Size)
+					break
+				}
 				g.p("x.%s.SetBytes32(l.Topics[%d][:])", title(in.Name), idx)
 			}
 			idx++
@@ -310,6 +315,9 @@ func dynamic(t *gethabi.Type) bool {
 	return false
 }
 
+// isText says that a value is bytes behind their length.
+func isText(t *gethabi.Type) bool { return t.T == gethabi.StringTy || t.T == gethabi.BytesTy }
+
 // head is the size of a type's head part.
 func head(t *gethabi.Type) int {
 	if dynamic(t) {
@@ -338,6 +346,10 @@ func (g *generator) goType(t *gethabi.Type) string {
 			return fmt.Sprintf("uint%d", t.Size)
 		}
 		return "uint256.Int"
+	case gethabi.IntTy:
+		if t.Size == 128 {
+			return "codec.Int128"
+		}
 	case gethabi.BoolTy:
 		return "bool"
 	case gethabi.AddressTy:
@@ -421,9 +433,12 @@ func (g *generator) sizeTail(acc, f string, t *gethabi.Type) {
 	case gethabi.TupleTy:
 		g.p("%s += %s.size()", acc, f)
 	case gethabi.SliceTy:
-		if dynamic(t.Elem) {
+		switch {
+		case isText(t.Elem):
+			g.p("%s += 32\nfor i := range %s { %s += 2*32 + codec.Padded(len(%s[i])) }", acc, f, acc, f)
+		case dynamic(t.Elem):
 			g.p("%s += 32\nfor i := range %s { %s += 32 + %s[i].size() }", acc, f, acc, f)
-		} else {
+		default:
 			g.p("%s += 32 + %d*len(%s)", acc, head(t.Elem), f)
 		}
 	default:
@@ -439,6 +454,8 @@ func (g *generator) putStatic(at, f string, t *gethabi.Type) {
 		} else {
 			g.p("codec.PutUint256(b[%s:], &%s)", at, f)
 		}
+	case gethabi.IntTy:
+		g.p("codec.PutInt128(b[%s:], %s)", at, f)
 	case gethabi.BoolTy:
 		g.p("codec.PutBool(b[%s:], %s)", at, f)
 	case gethabi.AddressTy:
@@ -467,9 +484,12 @@ func (g *generator) putTail(f string, t *gethabi.Type) {
 		g.p("%s.put(b[tail:])\ntail += %s.size()", f, f)
 	case gethabi.SliceTy:
 		g.p("codec.PutUint64(b[tail:], uint64(len(%s)))\ntail += 32", f)
-		if dynamic(t.Elem) {
+		switch {
+		case isText(t.Elem):
+			g.p("{\nbase, next := tail, 32*len(%s)\nfor i := range %s {\ncodec.PutUint64(b[base+32*i:], uint64(next))\nnext += codec.PutBytes(b[base+next:], %s[i])\n}\ntail = base + next\n}", f, f, f)
+		case dynamic(t.Elem):
 			g.p("{\nbase, next := tail, 32*len(%s)\nfor i := range %s {\ncodec.PutUint64(b[base+32*i:], uint64(next))\n%s[i].put(b[base+next:])\nnext += %s[i].size()\n}\ntail = base + next\n}", f, f, f, f)
-		} else {
+		default:
 			g.p("for i := range %s {", f)
 			g.putStatic("tail", f+"[i]", t.Elem)
 			g.p("tail += %d\n}", head(t.Elem))
@@ -488,6 +508,8 @@ func (g *generator) getStatic(at, f string, t *gethabi.Type) {
 		} else {
 			g.p("if %s, err = codec.GetUint256(b, %s, %d); %s", f, at, t.Size, fail)
 		}
+	case gethabi.IntTy:
+		g.p("if %s, err = codec.GetInt128(b, %s); %s", f, at, fail)
 	case gethabi.BoolTy:
 		g.p("if %s, err = codec.GetBool(b, %s); %s", f, at, fail)
 	case gethabi.AddressTy:
@@ -522,9 +544,12 @@ func (g *generator) getTail(f string, t *gethabi.Type) {
 			min += 32
 		}
 		g.p("{\ncount, err := codec.GetCount(b[tail:], %d)\nif %s\ntail += 32\nif count > 0 { %s = make(%s, count) }", min, fail, f, g.goType(t))
-		if dynamic(t.Elem) {
+		switch {
+		case t.Elem.T == gethabi.StringTy:
+			g.p("base, next := tail, 32*count\nfor i := range %s {\nif err := codec.GetOffset(b[base:], 32*i, next); err != nil { return 0, err }\nv, n, err := codec.GetBytes(b[base+next:])\nif err != nil { return 0, err }\n%s[i] = string(v)\nnext += n\n}\ntail = base + next\n}", f, f)
+		case dynamic(t.Elem):
 			g.p("base, next := tail, 32*count\nfor i := range %s {\nif err := codec.GetOffset(b[base:], 32*i, next); err != nil { return 0, err }\nn, err := %s[i].get(b[base+next:])\nif err != nil { return 0, err }\nnext += n\n}\ntail = base + next\n}", f, f)
-		} else {
+		default:
 			g.p("for i := range %s {", f)
 			g.getStatic("tail", f+"[i]", t.Elem)
 			g.p("tail += %d\n}\n}", head(t.Elem))

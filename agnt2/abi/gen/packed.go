@@ -77,7 +77,7 @@ func (g *generator) packedStructs(raw json.RawMessage) []packedStruct {
 // packedSize is the number of bytes of a static type.
 func packedSize(t *gethabi.Type) int {
 	switch t.T {
-	case gethabi.UintTy:
+	case gethabi.UintTy, gethabi.IntTy:
 		return t.Size / 8
 	case gethabi.BoolTy:
 		return 1
@@ -242,7 +242,7 @@ func (g *packedGo) put(f string, t *gethabi.Type) {
 		}
 	case gethabi.BoolTy:
 		g.p("b = codec.AppendPackedBool(b, %s)", f)
-	case gethabi.AddressTy, gethabi.FixedBytesTy:
+	case gethabi.AddressTy, gethabi.FixedBytesTy, gethabi.IntTy:
 		g.p("b = append(b, %s[:]...)", f)
 	case gethabi.StringTy, gethabi.BytesTy:
 		g.p("b = codec.AppendPackedBytes(b, %s)", f)
@@ -365,7 +365,7 @@ func (g *goReader) get(f string, t *gethabi.Type) {
 		}
 	case gethabi.BoolTy:
 		g.run.p("if %s, err = codec.GetPackedBool(b[%d]); %s", f, g.size, fail)
-	case gethabi.AddressTy, gethabi.FixedBytesTy:
+	case gethabi.AddressTy, gethabi.FixedBytesTy, gethabi.IntTy:
 		g.run.p("copy(%s[:], %s)", f, at)
 	case gethabi.StringTy:
 		g.flush()
@@ -645,6 +645,8 @@ func word(c string, at int, t *gethabi.Type) string {
 		return load
 	case t.T == gethabi.FixedBytesTy:
 		return fmt.Sprintf("shl(%d, shr(%d, %s))", shift, shift, load)
+	case t.T == gethabi.IntTy:
+		return fmt.Sprintf("sar(%d, %s)", shift, load)
 	}
 	return fmt.Sprintf("shr(%d, %s)", shift, load)
 }

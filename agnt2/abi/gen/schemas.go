@@ -17,6 +17,7 @@ const (
 	schemaDynamicArray = 0x41 // of a dynamic type: length of the element's description, the element
 	schemaTuple        = 0x42 // dynamic: length of what follows, words of the head part, fields
 	schemaStaticArray  = 0x43 // of a static type: length of what follows, words of an element, fields
+	schemaSigned       = 0x60 // signed integer, 0x60 + bytes
 )
 
 // fieldSchema describes one field.
@@ -30,6 +31,8 @@ func fieldSchema(t *gethabi.Type) []byte {
 	switch t.T {
 	case gethabi.UintTy:
 		return []byte{byte(t.Size / 8 % 32)}
+	case gethabi.IntTy:
+		return []byte{schemaSigned + byte(t.Size/8)}
 	case gethabi.AddressTy:
 		return []byte{20}
 	case gethabi.BoolTy:

@@ -21,19 +21,20 @@ import (
 const composeWays = `
 composeArgs: BadConstituent, CompositionTooShort, CompositionTotalMismatch, FieldOutOfRange constituents, FieldOutOfRange value, OutOfGas, TtlOutOfBounds, composeComposition
 composeComposition: DuplicateComposition, queueEntry
-queueEntry: composeLoad, respondReputation, settleInitiator, sweepAdvance, sweepNext, sweepReputation, txEnd
+queueEntry: composeLoad, pruneInteraction, respondReputation, settleInitiator, sweepAdvance, sweepNext, sweepReputation, txEnd
 composeLoad: composeCallee
 composeCallee: CalleeInactive, CalleeUnknown, composeCapability
 composeCapability: CapabilityUnknown, OutOfGas, PaymentBelowPrice, composeConstituent
 composeConstituent: composeLoad, queueEntry
 respondConstituent: respondComposition
 respondComposition: CompositionExpired, CompositionFinal, CompositionNotCommitted, queueEntry, respondReputation, settleInitiator, txEnd
-openInteraction: BadOpening, InteractionExpired, InteractionUnknown, NotCallee, NothingToOpen, OutOfGas, ResultHashInvalid, respondConstituent, respondDeadline
+openArgs: OutOfGas, ResultHashInvalid, openInteraction
+openInteraction: BadOpening, InteractionExpired, InteractionUnknown, NotCallee, NothingToOpen, respondConstituent, respondDeadline
 cancelInteraction: InteractionSettled, NotCallee, NotCaller, NotCancellable, OutOfGas, cancelCallee, cancelComposition
 cancelCallee: NotCancellable, respondDeadline
 cancelComposition: CompositionExpired, CompositionFinal, CompositionUnknown, NotCaller, NotCancellable, queueEntry, txEnd
 sweepConstituent: queueEntry, sweepNext, sweepReputation
-sweepAdvance: activateConstituent, queueEntry, settleConstituent, settleInitiator, settleReputation, sweepNext
+sweepAdvance: activateConstituent, composeHistory, queueEntry, settleConstituent, settleInitiator, settleReputation, sweepNext
 activateConstituent: activateInput, activateInteraction
 activateInput: activateInput, activateInteraction
 activateInteraction: queueEntry
@@ -43,6 +44,12 @@ settleInitiator: respondPair, respondReputation, settleCallee, settlePair, settl
 settleCallee: settlePair, settleReputation
 settlePair: settleReputation
 settleReputation: sweepAdvance, txEnd
+composeHistory: queueEntry, sweepNext
+pruneComposition: pruneConstituent
+pruneConstituent: dropComposition, pruneCallDispute, pruneConstituent, queueEntry
+pruneCallDispute: pruneCall, queueEntry
+pruneCall: pruneHistory
+dropComposition: sweepNext
 `
 
 // composer drives compositions: "buyer" is a registered initiator, "stranger" one that is none, "s0" … "s19" sell "work".
@@ -177,6 +184,7 @@ func (s *scenario) compositions() {
 	c.reverts()
 	c.cancels()
 	c.late()
+	c.leaves()
 	c.drain(3)
 	s.seal()
 	require.Less(t, s.time, uint64(1_700_000_900), "the filler's deadlines are near")
@@ -256,8 +264,8 @@ func (c *composer) pipeline() {
 	id := c.compose("buyer", 180, call)
 	c.fails("composeComposition DuplicateComposition", "buyer", 180, call)
 	c.next(2)
-	c.fails("openInteraction OutOfGas", seller(0), 0, c.openCall(id, 0, 0), gasLimit(6000))
-	c.fails("openInteraction ResultHashInvalid", seller(0), 0, &abi.OpenResultCall{})
+	c.fails("openArgs OutOfGas", seller(0), 0, c.openCall(id, 0, 0), gasLimit(6000))
+	c.fails("openArgs ResultHashInvalid", seller(0), 0, &abi.OpenResultCall{})
 	c.fails("openInteraction InteractionUnknown", seller(0), 0, &abi.OpenResultCall{ResultHash: composerResult})
 	c.fails("openInteraction NotCallee", seller(1), 0, c.openCall(id, 0, 0))
 	c.fails("openInteraction NothingToOpen", seller(0), 0, c.openCall(id, 0, 0))
@@ -464,6 +472,61 @@ func (c *composer) late() {
 	c.fails("respondComposition CompositionExpired", seller(2), 0, c.openCall(leaves, 0, 0))
 	c.fails("cancelComposition CompositionExpired", "buyer", 0, &abi.CancelCall{Id: id})
 	c.drain(8)
+}
+
+// leaves is how compositions leave the state: one that was reverted while a call was pending, one that commits long before its
+// first deadline, after two rounds of a loop, and with a dispute; a block moves three interactions.
+func (c *composer) leaves() {
+	c.seal()
+	c.setPolicy(func(p *record.Policy) { p.RecentSeconds, p.DisputeWindowSeconds = 3, 30 })
+	c.open(1)
+	failing := c.call(true, spec(0, 0), spec(1, 0), spec(2, 0))
+	failing.TtlSeconds = 14
+	reverted := c.compose("buyer", 60, failing)
+	loop := spec(3, 0)
+	loop.MaxIterations, loop.LoopBranch = 2, 7
+	early := c.call(true, loop, spec(4, 0), c.withTTL(spec(5, 1), 2))
+	early.TtlSeconds = 50
+	committed := c.compose("buyer", 80, early)
+	c.drain(3)
+	c.answer(reverted, 0)
+	c.failed(reverted, 1)
+	for _, branch := range []uint32{7, 1} {
+		c.answer(committed, 0)
+		c.opened(committed, 0, branch)
+		if branch == 7 {
+			c.drain(2)
+		}
+	}
+	c.answer(committed, 1)
+	c.next(1)
+	c.answer(committed, 2)
+	c.status(committed, vm.CompositionCommitted)
+	first := vm.ConstituentID(committed, 0, 1)
+	c.do("buyer", 50, &abi.DisputeCall{
+		Kind: uint8(vm.Qualitative), Target: first, EvidenceHash: common.Hash{3}, Da: abi.DAPointer{ContentHash: common.Hash{3}},
+	})
+	c.next(1)
+	c.opened(committed, 1, 0)
+	c.opened(committed, 2, 0)
+	count := c.pruned()
+	c.drain(12)
+	require.Nil(c.t, c.records[record.CompositionKey(reverted)])
+	require.NotNil(c.t, c.records[record.InteractionKey(first)], "disputed")
+	require.Equal(c.t, count+6, c.pruned())
+	c.drain(5)
+	require.Equal(c.t, count+7, c.pruned())
+	for k := range c.records {
+		require.NotEqual(c.t, record.CompositionKey(committed), k)
+	}
+	c.drain(10) // beyond its first deadline
+}
+
+// pruned is how many interactions are in the history.
+func (c *composer) pruned() uint64 {
+	h, err := record.DecodeHistory(c.records[record.HistoryKey])
+	require.NoError(c.t, err)
+	return h.Count
 }
 
 // TestComposeGas: a COMPOSE is cheaper than as many INVOKEs, with calldata, for the longest chain of dependencies and for none.

@@ -19,7 +19,7 @@ func TestGeneratedIsCurrent(t *testing.T) {
 	gen := filepath.Join(dir, "gen")
 	msg, err := exec.Command("go", "build", "-o", gen, filepath.Join(root, "abi", "gen")).CombinedOutput()
 	require.NoError(t, err, "%s", msg)
-	for _, source := range []string{"abi/abi.go", "record/key.go", "vm/frame/frame.go", "machine/differential/sample/doc.go"} {
+	for _, source := range []string{"abi/abi.go", "record/key.go", "vm/frame/frame.go", "machine/differential/sample/doc.go", "erc8004/erc8004.go", "erc8004/feedback/feedback.go", "erc8004/validation/validation.go"} {
 		b, err := os.ReadFile(filepath.Join(root, source))
 		require.NoError(t, err)
 		_, line, found := strings.Cut(string(b), "//go:generate go run ")
@@ -38,7 +38,7 @@ func TestGeneratedIsCurrent(t *testing.T) {
 		cmd.Dir = filepath.Join(root, filepath.Dir(source))
 		msg, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", msg)
-		require.GreaterOrEqual(t, len(written), 2, source)
+		require.NotEmpty(t, written, source)
 		for fresh, committed := range written {
 			want, err := os.ReadFile(fresh)
 			require.NoError(t, err)

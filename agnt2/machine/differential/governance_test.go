@@ -1,6 +1,8 @@
 package differential
 
 import (
+	"math"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
@@ -201,5 +203,101 @@ func (s *scenario) disputes() {
 	s.seal()
 	s.open(80)
 	s.do("agent", 0, &abi.WithdrawStakeCall{})
+	s.seal()
+}
+
+// prunedDisputes takes every way of disputes of what is in the history.
+func (s *scenario) prunedDisputes() {
+	s.setPolicy(func(p *record.Policy) {
+		p.RecentSeconds, p.DisputeWindowSeconds, p.DisputeBondWei, p.PrunesPerBlock = 2, 40, *uint256.NewInt(50), 3
+	})
+	s.open(1)
+	s.do("agent", 200, &abi.RegisterCall{Name: "disputed", Capabilities: []abi.Capability{capability("a", 0)}})
+	settled := func(salt byte) common.Hash {
+		c := &abi.InvokeCall{
+			Salt: common.Hash{0xd2, salt}, Callee: address("agent"), Capability: vm.CapabilityID("a"), TtlSeconds: 2, MaxPriceWei: *uint256.NewInt(20),
+		}
+		s.do("caller", 20, c)
+		id := vm.InteractionID(address("caller"), c.Salt)
+		s.do("agent", 0, &abi.RespondCall{Id: id, Status: 1})
+		return id
+	}
+	a, b, c := settled(1), settled(2), settled(3)
+	plain := func(target common.Hash, kind vm.DisputeKind) *abi.DisputeCall {
+		c := &abi.DisputeCall{Kind: uint8(kind), Target: target, EvidenceHash: common.Hash{3}, Da: abi.DAPointer{ContentHash: common.Hash{3}, LengthBytes: 100}}
+		if kind == vm.Computational {
+			c.Game = common.Address{0x55}
+		}
+		return c
+	}
+	dispute := func(target common.Hash, kind vm.DisputeKind, change ...func(*abi.DisputePrunedCall)) *abi.DisputePrunedCall {
+		index, ok := s.history.Last(target)
+		require.True(s.t, ok)
+		x := s.history.Dispute(plain(target, kind), index)
+		for _, f := range change {
+			f(x)
+		}
+		return x
+	}
+	s.do("caller", 50, plain(c, vm.Computational))
+	s.do("resolver", 0, &abi.ResolveDisputeCall{Target: c, Game: common.Address{0x55}}, deposit)
+	s.seal()
+	s.open(5)
+	for _, id := range []common.Hash{a, b, c} {
+		require.Nil(s.t, s.records[record.InteractionKey(id)])
+	}
+	require.NotNil(s.t, s.records[record.DisputeKey(c)], "until its deadline")
+	const judged, counted = vm.Computational, vm.Qualitative
+	s.fails("disputePrunedArgs OutOfGas", "caller", 50, dispute(a, judged), gasLimit(12_900))
+	s.fails("disputePrunedArgs FieldOutOfRange kind", "caller", 50, dispute(a, 0))
+	s.fails("disputePrunedArgs FieldOutOfRange game", "caller", 50, dispute(a, judged, func(c *abi.DisputePrunedCall) { c.Game = common.Address{} }))
+	s.fails("disputePrunedArgs FieldOutOfRange da.backend", "caller", 50, dispute(a, judged, func(c *abi.DisputePrunedCall) { c.Da.Backend = 4 }))
+	s.fails("disputePrunedArgs DACommitmentMismatch", "caller", 50, dispute(a, judged, func(c *abi.DisputePrunedCall) { c.Da.ContentHash = common.Hash{} }))
+	s.fails("disputePrunedArgs BondTooLow", "caller", 49, dispute(a, judged))
+	for _, n := range []int{64, 2_000} {
+		s.fails("disputePrunedArgs FieldOutOfRange path", "caller", 50, dispute(a, judged, func(c *abi.DisputePrunedCall) { c.Path = make([]common.Hash, n) }))
+	}
+	s.fails("disputePrunedArgs NotCaller", "other", 50, dispute(a, judged))
+	s.fails("disputePrunedArgs DisputeWindowOver", "caller", 50, dispute(a, judged, func(c *abi.DisputePrunedCall) { c.Interaction.SettledAt -= 36 }))
+	s.fails("disputePrunedArgs DisputeWindowOver", "caller", 50, dispute(a, judged, func(c *abi.DisputePrunedCall) { c.Interaction.SettledAt = math.MaxUint64 }))
+	for _, change := range []func(*abi.DisputePrunedCall){
+		func(c *abi.DisputePrunedCall) { c.Interaction.SettledAt++ },
+		func(c *abi.DisputePrunedCall) { c.Interaction.Status = 255 },
+		func(c *abi.DisputePrunedCall) { c.Target = b },
+		func(c *abi.DisputePrunedCall) { c.Index ^= 1 },
+		func(c *abi.DisputePrunedCall) { c.Index = uint64(len(s.history.Interactions)) },
+		func(c *abi.DisputePrunedCall) { c.Index = math.MaxUint64 },
+		func(c *abi.DisputePrunedCall) { c.Path = nil },
+		func(c *abi.DisputePrunedCall) { c.Path = append(c.Path, common.Hash{}) },
+		func(c *abi.DisputePrunedCall) { c.Path = make([]common.Hash, 63) },
+	} {
+		s.fails("disputeHistory BadHistoryProof", "caller", 50, dispute(a, counted, change))
+	}
+	s.fails("disputeRecord DisputeExists", "caller", 50, dispute(c, counted))
+	s.do("caller", 50, dispute(a, counted), deposit)
+	s.do("caller", 50, dispute(b, judged))
+	s.do("resolver", 0, &abi.ResolveDisputeCall{Target: b, Upheld: true, Game: common.Address{0x55}}, deposit)
+	s.fails("resolveRecord DisputeUnknown", "resolver", 0, &abi.ResolveDisputeCall{Target: b}, deposit)
+	s.seal()
+
+	// The id of b once more. It leaves after the deadline of its old dispute, whose entry of the queue finds the dispute about the
+	// second one, or none.
+	s.open(30)
+	settled(2)
+	s.seal()
+	s.setPolicy(func(p *record.Policy) { p.PrunesPerBlock = 1 })
+	s.open(20)
+	require.Nil(s.t, s.records[record.DisputeKey(b)])
+	s.do("caller", 50, dispute(b, counted))
+	s.seal()
+	for range 4 {
+		s.open(1)
+		s.seal()
+	}
+	require.NotNil(s.t, s.records[record.DisputeKey(b)])
+	require.Nil(s.t, s.records[record.DisputeKey(a)])
+	require.Nil(s.t, s.records[record.DisputeKey(c)])
+	s.open(60)
+	require.Nil(s.t, s.records[record.DisputeKey(b)])
 	s.seal()
 }

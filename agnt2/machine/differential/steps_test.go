@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -67,6 +68,7 @@ type steps struct {
 	composition record.Composition
 	constituent record.Constituent
 	data        []byte
+	history     vmtest.History
 
 	number, time, limit uint64
 	baseFee             uint256.Int
@@ -77,6 +79,7 @@ type steps struct {
 	mutate int                   // every how manieth step has its witness mutated; 0: none
 	seen   map[string]int        // ways that micro-steps went: "kind next" and "kind revert"
 	cost   map[vm.Step]*[2][]int // gas and witness bytes
+	reach  map[vm.Step]*[2]int   // the most, apart from calldata
 	wrong  map[string]int        // how Solidity refused mutated witnesses
 }
 
@@ -90,7 +93,7 @@ func newSteps(t *testing.T, p record.Params, seed uint64) *steps {
 	s := &steps{
 		policy: stepsPolicy(), t: t, evm: evm, harness: c, env: &machine.Env{ChainID: stepsChainID}, rnd: rand.New(rand.NewPCG(seed, 2)),
 		tree: trie.New(), records: map[record.Key][]byte{}, time: 1000, limit: 200_000_000,
-		seen: map[string]int{}, cost: map[vm.Step]*[2][]int{}, wrong: map[string]int{},
+		seen: map[string]int{}, cost: map[vm.Step]*[2][]int{}, reach: map[vm.Step]*[2]int{}, wrong: map[string]int{},
 	}
 	s.set(record.ParamsKey, p.Encode())
 	s.set(record.PolicyKey, s.policy.Encode())
@@ -247,6 +250,30 @@ func packRecord(t *testing.T, k record.Key, v []byte) []byte {
 	case record.NSConstituent:
 		x, err := record.DecodeConstituent(v)
 		return pack(&x, err)
+	case record.NSForeign:
+		x, err := record.DecodeForeign(v)
+		return pack(&x, err)
+	case record.NSFeedback:
+		x, err := record.DecodeFeedback(v)
+		return pack(&x, err)
+	case record.NSFeedbackCount:
+		x, err := record.DecodeFeedbackCount(v)
+		return pack(&x, err)
+	case record.NSRating:
+		x, err := record.DecodeRating(v)
+		return pack(&x, err)
+	case record.NSResponseCount:
+		x, err := record.DecodeResponseCount(v)
+		return pack(&x, err)
+	case record.NSListCount:
+		x, err := record.DecodeListCount(v)
+		return pack(&x, err)
+	case record.NSListEntry:
+		x, err := record.DecodeListEntry(v)
+		return pack(&x, err)
+	case record.NSValidation:
+		x, err := record.DecodeValidation(v)
+		return pack(&x, err)
 	}
 	require.Failf(t, "no record", "%v", k)
 	return nil
@@ -307,13 +334,16 @@ func (s *steps) step() {
 			w = f.frame.AppendPacked(w)
 		}
 	}
+	calldata := 0 // bytes that the step opens
 	if opens&vm.OpensData != 0 {
+		calldata = len(s.data)
 		w = binary.BigEndian.AppendUint32(w, uint32(len(s.data)))
 		w = append(w, s.data...)
 		require.NoError(t, m.SetData(k, s.data))
 	}
 	o := &oneRecord{s: s}
 	next := m.Micro(o, k)
+	s.history.Add(m.Pruned...)
 	if opens&vm.OpensData != 0 {
 		s.data = m.Data() // acting for an agent goes on with the operation inside
 	}
@@ -431,6 +461,13 @@ func (s *steps) step() {
 	}
 	s.cost[k][0] = append(s.cost[k][0], int(used))
 	s.cost[k][1] = append(s.cost[k][1], len(w))
+	if s.reach[k] == nil {
+		s.reach[k] = new([2]int)
+	}
+	if calldata <= ordinaryCalldata {
+		s.reach[k][0] = max(s.reach[k][0], int(used))
+	}
+	s.reach[k][1] = max(s.reach[k][1], len(before)+len(w)-calldata)
 	if s.mutate > 0 && (s.seen[way] == 1 || s.rnd.IntN(s.mutate) == 0) {
 		s.refuse(way, before, w, wrong)
 	}
@@ -586,6 +623,7 @@ func stepsPolicy() record.Policy {
 		DoubleSignSlashWei: *uint256.NewInt(70), GasDispute: 12000, DisputeBondWei: *uint256.NewInt(50), DisputeFeeWei: *uint256.NewInt(5),
 		DisputeWindowSeconds: 8, GasDiscover: 8000, GasPerScannedSlot: 500, MinCommitDepositWei: *uint256.NewInt(20), CommitWindowSeconds: 8, RecentSeconds: 12,
 		PrunesPerBlock: 3, Governance: address("governance"), FeeRecipient: common.Address{0x66}, DisputeResolver: address("resolver"),
+		AgentPassport: address("passport"),
 	}
 }
 
@@ -610,7 +648,7 @@ func TestStepsRandom(t *testing.T) {
 		}
 		s := newSteps(t, p, seed)
 		s.limit, s.mutate = 600_000, 1000
-		g := &vmtest.Generator{Rnd: rnd, ChainID: stepsChainID, Get: func(k record.Key) []byte { return s.records[k] }}
+		g := &vmtest.Generator{Rnd: rnd, ChainID: stepsChainID, Get: func(k record.Key) []byte { return s.records[k] }, History: &s.history}
 		for i := range 30 {
 			a := g.AddKey(vmtest.Key(i))
 			s.fund(a, uint256.NewInt(rnd.Uint64N(30_000_000)))
@@ -643,6 +681,27 @@ func TestStepsRandom(t *testing.T) {
 			}
 			s.seal()
 		}
+	}
+}
+
+// What the steps of INVOKE, RESPOND and COMPOSE may take with a million records in the trie.
+const (
+	reachGas         = 80_000
+	reachWitness     = 1_536 // bytes of state and proof, apart from calldata
+	reachRecords     = 1 << 20
+	gasPerLevel      = 400 // of a proof, both roots
+	ordinaryCalldata = 1024
+)
+
+// requireReach holds micro-steps to that. A smaller trie is less deep.
+func (s *steps) requireReach(kinds map[string]bool) {
+	levels := max(0, bits.Len(reachRecords)-bits.Len(uint(*stepsRecords)))
+	for k, most := range s.reach {
+		if !kinds[k.String()] {
+			continue
+		}
+		require.LessOrEqual(s.t, most[0]+gasPerLevel*levels, reachGas, "gas of %v", k)
+		require.LessOrEqual(s.t, most[1]+32*levels, reachWitness, "witness bytes of %v", k)
 	}
 }
 
@@ -748,20 +807,20 @@ beginPolicy: beginTotals
 beginTotals: txAttributes
 txBegin: balance does not cover the fee, dispatch, gas limit is 0: nothing could be charged, maxFeePerGas is below the base fee, not enough gas left in the block, the account's own key does not act for it, wrong nonce
 depositBegin: dispatch
-dispatch: AccountDelegated, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openInteraction, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
+dispatch: AccountDelegated, answerValidation, appendResponse, feedbackArgs, revokeFeedback, validationArgs, ContractCreationUnsupported, InsufficientBalance, MalformedCalldata, NoCodeAtTarget, OutOfGas, UnknownOperation, ValueNotAccepted, channelStateArgs, actOperation, authorizeKey, closeSession, commitment, cancelInteraction, composeArgs, deregisterAgent, doubleSigningArgs, disputeArgs, disputePrunedArgs, discoverArgs, heartbeat, invokeArgs, l1Attributes, openArgs, openChannelArgs, openSession, pay, readOwnAgent, registerAgent, resolveArgs, registerFor, registry, respondArgs, revokeKey, sendMessage, setParamsArgs, setPolicyArgs, importArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferCredit, transferOwnership, updateAgent, withdrawFeesArgs, withdrawStake
 txUndo: txEnd
 txEnd: txBook, txEnd
 txBook: receipt
 l1Attributes: MalformedCalldata, OutOfGas, sweepNext
-sweepNext: sweepChannel, pruneDispute, sweepDispute, sweepCommitment, sweepAdvance, sweepInteraction, txEnd, txEnd empty, txEnd enough, txEnd enough pruned
+sweepNext: sweepChannel, pruneComposition, pruneDispute, sweepDispute, sweepCommitment, sweepAdvance, sweepInteraction, txEnd, txEnd empty, txEnd enough, txEnd enough pruned
 sweepInteraction: sweepCaller, sweepConstituent, sweepHistory
 sweepCaller: sweepReputation
-sweepReputation: sweepHistory
+sweepReputation: sweepHistory, sweepNext
 sweepHistory: pruneDispute, sweepNext
-pruneDispute: pruneInteraction, sweepNext
+pruneDispute: pruneInteraction, queueEntry, sweepNext
 pruneInteraction: pruneHistory
-pruneHistory: sweepNext
-sweepDispute: closeBond
+pruneHistory: pruneConstituent, sweepNext
+sweepDispute: closeBond, sweepNext
 setParamsArgs: FieldOutOfRange gasAgentOperation, FieldOutOfRange gasInvokeBase, FieldOutOfRange gasRespond, FieldOutOfRange gasTransfer, FieldOutOfRange gasWithdrawal, FieldOutOfRange maxTtlSeconds, FieldOutOfRange minTtlSeconds, FieldOutOfRange sweepsPerBlock, NotGovernance, OutOfGas, writeParams
 writeParams: txEnd
 setPolicyArgs: FieldOutOfRange disputeFeeWei, FieldOutOfRange eligibilityScore, FieldOutOfRange gasChannel, FieldOutOfRange gasCompose, FieldOutOfRange gasDiscover, FieldOutOfRange gasDispute, FieldOutOfRange prunesPerBlock, NotGovernance, OutOfGas, writePolicy
@@ -776,7 +835,9 @@ disputeDeadline: disputeAgent
 disputeAgent: disputeReputation, txEnd
 disputeReputation: txEnd
 resolveArgs: NotResolver, OutOfGas, resolveRecord
-resolveRecord: DisputeUnknown, GameMismatch, NotAdjudicated, resolveDeadline
+resolveRecord: DisputeUnknown, GameMismatch, NotAdjudicated, closeBond, resolveDeadline
+disputePrunedArgs: BondTooLow, DACommitmentMismatch, DisputeWindowOver, FieldOutOfRange da.backend, FieldOutOfRange game, FieldOutOfRange kind, FieldOutOfRange path, NotCaller, OutOfGas, disputeHistory
+disputeHistory: BadHistoryProof, disputeRecord
 resolveDeadline: closeBond
 closeBond: closeHold
 closeHold: closeEvent, closeQueue, closeReputation
@@ -832,7 +893,7 @@ sweepChannel: payChannel, queueChannelDeadline
 actOperation: FieldOutOfRange agent, MalformedCalldata, OutOfGas, UnknownOperation, ValueNotAccepted, actAgent
 actAgent: NotRegistered, actAccount, actKey
 actKey: CapabilityNotAllowed, KeyExpired, NotAuthorized, OperationNotAllowed, SpendLimitExceeded, actAccount
-actAccount: InsufficientBalance, authorizeKey, deregisterAgent, heartbeat, invokeArgs, pay, registerAgent, respondArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferOwnership, withdrawStake
+actAccount: InsufficientBalance, authorizeKey, feedbackArgs, validationArgs, deregisterAgent, heartbeat, invokeArgs, pay, registerAgent, respondArgs, setAgentURI, setAgentWallet, setMetadata, topUpStake, transferOwnership, withdrawStake
 registerFor: OutOfGas, actAccount
 authorizeKey: FieldOutOfRange capabilities, FieldOutOfRange expiry, FieldOutOfRange key, FieldOutOfRange operations, NotRegistered, OutOfGas, writeKey
 writeKey: txEnd
@@ -859,15 +920,16 @@ func TestStepsScenario(t *testing.T) {
 	var s *scenario
 	for _, family := range []func(*scenario){
 		func(s *scenario) { s.channels() },
-		func(s *scenario) { s.governance(); s.disputes() },
+		func(s *scenario) { s.governance(); s.passport(); s.disputes(); s.prunedDisputes() },
 		func(s *scenario) { s.identity(); s.registry() },
+		func(s *scenario) { s.feedback(); s.validations() },
 		func(s *scenario) { s.market() },
 		func(s *scenario) { s.compositions() },
 	} {
 		next := &scenario{steps: newSteps(t, stepsParams(), 1)}
 		next.mutate = 1 << 30 // the first time that it goes a way
 		if s != nil {
-			next.seen, next.cost, next.wrong = s.seen, s.cost, s.wrong
+			next.seen, next.cost, next.reach, next.wrong = s.seen, s.cost, s.reach, s.wrong
 		}
 		s = next
 		s.basics()
@@ -875,9 +937,12 @@ func TestStepsScenario(t *testing.T) {
 	}
 
 	s.report()
-	want := map[string]bool{}
-	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways+marketWays[1:])+composeWays), "\n") {
+	want, reach := map[string]bool{}, map[string]bool{"sweepNext": true}
+	for _, line := range strings.Split(strings.TrimSpace(strings.TrimSpace(ways+passportWays[1:]+marketWays[1:]+feedbackWays[1:])+composeWays), "\n") {
 		kind, ends, _ := strings.Cut(line, ": ")
+		if strings.HasPrefix(kind, "invoke") || strings.HasPrefix(kind, "respond") || strings.Contains(composeWays, "\n"+kind+": ") {
+			reach[kind] = true
+		}
 		for _, end := range strings.Split(ends, ", ") {
 			want[kind+" "+end] = true
 		}
@@ -886,6 +951,7 @@ func TestStepsScenario(t *testing.T) {
 	for _, k := range vm.All() {
 		require.NotNil(t, s.cost[k], "%v was never taken", k)
 	}
+	s.requireReach(reach)
 }
 
 // basics takes every way of agents, interactions, transfers and blocks; the families' scenarios go on from what it leaves.

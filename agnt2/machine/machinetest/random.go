@@ -30,6 +30,7 @@ func RandomPolicy() record.Policy {
 	p := genesis.DefaultPolicy()
 	p.ChannelWindowSeconds, p.MaxChannelTtlSeconds, p.DoubleSignSlashWei = 4, 18, *uint256.NewInt(40)
 	p.Governance, p.DisputeResolver, p.FeeRecipient = crypto.PubkeyToAddress(accountKey(0).PublicKey), crypto.PubkeyToAddress(accountKey(1).PublicKey), common.Address{7}
+	p.AgentPassport = crypto.PubkeyToAddress(accountKey(2).PublicKey)
 	p.DisputeBondWei, p.DisputeFeeWei, p.DisputeWindowSeconds = *uint256.NewInt(50), *uint256.NewInt(5), 16
 	p.RecentSeconds, p.PrunesPerBlock = 4, 6
 	p.WeiPerPendingInvoke = *uint256.NewInt(100)
@@ -53,7 +54,7 @@ type Random struct {
 // NewRandom returns a world of 30 accounts and a number of further records.
 func NewRandom(seed uint64, further int) *Random {
 	w := NewLarge(seed, RandomParams(), 30, further)
-	r := &Random{World: w, Generator: &vmtest.Generator{Rnd: w.Rand, ChainID: ChainID}, Outcomes: map[vm.Outcome]int{}}
+	r := &Random{World: w, Generator: &vmtest.Generator{Rnd: w.Rand, ChainID: ChainID, History: &w.History}, Outcomes: map[vm.Outcome]int{}}
 	for i := range len(w.Keys) {
 		r.AddKey(accountKey(i))
 	}
@@ -63,6 +64,7 @@ func NewRandom(seed uint64, further int) *Random {
 // Fill adds up to n signed transactions and seals the block.
 func (r *Random) Fill(b *Builder, n int) *L2Block {
 	r.Get, r.Deposits = b.Get, false
+	r.World.History.Follow(b.Execution.Machine)
 	for range n {
 		tx := r.Transaction()
 		if tx.Nonce == ^uint64(0) || r.Keys[tx.From] == nil { // malformed, or of an agent without a key of its own
@@ -120,6 +122,7 @@ func (r *Random) governed(out types.Receipts) types.Receipts {
 	for _, c := range append(calls, params.Encode(), policy.Encode()) {
 		rc.Logs = append(rc.Logs, r.depositLogOf(r.Accounts[0], abi.Address, 0, 0, c))
 	}
+	rc.Logs = append(rc.Logs, r.depositLogOf(r.Accounts[2], abi.Address, 0, 0, r.Import().Encode()))
 	rc.Bloom = types.CreateBloom(rc)
 	return append(out, rc)
 }

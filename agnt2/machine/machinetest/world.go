@@ -37,6 +37,7 @@ import (
 	"github.com/agnt2/agnt2/agnt2/record"
 	"github.com/agnt2/agnt2/agnt2/trie"
 	"github.com/agnt2/agnt2/agnt2/vm"
+	"github.com/agnt2/agnt2/agnt2/vm/vmtest"
 	"github.com/agnt2/agnt2/agnt2/withdrawal"
 )
 
@@ -82,9 +83,11 @@ type World struct {
 	L1      []*L1Block
 	L2      []*L2Block
 
-	State  map[record.Key][]byte
-	Tree   *trie.Trie
-	passer *withdrawal.Tree
+	State map[record.Key][]byte
+	Tree  *trie.Trie
+	// History is all that was pruned.
+	History vmtest.History
+	passer  *withdrawal.Tree
 
 	byHash      map[common.Hash]*L1Block
 	submissions uint64
@@ -393,6 +396,7 @@ func (b *Builder) Send(tx *abi.Transaction) *vm.Result {
 func (b *Builder) Seal() *L2Block {
 	w, e := b.w, b.Execution
 	e.Finish()
+	w.History.Follow(e.Machine)
 	out := &L2Block{Witness: &witness.Block{Parent: b.parent}}
 	before := w.Tree
 	var keys []record.Key

@@ -178,6 +178,25 @@ func (g *Generator) answer() (d Draft, ok bool) {
 	return d, false
 }
 
+// constituentCall is an interaction of a composition, mostly a recent one.
+func (g *Generator) constituentCall() (id common.Hash, ok bool) {
+	n := len(g.Compositions)
+	if n == 0 {
+		return id, false
+	}
+	composition := g.Compositions[max(0, n-1-g.Rnd.IntN(24))]
+	b := g.Get(record.CompositionKey(composition))
+	if b == nil {
+		return id, false
+	}
+	index := uint8(g.Rnd.IntN(int(must(record.DecodeComposition(b)).Count)))
+	if b = g.Get(record.ConstituentKey(composition, index)); b == nil { // it is in the history
+		return id, false
+	}
+	iteration := must(record.DecodeConstituent(b)).Iteration
+	return vm.ConstituentID(composition, index, iteration), iteration > 0
+}
+
 var (
 	tentativeResult = common.Hash{7}
 	tentativeSalt   = common.Hash{8}

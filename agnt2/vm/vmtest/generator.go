@@ -24,6 +24,7 @@ type Generator struct {
 	Old          []*abi.Transaction      // to be replayed, which the caller adds
 	Disputes     []common.Hash           // interactions that were to be judged by a game
 	Compositions []common.Hash           // ids, which the generator adds itself
+	History      *History                // of what is to be disputed, which the caller keeps; nil: nothing
 	Deposits     bool                    // the block still takes deposits
 	Get          func(record.Key) []byte // the state in which the next transaction is made
 
@@ -117,6 +118,8 @@ var families = []struct {
 	{6, (*Generator).identity},
 	{6, (*Generator).market},
 	{10, (*Generator).compose},
+	{2, (*Generator).passport},
+	{5, (*Generator).feedback},
 }
 
 func (g *Generator) draft(from common.Address) Draft {

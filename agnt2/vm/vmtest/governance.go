@@ -54,6 +54,9 @@ func (g *Generator) governance(from common.Address) Draft {
 // dispute objects to an interaction, mostly one that is settled, mostly as its caller.
 func (g *Generator) dispute(d Draft, p *record.Policy) Draft {
 	c := &abi.DisputeCall{Kind: 1 + uint8(g.Rnd.IntN(2)), Target: g.interaction(), EvidenceHash: common.Hash{3}}
+	if id, ok := g.constituentCall(); ok && g.chance(3) {
+		c.Target = id
+	}
 	for range 20 {
 		b := g.Get(record.InteractionKey(c.Target))
 		if b != nil {
@@ -81,6 +84,12 @@ func (g *Generator) dispute(d Draft, p *record.Policy) Draft {
 	d.Value, d.Data = p.DisputeBondWei, c.Encode()
 	if d.Value.AddUint64(&d.Value, g.Rnd.Uint64N(3)); g.chance(20) {
 		d.Value.Clear()
+	}
+	if g.History != nil && len(g.History.Interactions) > 0 && g.chance(3) {
+		d = g.disputePruned(d, c)
+		if c.Game != (common.Address{}) {
+			g.Disputes = append(g.Disputes, c.Target)
+		}
 	}
 	return d
 }

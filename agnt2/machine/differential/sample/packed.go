@@ -22,6 +22,7 @@ func (x *Fixed) AppendPacked(b []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, x.Numbers[1])
 	b = binary.BigEndian.AppendUint16(b, x.Numbers[2])
 	b = codec.AppendPackedNumber(b, &x.Middle, 16)
+	b = append(b, x.Signed[:]...)
 	b = append(b, x.Inner.Account[:]...)
 	b = codec.AppendPackedBool(b, x.Inner.Flag)
 	b = append(b, x.Pair[0].Account[:]...)
@@ -42,7 +43,7 @@ func UnpackFixed(b []byte) (x Fixed, rest []byte, err error) {
 
 func (x *Fixed) getPacked(b []byte) ([]byte, error) {
 	var err error
-	if err := codec.NeedPacked(b, 91); err != nil {
+	if err := codec.NeedPacked(b, 107); err != nil {
 		return nil, err
 	}
 	if x.First, err = codec.GetPackedBool(b[0]); err != nil {
@@ -53,22 +54,23 @@ func (x *Fixed) getPacked(b []byte) ([]byte, error) {
 	x.Numbers[1] = binary.BigEndian.Uint16(b[7:])
 	x.Numbers[2] = binary.BigEndian.Uint16(b[9:])
 	x.Middle.SetBytes(b[11:27])
-	copy(x.Inner.Account[:], b[27:])
-	if x.Inner.Flag, err = codec.GetPackedBool(b[47]); err != nil {
+	copy(x.Signed[:], b[27:])
+	copy(x.Inner.Account[:], b[43:])
+	if x.Inner.Flag, err = codec.GetPackedBool(b[63]); err != nil {
 		return nil, err
 	}
-	copy(x.Pair[0].Account[:], b[48:])
-	if x.Pair[0].Flag, err = codec.GetPackedBool(b[68]); err != nil {
+	copy(x.Pair[0].Account[:], b[64:])
+	if x.Pair[0].Flag, err = codec.GetPackedBool(b[84]); err != nil {
 		return nil, err
 	}
-	copy(x.Pair[1].Account[:], b[69:])
-	if x.Pair[1].Flag, err = codec.GetPackedBool(b[89]); err != nil {
+	copy(x.Pair[1].Account[:], b[85:])
+	if x.Pair[1].Flag, err = codec.GetPackedBool(b[105]); err != nil {
 		return nil, err
 	}
-	if x.Last, err = codec.GetPackedBool(b[90]); err != nil {
+	if x.Last, err = codec.GetPackedBool(b[106]); err != nil {
 		return nil, err
 	}
-	b = b[91:]
+	b = b[107:]
 	return b, nil
 }
 
@@ -89,6 +91,7 @@ func (x *Lists) AppendPacked(b []byte) []byte {
 	b = codec.AppendPackedBool(b, x.Text.Inner.Flag)
 	b = codec.AppendPackedBytes(b, x.Text.Data)
 	b = append(b, x.Text.Number)
+	b = append(b, x.Text.Signed[:]...)
 	b = codec.AppendPackedBool(b, x.Text.Afterwards)
 	b = codec.AppendPackedCount(b, len(x.Hashes))
 	for i := range x.Hashes {
@@ -102,6 +105,7 @@ func (x *Lists) AppendPacked(b []byte) []byte {
 		b = codec.AppendPackedBool(b, x.Texts[i].Inner.Flag)
 		b = codec.AppendPackedBytes(b, x.Texts[i].Data)
 		b = append(b, x.Texts[i].Number)
+		b = append(b, x.Texts[i].Signed[:]...)
 		b = codec.AppendPackedBool(b, x.Texts[i].Afterwards)
 	}
 	b = codec.AppendPackedCount(b, len(x.Accounts))
@@ -179,14 +183,15 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 	if x.Text.Data, b, err = codec.GetPackedBytes(b); err != nil {
 		return nil, err
 	}
-	if err := codec.NeedPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 18); err != nil {
 		return nil, err
 	}
 	x.Text.Number = b[0]
-	if x.Text.Afterwards, err = codec.GetPackedBool(b[1]); err != nil {
+	copy(x.Text.Signed[:], b[1:])
+	if x.Text.Afterwards, err = codec.GetPackedBool(b[17]); err != nil {
 		return nil, err
 	}
-	b = b[2:]
+	b = b[18:]
 	{
 		n, rest, err := codec.GetPackedCount(b, 32)
 		if err != nil {
@@ -205,7 +210,7 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 		}
 	}
 	{
-		n, rest, err := codec.GetPackedCount(b, 8)
+		n, rest, err := codec.GetPackedCount(b, 24)
 		if err != nil {
 			return nil, err
 		}
@@ -239,14 +244,15 @@ func (x *Lists) getPacked(b []byte) ([]byte, error) {
 			if x.Texts[i].Data, b, err = codec.GetPackedBytes(b); err != nil {
 				return nil, err
 			}
-			if err := codec.NeedPacked(b, 2); err != nil {
+			if err := codec.NeedPacked(b, 18); err != nil {
 				return nil, err
 			}
 			x.Texts[i].Number = b[0]
-			if x.Texts[i].Afterwards, err = codec.GetPackedBool(b[1]); err != nil {
+			copy(x.Texts[i].Signed[:], b[1:])
+			if x.Texts[i].Afterwards, err = codec.GetPackedBool(b[17]); err != nil {
 				return nil, err
 			}
-			b = b[2:]
+			b = b[18:]
 		}
 	}
 	{
@@ -285,6 +291,7 @@ func (x *Text) AppendPacked(b []byte) []byte {
 	b = codec.AppendPackedBool(b, x.Inner.Flag)
 	b = codec.AppendPackedBytes(b, x.Data)
 	b = append(b, x.Number)
+	b = append(b, x.Signed[:]...)
 	b = codec.AppendPackedBool(b, x.Afterwards)
 	return b
 }
@@ -324,14 +331,15 @@ func (x *Text) getPacked(b []byte) ([]byte, error) {
 	if x.Data, b, err = codec.GetPackedBytes(b); err != nil {
 		return nil, err
 	}
-	if err := codec.NeedPacked(b, 2); err != nil {
+	if err := codec.NeedPacked(b, 18); err != nil {
 		return nil, err
 	}
 	x.Number = b[0]
-	if x.Afterwards, err = codec.GetPackedBool(b[1]); err != nil {
+	copy(x.Signed[:], b[1:])
+	if x.Afterwards, err = codec.GetPackedBool(b[17]); err != nil {
 		return nil, err
 	}
-	b = b[2:]
+	b = b[18:]
 	return b, nil
 }
 

@@ -81,13 +81,14 @@ type Fixed struct {
 	Selector [4]byte
 	Numbers  [3]uint16
 	Middle   uint256.Int
+	Signed   codec.Int128
 	Inner    Inner
 	Pair     [2]Inner
 	Last     bool
 }
 
 func (x *Fixed) size() int {
-	n := 416
+	n := 448
 	return n
 }
 
@@ -99,14 +100,15 @@ func (x *Fixed) put(b []byte) {
 	codec.PutUint64(b[64+32:], uint64(x.Numbers[1]))
 	codec.PutUint64(b[64+64:], uint64(x.Numbers[2]))
 	codec.PutUint256(b[160:], &x.Middle)
-	x.Inner.put(b[192:])
-	x.Pair[0].put(b[256+0:])
-	x.Pair[1].put(b[256+64:])
-	codec.PutBool(b[384:], x.Last)
+	codec.PutInt128(b[192:], x.Signed)
+	x.Inner.put(b[224:])
+	x.Pair[0].put(b[288+0:])
+	x.Pair[1].put(b[288+64:])
+	codec.PutBool(b[416:], x.Last)
 }
 
 func (x *Fixed) get(b []byte) (used int, err error) {
-	tail := 416
+	tail := 448
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -140,16 +142,19 @@ func (x *Fixed) get(b []byte) (used int, err error) {
 	if x.Middle, err = codec.GetUint256(b, 160, 128); err != nil {
 		return 0, err
 	}
-	if _, err = x.Inner.get(b[192 : 192+64]); err != nil {
+	if x.Signed, err = codec.GetInt128(b, 192); err != nil {
 		return 0, err
 	}
-	if _, err = x.Pair[0].get(b[256+0 : 256+0+64]); err != nil {
+	if _, err = x.Inner.get(b[224 : 224+64]); err != nil {
 		return 0, err
 	}
-	if _, err = x.Pair[1].get(b[256+64 : 256+64+64]); err != nil {
+	if _, err = x.Pair[0].get(b[288+0 : 288+0+64]); err != nil {
 		return 0, err
 	}
-	if x.Last, err = codec.GetBool(b, 384); err != nil {
+	if _, err = x.Pair[1].get(b[288+64 : 288+64+64]); err != nil {
+		return 0, err
+	}
+	if x.Last, err = codec.GetBool(b, 416); err != nil {
 		return 0, err
 	}
 	return tail, nil
@@ -358,18 +363,19 @@ type Text struct {
 	Inner      Inner
 	Data       []byte
 	Number     uint8
+	Signed     codec.Int128
 	Afterwards bool
 }
 
 func (x *Text) size() int {
-	n := 224
+	n := 256
 	n += 32 + codec.Padded(len(x.Text))
 	n += 32 + codec.Padded(len(x.Data))
 	return n
 }
 
 func (x *Text) put(b []byte) {
-	tail := 224
+	tail := 256
 	codec.PutBool(b[0:], x.Before)
 	codec.PutUint64(b[32:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Text)
@@ -377,12 +383,13 @@ func (x *Text) put(b []byte) {
 	codec.PutUint64(b[128:], uint64(tail))
 	tail += codec.PutBytes(b[tail:], x.Data)
 	codec.PutUint64(b[160:], uint64(x.Number))
-	codec.PutBool(b[192:], x.Afterwards)
+	codec.PutInt128(b[192:], x.Signed)
+	codec.PutBool(b[224:], x.Afterwards)
 	_ = tail
 }
 
 func (x *Text) get(b []byte) (used int, err error) {
-	tail := 224
+	tail := 256
 	if len(b) < tail {
 		return 0, fmt.Errorf("%w: %d bytes, need %d", codec.ErrNotCanonical, len(b), tail)
 	}
@@ -421,7 +428,10 @@ func (x *Text) get(b []byte) (used int, err error) {
 		}
 		x.Number = uint8(v)
 	}
-	if x.Afterwards, err = codec.GetBool(b, 192); err != nil {
+	if x.Signed, err = codec.GetInt128(b, 192); err != nil {
+		return 0, err
+	}
+	if x.Afterwards, err = codec.GetBool(b, 224); err != nil {
 		return 0, err
 	}
 	return tail, nil

@@ -134,10 +134,10 @@ interface IFrames {
         uint32 branch; // RESPOND
         bool flag; // RESPOND: attestation there, later that the pair counts
         uint64 pairs; // RESPOND: interactions of the pair so far; openChannel: nonce
-        bytes32 message; // withdrawal's hash
+        bytes32 message; // withdrawal's hash; openResult: result
         bytes32 logs; // chain over the hashes of the logs' encodings
         bool failed;
-        address actor; // who acts for `from`, until the operation begins; RESPOND: the callee's owner, then who has attested
+        address actor; // who acts for `from`, until the operation begins; INVOKE: callee; RESPOND: the callee's owner, then who has attested
         bool settled; // txEnd has settled with `from`, which is not the sender
         uint64 paced; // INVOKE: the sender's rate bucket, before the operation and then after it
         uint16 discount; // 1/10000; the sender's of an INVOKE's class gas; RESPOND: its new one

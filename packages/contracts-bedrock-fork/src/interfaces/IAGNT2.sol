@@ -477,7 +477,7 @@ interface IAGNT2 {
     ///         the L1 game that judges and waits for resolveDispute; QUALITATIVE is counted against the agent, not judged.
     ///         When the window ends unresolved, the bond returns less Policy.disputeFeeWei. One dispute for each interaction.
     /// @param kind          COMPUTATIONAL or QUALITATIVE.
-    /// @param target        the interaction, settled and not yet in the history.
+    /// @param target        the interaction, settled and not yet in the history (disputePruned is for those that are).
     /// @param game          L1 address of the game that judges, exactly for COMPUTATIONAL.
     /// @param evidenceHash  keccak256 of the evidence.
     /// @param da            where the evidence can be fetched; contentHash must equal evidenceHash.
@@ -491,12 +491,56 @@ interface IAGNT2 {
         external
         payable;
 
+    /// @notice The same for an interaction that is in the history already, with the proof of agnt2_getHistoryProof: until
+    ///         Policy.disputeWindowSeconds after it was settled. The interaction does not come back into the state; the dispute's
+    ///         record stays until its deadline, whatever its outcome, so that nobody disputes twice.
+    /// @param kind          COMPUTATIONAL or QUALITATIVE.
+    /// @param target        the interaction.
+    /// @param game          L1 address of the game, exactly for COMPUTATIONAL.
+    /// @param evidenceHash  keccak256 of the evidence.
+    /// @param da            where the evidence can be fetched; contentHash must equal evidenceHash.
+    /// @param interaction   the record that it had when it left the state.
+    /// @param index         its place among all interactions in the history.
+    /// @param path          hashes from the leaf's sibling up to the peak's child, at most 63.
+    function disputePruned(
+        DisputeKind kind,
+        bytes32 target,
+        address game,
+        bytes32 evidenceHash,
+        DAPointer calldata da,
+        IRecords.Interaction calldata interaction,
+        uint64 index,
+        bytes32[] calldata path
+    )
+        external
+        payable;
+
     /// @notice Ends an open COMPUTATIONAL dispute. Only in a deposit of Policy.governance or Policy.disputeResolver. The winner
     ///         gets the bond, the loser's reputation a lost dispute.
     /// @param target  the interaction.
     /// @param upheld  whether the claimant was right.
     /// @param game    the game that has judged: the one that the dispute names.
     function resolveDispute(bytes32 target, bool upheld, address game) external;
+
+    // --------------------------------------------------------------------------------------------------- portability
+
+    /// @notice Records an agent of another AGNT2 chain as a finalised block there had it, under
+    ///         foreignId(sourceChainId, 0x42…8004, agent). Only in a deposit of Policy.agentPassport, the AgentPassport of L1,
+    ///         which has checked the proofs: NotPassport. Nothing else changes: to do business here the agent's owner registers
+    ///         an agent here, with a stake here.
+    /// @param sourceChainId  id of the other chain.
+    /// @param sourceBlock    number of the block there; above the one that is recorded, else StaleImport.
+    /// @param agent          the agent's address there.
+    /// @param identity       its Agent record there; its strings at most as long as here, else FieldOutOfRange.
+    /// @param reputation     its Reputation record there; all zeros if it has none.
+    function importAgent(
+        uint64 sourceChainId,
+        uint64 sourceBlock,
+        address agent,
+        IRecords.Agent calldata identity,
+        IRecords.Reputation calldata reputation
+    )
+        external;
 
     // ---------------------------------------------------------------------------------------------------- governance
 
@@ -602,6 +646,77 @@ interface IAGNT2 {
     ///         The id of an INVOKE: its caller shortens the deadline if the callee has deregistered.
     /// @param id  a composition or an interaction.
     function cancel(bytes32 id) external;
+
+    // --------------------------------------------------------------------------------- ERC-8004: feedback and validations
+    // The writes of the standard's Reputation and Validation registries, with the standard's own calldata. They mean the same at
+    // this address, at the registries' and inside of actFor. Events are the registries' (IReputationRegistry, IValidationRegistry).
+
+    /// @notice Rates an agent for one interaction that the caller has had with it: the one that `endpoint` names, or else the
+    ///         latest that counts for the agent's reputation. Never changes this chain's own reputation of the agent.
+    /// @param agentId        the agent's address as a number; neither the caller, nor owned by the caller or by the caller's owner.
+    /// @param value          -10^38 to 10^38, in units of 10^-valueDecimals.
+    /// @param valueDecimals  at most 18.
+    /// @param tag1           at most 64 bytes.
+    /// @param tag2           at most 64 bytes.
+    /// @param endpoint       at most 256 bytes; "agnt2:0x" and 64 lower-case hexadecimal digits: the interaction.
+    /// @param feedbackURI    at most 512 bytes.
+    /// @param feedbackHash   keccak256 of what feedbackURI leads to; not checked.
+    function giveFeedback(
+        uint256 agentId,
+        int128 value,
+        uint8 valueDecimals,
+        string calldata tag1,
+        string calldata tag2,
+        string calldata endpoint,
+        string calldata feedbackURI,
+        bytes32 feedbackHash
+    )
+        external;
+
+    /// @notice Takes feedback of the caller back. Its interaction stays rated.
+    /// @param feedbackIndex  of the caller's feedback about the agent, from 1.
+    function revokeFeedback(uint256 agentId, uint64 feedbackIndex) external;
+
+    /// @notice Answers feedback. Anyone may.
+    /// @param clientAddress  who gave the feedback.
+    /// @param feedbackIndex  of its feedback about the agent, from 1.
+    /// @param responseURI    1 to 512 bytes.
+    /// @param responseHash   keccak256 of what responseURI leads to; not checked.
+    function appendResponse(
+        uint256 agentId,
+        address clientAddress,
+        uint64 feedbackIndex,
+        string calldata responseURI,
+        bytes32 responseHash
+    )
+        external;
+
+    /// @notice Asks a validator to check work of an active agent. By the agent, its owner or a session key of it.
+    /// @param validatorAddress  who answers; not 0.
+    /// @param agentId           the agent's address as a number.
+    /// @param requestURI        at most 512 bytes: where the validator finds what it needs.
+    /// @param requestHash       commitment to that, and the request's id: no other request has it.
+    function validationRequest(
+        address validatorAddress,
+        uint256 agentId,
+        string calldata requestURI,
+        bytes32 requestHash
+    )
+        external;
+
+    /// @notice Answers a request whose validator the caller is, or answers it anew.
+    /// @param response      0 (failed) to 100 (passed).
+    /// @param responseURI   at most 512 bytes.
+    /// @param responseHash  keccak256 of what responseURI leads to; not checked.
+    /// @param tag           at most 64 bytes.
+    function validationResponse(
+        bytes32 requestHash,
+        uint8 response,
+        string calldata responseURI,
+        bytes32 responseHash,
+        string calldata tag
+    )
+        external;
 
     // --------------------------------------------------------------------------------------------------------- views
     // Answered by eth_call from the records of the block asked for; never part of a transaction.
@@ -816,7 +931,8 @@ interface IAGNT2 {
         uint64 deadline;
     }
 
-    /// @notice The dispute about an interaction; all zeros if there is none, or the interaction is in the history.
+    /// @notice The dispute about an interaction; all zeros if there is none, or it has ended, its deadline has passed and the
+    ///         interaction is in the history.
     function getDispute(bytes32 target) external view returns (DisputeView memory);
 
     /// @notice The key; all zeros if the agent never authorised it or has revoked it.
@@ -827,6 +943,18 @@ interface IAGNT2 {
 
     /// @notice Address of the agent that `owner` registers with registerFor(index, …).
     function agentOf(address owner, uint64 index) external pure returns (address);
+
+    /// @notice An imported agent by its foreignId; all zeros if there is none.
+    /// @return agent  what was imported.
+    /// @return score  what its counters make of the score (1/10000) by this chain's rules, at the block's timestamp.
+    function getForeignAgent(address id) external view returns (IRecords.Foreign memory agent, uint256 score);
+
+    /// @notice Where an agent of another chain is recorded: the low 20 bytes of
+    ///         keccak256(abi.encode(chainId, registry, agentId)).
+    /// @param chainId   of the other chain.
+    /// @param registry  its ERC-8004 Identity registry; of an AGNT2 chain 0x42…8004.
+    /// @param agentId   the agent's id in that registry; of an AGNT2 chain its address as a number.
+    function foreignId(uint256 chainId, address registry, uint256 agentId) external pure returns (address);
 
     /// @notice Providers in a window of slots that match, best first.
     /// @return providers  those that match.
@@ -918,6 +1046,9 @@ interface IAGNT2 {
     );
     event DisputeClosed(
         bytes32 indexed target, address indexed claimant, address indexed agent, DisputeOutcome outcome, uint256 paidWei
+    );
+    event AgentImported(
+        address indexed id, address indexed agent, address indexed owner, uint64 sourceChainId, uint64 sourceBlock
     );
     event ParamsChanged(IRecords.Params params);
     event PolicyChanged(IRecords.Policy policy);
@@ -1084,6 +1215,8 @@ interface IAGNT2 {
     error InteractionPending(bytes32 id);
     error BondTooLow(uint256 bondWei, uint256 minimumWei);
     error DisputeExists(bytes32 target);
+    error DisputeWindowOver(bytes32 target, uint64 deadline);
+    error BadHistoryProof(bytes32 target);
     error DisputeUnknown(bytes32 target);
     /// @notice A QUALITATIVE dispute is not judged.
     error NotAdjudicated(bytes32 target);
@@ -1091,6 +1224,10 @@ interface IAGNT2 {
     error GameMismatch(bytes32 target, address game, address disputed);
     /// @notice Only a deposit of Policy.governance or Policy.disputeResolver resolves disputes.
     error NotResolver(address sender);
+    /// @notice Only a deposit of Policy.agentPassport imports agents.
+    error NotPassport(address sender);
+    /// @notice What is recorded of the agent is of this block or a later one.
+    error StaleImport(uint64 recordedBlock, uint64 sourceBlock);
     /// @notice Only a deposit of Policy.governance changes parameters.
     error NotGovernance(address sender);
     /// @notice Policy.feeRecipient is nobody.
@@ -1108,4 +1245,18 @@ interface IAGNT2 {
     error NothingToOpen(bytes32 id, InteractionStatus status);
     error BadOpening(bytes32 id, bytes32 commitment);
     error NotCancellable(bytes32 id);
+    // ERC-8004: feedback and validations.
+    /// @notice The client is the agent, its owner, a session key of it, or another agent of its owner.
+    error SelfFeedback(address agent, address client);
+    /// @notice The client has had no interaction with the agent that counts for its reputation; others have to be named.
+    error NothingToRate(address agent, address client);
+    /// @notice The interaction is with another agent.
+    error InteractionOfOther(bytes32 id, address callee);
+    /// @notice The interaction has been rated: by this feedback of its caller.
+    error InteractionRated(bytes32 id, uint64 feedbackIndex);
+    error FeedbackUnknown(address agent, address client, uint64 feedbackIndex);
+    error FeedbackIsRevoked(address agent, address client, uint64 feedbackIndex);
+    error ValidationExists(bytes32 requestHash);
+    error ValidationUnknown(bytes32 requestHash);
+    error NotValidator(address sender, address validator);
 }

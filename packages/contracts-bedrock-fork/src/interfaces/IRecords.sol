@@ -88,6 +88,7 @@ interface IRecords {
     /// @notice Completed paid interactions between one callee and one counted caller.
     struct Pair {
         uint64 completed;
+        bytes32 latest; // the last of them
     }
 
     /// @notice What a session key may do for an agent. Live only if ownership equals the agent's.
@@ -146,6 +147,7 @@ interface IRecords {
         uint64 createdAt;
         uint64 deadline; // while active, of the whole; once committed, for opening results
         uint64 settledAt; // when the status became final
+        uint64 leavesAt; // until when it stays after all is paid or refunded; 0 before
         uint256 escrowWei; // neither paid nor refunded yet
         uint256 owedWei; // of it, provisional credits
         uint32 windowSeconds; // longest ttl of a constituent
@@ -233,12 +235,49 @@ interface IRecords {
         uint8 kind;
         uint8 outcome; // 0: open
         bool due; // the interaction's time to be pruned came while the dispute was open
+        bool pruned; // the interaction is in the history; this stays until its deadline
         address claimant;
         address agent; // whose interaction is disputed
         address game; // L1 game of a computational dispute
         bytes32 evidenceHash;
         uint256 bondWei;
         uint64 deadline;
+    }
+
+    /// @notice An agent of another AGNT2 chain, as a finalised block there had it. Never added to what the agent does here.
+    struct Foreign {
+        uint64 sourceChainId;
+        uint64 sourceBlock; // number of that block
+        uint64 importedAt; // Unix seconds, here
+        address agent; // its address on the source
+        // Of its Agent record there.
+        uint8 status;
+        address owner;
+        uint64 registeredAt;
+        uint64 deregisteredAt;
+        uint64 lastHeartbeat;
+        bytes32 imageDigest;
+        string name;
+        string version;
+        // Its Reputation record there.
+        uint64 completed;
+        uint64 timeouts;
+        uint64 errors;
+        uint64 gracefulTimeouts;
+        uint64 parseFailures;
+        uint64 rejections;
+        uint64 softStreak;
+        uint64 penaltyUnits;
+        uint64 disputed;
+        uint64 disputesLost;
+        uint64 countedCompleted;
+        uint64 distinctCallers;
+        uint128 sumOfSquares;
+        uint64 lastActiveAt;
+        bytes32 interactionHistoryRoot;
+        uint64 scoredCompleted;
+        uint64 scoredCallers;
+        uint64 aborts;
     }
 
     /// @notice Entry of a capability's index: an agent that offers, or offered, the capability.
@@ -258,6 +297,54 @@ interface IRecords {
         uint256 depositWei;
         uint64 revealableFrom; // block number
         uint64 deadline; // Unix seconds
+    }
+
+    /// @notice ERC-8004 feedback of a client about an agent, for one interaction.
+    struct Feedback {
+        int128 value;
+        uint8 valueDecimals;
+        bool isRevoked;
+        uint64 responses;
+        uint64 givenAt; // Unix seconds
+        bytes32 interactionId;
+        string tag1;
+        string tag2;
+    }
+
+    /// @notice Feedback that a client has given about an agent: the indexes 1 to count.
+    struct FeedbackCount {
+        uint64 count;
+    }
+
+    /// @notice That an interaction has been rated.
+    struct Rating {
+        uint64 feedbackIndex; // of its caller's feedback about its callee
+    }
+
+    /// @notice Responses of one responder to one feedback.
+    struct ResponseCount {
+        uint64 count;
+    }
+
+    /// @notice Length of one of the lists of the registries: the entries 1 to count.
+    struct ListCount {
+        uint64 count;
+    }
+
+    /// @notice Entry of such a list: a client's address as a word, or the hash of a request.
+    struct ListEntry {
+        bytes32 item;
+    }
+
+    /// @notice ERC-8004 validation request, and its last answer.
+    struct Validation {
+        address validator;
+        address agent;
+        bool answered;
+        uint8 response; // 0 to 100
+        uint64 lastUpdate; // Unix seconds
+        bytes32 responseHash;
+        string tag;
     }
 
     /// @notice Counters of /global/, written once a block at SEAL.
@@ -341,6 +428,7 @@ interface IRecords {
         // Outside of L2.
         address feeRecipient; // L1 address that gets what the fee vaults hold
         address disputeResolver; // L1 address, beside governance, whose deposits resolve disputes; a contract's is aliased
+        address agentPassport; // alias of L1's AgentPassport, whose deposits import agents; 0: nothing is imported
     }
 
     function account() external view returns (Account memory);
@@ -363,9 +451,17 @@ interface IRecords {
     function deadline() external view returns (Deadline memory);
     function history() external view returns (History memory);
     function dispute() external view returns (Dispute memory);
+    function foreign() external view returns (Foreign memory);
     function indexSlot() external view returns (IndexSlot memory);
     function indexCount() external view returns (IndexCount memory);
     function commitment() external view returns (Commitment memory);
+    function feedback() external view returns (Feedback memory);
+    function feedbackCount() external view returns (FeedbackCount memory);
+    function rating() external view returns (Rating memory);
+    function responseCount() external view returns (ResponseCount memory);
+    function listCount() external view returns (ListCount memory);
+    function listEntry() external view returns (ListEntry memory);
+    function validation() external view returns (Validation memory);
     function totals() external view returns (Totals memory);
     function l1Info() external view returns (L1Info memory);
     function params() external view returns (Params memory);

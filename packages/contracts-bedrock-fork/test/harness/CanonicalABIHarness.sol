@@ -124,6 +124,11 @@ contract CanonicalABIHarness {
             return abi.encode(id, resultHash, branch, salt);
         }
         if (selector == IAGNT2.cancel.selector) return abi.encode(Calls.cancel(args));
+        if (
+            selector == IAGNT2.giveFeedback.selector || selector == IAGNT2.revokeFeedback.selector
+                || selector == IAGNT2.appendResponse.selector || selector == IAGNT2.validationRequest.selector
+                || selector == IAGNT2.validationResponse.selector
+        ) return _erc8004(selector, args);
         if (selector == IAGNT2.respond.selector) return _respond(args);
         if (selector == IAGNT2.commit.selector) return abi.encode(abi.decode(args, (bytes32)));
         if (selector == IAGNT2.reclaimSlot.selector) {
@@ -135,12 +140,18 @@ contract CanonicalABIHarness {
             return abi.encode(commitSalt, i);
         }
         if (selector == IAGNT2.dispute.selector) return abi.encode(abi.decode(args, (Dispute)));
+        if (selector == IAGNT2.disputePruned.selector) {
+            (Dispute memory d, IRecords.Interaction memory i, uint64 index, bytes32[] memory path) =
+                abi.decode(args, (Dispute, IRecords.Interaction, uint64, bytes32[]));
+            return abi.encode(d, i, index, path);
+        }
         if (selector == IAGNT2.resolveDispute.selector) {
             (bytes32 target, bool upheld, address game) = abi.decode(args, (bytes32, bool, address));
             return abi.encode(target, upheld, game);
         }
         if (selector == IAGNT2.setParams.selector) return abi.encode(abi.decode(args, (IRecords.Params)));
         if (selector == IAGNT2.setPolicy.selector) return abi.encode(abi.decode(args, (IRecords.Policy)));
+        if (selector == IAGNT2.importAgent.selector) return _importAgent(args);
         if (selector == IAGNT2.withdrawFees.selector) return abi.encode(abi.decode(args, (address)));
         if (selector == IAGNT2.openChannel.selector) {
             (IAGNT2.ChannelTerms memory terms, bytes memory sigA, bytes memory sigB) =
@@ -216,6 +227,17 @@ contract CanonicalABIHarness {
         return "";
     }
 
+    function _importAgent(bytes calldata args) private pure returns (bytes memory) {
+        (
+            uint64 sourceChainId,
+            uint64 sourceBlock,
+            address agent,
+            IRecords.Agent memory identity,
+            IRecords.Reputation memory reputation
+        ) = abi.decode(args, (uint64, uint64, address, IRecords.Agent, IRecords.Reputation));
+        return abi.encode(sourceChainId, sourceBlock, agent, identity, reputation);
+    }
+
     function _registerFor(bytes calldata args) private pure returns (bytes memory) {
         (
             uint64 index,
@@ -227,6 +249,40 @@ contract CanonicalABIHarness {
             IAGNT2.MetadataEntry[] memory metadata
         ) = abi.decode(args, (uint64, string, string, string, bytes32, Capability[], IAGNT2.MetadataEntry[]));
         return abi.encode(index, name, version, agentURI, imageDigest, capabilities, metadata);
+    }
+
+    /// @dev The writes of ERC-8004's registries.
+    function _erc8004(bytes4 selector, bytes calldata args) private pure returns (bytes memory) {
+        if (selector == IAGNT2.giveFeedback.selector) {
+            (
+                uint256 a,
+                int128 b,
+                uint8 c,
+                string memory d,
+                string memory e,
+                string memory f,
+                string memory g,
+                bytes32 h
+            ) = abi.decode(args, (uint256, int128, uint8, string, string, string, string, bytes32));
+            return abi.encode(a, b, c, d, e, f, g, h);
+        }
+        if (selector == IAGNT2.revokeFeedback.selector) {
+            (uint256 agentId, uint64 index) = abi.decode(args, (uint256, uint64));
+            return abi.encode(agentId, index);
+        }
+        if (selector == IAGNT2.appendResponse.selector) {
+            (uint256 agentId, address client, uint64 index, string memory uri, bytes32 digest) =
+                abi.decode(args, (uint256, address, uint64, string, bytes32));
+            return abi.encode(agentId, client, index, uri, digest);
+        }
+        if (selector == IAGNT2.validationRequest.selector) {
+            (address validator, uint256 agentId, string memory uri, bytes32 digest) =
+                abi.decode(args, (address, uint256, string, bytes32));
+            return abi.encode(validator, agentId, uri, digest);
+        }
+        (bytes32 requestHash, uint8 response, string memory answer, bytes32 responseHash, string memory tag) =
+            abi.decode(args, (bytes32, uint8, string, bytes32, string));
+        return abi.encode(requestHash, response, answer, responseHash, tag);
     }
 
     function _respond(bytes calldata args) private pure returns (bytes memory) {

@@ -9,6 +9,7 @@ interface IUnpackSample {
         bytes4 selector;
         uint16[3] numbers;
         uint128 middle;
+        int128 signed;
         Inner inner;
         Inner[2] pair;
         bool last;
@@ -25,6 +26,7 @@ interface IUnpackSample {
         Inner inner;
         bytes data;
         uint8 number;
+        int128 signed;
         bool afterwards;
     }
 

@@ -50,6 +50,12 @@ contract UnpackHarness {
         encoded = abi.encode(x);
     }
 
+    function foreign(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Foreign memory x;
+        (x, next) = UnpackRecords.unpackForeign(w, p);
+        encoded = abi.encode(x);
+    }
+
     function pair(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
         IRecords.Pair memory x;
         (x, next) = UnpackRecords.unpackPair(w, p);
@@ -77,6 +83,18 @@ contract UnpackHarness {
     function deadline(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
         IRecords.Deadline memory x;
         (x, next) = UnpackRecords.unpackDeadline(w, p);
+        encoded = abi.encode(x);
+    }
+
+    function feedback(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Feedback memory x;
+        (x, next) = UnpackRecords.unpackFeedback(w, p);
+        encoded = abi.encode(x);
+    }
+
+    function validation(bytes calldata w, uint256 p) external pure returns (bytes memory encoded, uint256 next) {
+        IRecords.Validation memory x;
+        (x, next) = UnpackRecords.unpackValidation(w, p);
         encoded = abi.encode(x);
     }
 

@@ -26,7 +26,7 @@ library UnpackSample {
         pure
         returns (IUnpackSample.Fixed memory x, uint256 next)
     {
-        next = _need(w, p, 91);
+        next = _need(w, p, 107);
         uint256 bools;
         assembly ("memory-safe") {
             let c := add(w.offset, p)
@@ -40,29 +40,30 @@ library UnpackSample {
                 mstore(add(m1, 0x40), shr(240, calldataload(add(c, 9))))
             }
             mstore(add(x, 0x60), shr(128, calldataload(add(c, 11))))
+            mstore(add(x, 0x80), sar(128, calldataload(add(c, 27))))
             {
-                let m2 := mload(add(x, 0x80))
-                mstore(m2, shr(96, calldataload(add(c, 27))))
-                mstore(add(m2, 0x20), shr(248, calldataload(add(c, 47))))
+                let m2 := mload(add(x, 0xa0))
+                mstore(m2, shr(96, calldataload(add(c, 43))))
+                mstore(add(m2, 0x20), shr(248, calldataload(add(c, 63))))
                 bools := or(bools, mload(add(m2, 0x20)))
             }
             {
-                let m3 := mload(add(x, 0xa0))
+                let m3 := mload(add(x, 0xc0))
                 {
                     let m4 := mload(m3)
-                    mstore(m4, shr(96, calldataload(add(c, 48))))
-                    mstore(add(m4, 0x20), shr(248, calldataload(add(c, 68))))
+                    mstore(m4, shr(96, calldataload(add(c, 64))))
+                    mstore(add(m4, 0x20), shr(248, calldataload(add(c, 84))))
                     bools := or(bools, mload(add(m4, 0x20)))
                 }
                 {
                     let m5 := mload(add(m3, 0x20))
-                    mstore(m5, shr(96, calldataload(add(c, 69))))
-                    mstore(add(m5, 0x20), shr(248, calldataload(add(c, 89))))
+                    mstore(m5, shr(96, calldataload(add(c, 85))))
+                    mstore(add(m5, 0x20), shr(248, calldataload(add(c, 105))))
                     bools := or(bools, mload(add(m5, 0x20)))
                 }
             }
-            mstore(add(x, 0xc0), shr(248, calldataload(add(c, 90))))
-            bools := or(bools, mload(add(x, 0xc0)))
+            mstore(add(x, 0xe0), shr(248, calldataload(add(c, 106))))
+            bools := or(bools, mload(add(x, 0xe0)))
         }
         if (bools > 1) revert PackedBool();
     }
@@ -115,7 +116,7 @@ library UnpackSample {
         }
         {
             uint256 n;
-            (n, next) = _count(w, next, 8);
+            (n, next) = _count(w, next, 24);
             x.texts = new IUnpackSample.Text[](n);
             for (uint256 i; i < n; ++i) {
                 (x.texts[i], next) = unpackText(w, next);
@@ -168,12 +169,13 @@ library UnpackSample {
         }
         if (bools > 1) revert PackedBool();
         (x.data, next) = _bytes(w, next);
-        next = _need(w, next, 2);
+        next = _need(w, next, 18);
         assembly ("memory-safe") {
-            let c := add(w.offset, sub(next, 2))
+            let c := add(w.offset, sub(next, 18))
             mstore(add(x, 0x80), shr(248, calldataload(c)))
-            mstore(add(x, 0xa0), shr(248, calldataload(add(c, 1))))
-            bools := or(bools, mload(add(x, 0xa0)))
+            mstore(add(x, 0xa0), sar(128, calldataload(add(c, 1))))
+            mstore(add(x, 0xc0), shr(248, calldataload(add(c, 17))))
+            bools := or(bools, mload(add(x, 0xc0)))
         }
         if (bools > 1) revert PackedBool();
     }

@@ -22,6 +22,7 @@ pragma solidity ^0.8.24;
 ///          0x41 n element  dynamic array of a dynamic type, whose description takes n bytes
 ///          0x42 n struct   dynamic struct, whose description takes n bytes
 ///          0x43 n struct   dynamic array of a static type, whose description as a struct takes n bytes
+///          0x61 … 0x7f     signed integer of so many bytes and 0x60
 ///
 ///      The work is linear in the bytes: every step of a loop consumes a word of them or ends the check.
 library CanonicalABI {
@@ -56,7 +57,7 @@ library CanonicalABI {
             uint256 head = from;
             for (++s; s < sEnd; head += 32) {
                 uint256 kind = _byte(s++);
-                if (kind < 0x40) {
+                if (kind < 0x40 || kind > 0x60) {
                     if (!_word(kind, head)) return NONE;
                     continue;
                 }
@@ -140,7 +141,15 @@ library CanonicalABI {
             if (kind == 0) return true;
             if (kind < 0x20) return _load(from) >> (8 * kind) == 0;
             if (kind == 0x20) return _load(from) < 2;
+            if (kind > 0x60) return _isSigned(kind - 0x61, _load(from));
             return _load(from) << (8 * (kind - 0x20)) == 0;
+        }
+    }
+
+    /// @dev Whether a word is the sign extension of its bytes up to the one of a number, counted from the lowest.
+    function _isSigned(uint256 highest, uint256 value) private pure returns (bool yes) {
+        assembly ("memory-safe") {
+            yes := eq(signextend(highest, value), value)
         }
     }
 

@@ -913,6 +913,30 @@ library ContextLib {
         ctx.newHash = hash(x);
     }
 
+    /// @dev Reads the Foreign of a key.
+    function readForeign(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Foreign memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackForeign(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Foreign memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
     /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.Params memory x) internal pure {
         ctx.newHash = hash(x);
@@ -968,6 +992,171 @@ library ContextLib {
 
     /// @dev Replaces the record that was read.
     function write(Context memory ctx, IRecords.History memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the FeedbackCount of a key.
+    function readFeedbackCount(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.FeedbackCount memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackFeedbackCount(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.FeedbackCount memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Rating of a key.
+    function readRating(Context memory ctx, bytes32 key)
+        internal
+        pure
+        returns (bool present, IRecords.Rating memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackRating(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Rating memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the ResponseCount of a key.
+    function readResponseCount(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.ResponseCount memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackResponseCount(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.ResponseCount memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the ListCount of a key.
+    function readListCount(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.ListCount memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackListCount(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.ListCount memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the ListEntry of a key.
+    function readListEntry(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.ListEntry memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackListEntry(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.ListEntry memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Feedback of a key.
+    function readFeedback(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Feedback memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackFeedback(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Feedback memory x) internal pure {
+        ctx.newHash = hash(x);
+    }
+
+    /// @dev Reads the Validation of a key.
+    function readValidation(
+        Context memory ctx,
+        bytes32 key
+    )
+        internal
+        pure
+        returns (bool present, IRecords.Validation memory x)
+    {
+        bytes32 h;
+        if (present = flag(ctx)) {
+            uint256 used;
+            (x, used) = UnpackRecords.unpackValidation(rest(ctx), 0);
+            advance(ctx, used);
+            h = hash(x);
+        }
+        touch(ctx, key, h);
+    }
+
+    /// @dev Replaces the record that was read.
+    function write(Context memory ctx, IRecords.Validation memory x) internal pure {
         ctx.newHash = hash(x);
     }
 
@@ -1034,7 +1223,7 @@ library ContextLib {
     /// @notice What commits to a Pair.
     function hash(IRecords.Pair memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 32) // 1 fields
+            h := keccak256(x, 64) // 2 fields
         }
     }
 
@@ -1125,7 +1314,7 @@ library ContextLib {
     /// @notice What commits to a Dispute.
     function hash(IRecords.Dispute memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 288) // 9 fields
+            h := keccak256(x, 320) // 10 fields
         }
     }
 
@@ -1145,10 +1334,10 @@ library ContextLib {
     function hash(IRecords.Composition memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
             let p := mload(0x40)
-            mcopy(p, x, 0x240) // 18 fields
-            mcopy(add(p, 0x240), mload(add(x, 0x240)), 0x280) // 20 edges
-            mcopy(add(p, 0x4c0), mload(add(x, 0x260)), 0x280) // 20 branches
-            h := keccak256(p, 0x740)
+            mcopy(p, x, 0x260) // 19 fields
+            mcopy(add(p, 0x260), mload(add(x, 0x260)), 0x280) // 20 edges
+            mcopy(add(p, 0x4e0), mload(add(x, 0x280)), 0x280) // 20 branches
+            h := keccak256(p, 0x760)
         }
     }
 
@@ -1177,6 +1366,11 @@ library ContextLib {
         return keccak256(abi.encode(x));
     }
 
+    /// @notice What commits to a Foreign.
+    function hash(IRecords.Foreign memory x) internal pure returns (bytes32) {
+        return keccak256(abi.encode(x));
+    }
+
     /// @notice What commits to a Params.
     function hash(IRecords.Params memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(x));
@@ -1185,8 +1379,53 @@ library ContextLib {
     /// @notice What commits to a Policy.
     function hash(IRecords.Policy memory x) internal pure returns (bytes32 h) {
         assembly ("memory-safe") {
-            h := keccak256(x, 768) // 24 fields
+            h := keccak256(x, 800) // 25 fields
         }
+    }
+
+    /// @notice What commits to a FeedbackCount.
+    function hash(IRecords.FeedbackCount memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to a Rating.
+    function hash(IRecords.Rating memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to a ResponseCount.
+    function hash(IRecords.ResponseCount memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to a ListCount.
+    function hash(IRecords.ListCount memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to a ListEntry.
+    function hash(IRecords.ListEntry memory x) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            h := keccak256(x, 32) // 1 fields
+        }
+    }
+
+    /// @notice What commits to a Feedback.
+    function hash(IRecords.Feedback memory x) internal pure returns (bytes32) {
+        return keccak256(abi.encode(x));
+    }
+
+    /// @notice What commits to a Validation.
+    function hash(IRecords.Validation memory x) internal pure returns (bytes32) {
+        return keccak256(abi.encode(x));
     }
 
     // ------------------------------------------------------------------------------------------------ fields of a state

@@ -14,6 +14,8 @@ library OperationSchemas {
     function find(bytes4 selector) internal pure returns (bool known, bool acceptsValue, bytes memory schema) {
         // actFor
         if (selector == 0xc08c26bf) return (true, false, hex"03140040");
+        // appendResponse
+        if (selector == 0xc2349ab2) return (true, false, hex"050014084000");
         // authorizeKey
         if (selector == 0xb459a7f5) return (true, false, hex"051408004302012443020100");
         // cancel
@@ -36,8 +38,16 @@ library OperationSchemas {
         if (selector == 0xab03c3d2) return (true, true, hex"080100140000040100");
         // disputeChannel
         if (selector == 0x1a38ddf4) return (true, false, hex"0a00080000000008204040");
+        // disputePruned
+        if (selector == 0x045f5396) return (true, true, hex"170100140000040100011414000000000808080400010843020100");
+        // giveFeedback
+        if (selector == 0x3c036a7e) return (true, false, hex"080070014040404000");
         // heartbeat
         if (selector == 0x3defb962) return (true, false, hex"00");
+        // importAgent
+        if (selector == 0xae3adee9) {
+            return (true, false, hex"16080814420c0b0114040408080800404004080808080808080808080808100800080808");
+        }
         // invoke
         if (selector == 0x91076521) return (true, true, hex"0c001400000400000000040100");
         // openChannel
@@ -62,6 +72,8 @@ library OperationSchemas {
         if (selector == 0xb2c8cf1e) return (true, false, hex"0b0000010408080004010040");
         // reveal
         if (selector == 0xd55550b0) return (true, true, hex"0d00001400000400000000040100");
+        // revokeFeedback
+        if (selector == 0x4ab3ca99) return (true, false, hex"020008");
         // revokeKey
         if (selector == 0x5ae7ab32) return (true, false, hex"0114");
         // setAgentURI
@@ -73,7 +85,7 @@ library OperationSchemas {
         // setParams
         if (selector == 0xc0873f00) return (true, false, hex"15000004040404040404080808080808080808080808");
         // setPolicy
-        if (selector == 0x28d681de) return (true, false, hex"18140200040408080408040400080000040808000404041414");
+        if (selector == 0x46179b54) return (true, false, hex"1914020004040808040804040008000004080800040404141414");
         // topUpStake
         if (selector == 0x5a194108) return (true, true, hex"00");
         // transferOwnership
@@ -82,6 +94,10 @@ library OperationSchemas {
         if (selector == 0x39bf4cf3) return (true, false, hex"03404000");
         // updateCapabilities
         if (selector == 0x42cc861e) return (true, false, hex"02410b420908404000000004012043020100");
+        // validationRequest
+        if (selector == 0xaaf400c4) return (true, false, hex"0414004000");
+        // validationResponse
+        if (selector == 0x3d659a96) return (true, false, hex"050001400040");
         // withdrawFees
         if (selector == 0x164e68de) return (true, false, hex"0114");
         // withdrawStake

@@ -141,13 +141,17 @@ library RecordTrie {
         if (!_begins(key, prefix, size)) revert ProofPrefix();
         Path memory path;
         next = _read(path, w, p);
-        uint256 depth = path.depth;
-        if (depth > 8 * size) {
-            // Where the path goes right below the prefix, nothing may stand to its left.
-            uint256 left = (uint256(key) >> (256 - depth)) & path.bitmap;
-            if (left << (256 - (depth - 8 * size)) != 0) revert ProofNotFirst();
-        }
+        _nothingLeft(path, key, size);
         if (_fold(_present(path, key, valueHash), key, path, 0) != root) revert ProofRoot();
+    }
+
+    /// @notice The part of `first` that is not about the root: requires that, where the proof says that key is, no smaller key with
+    ///         the prefix can be. The caller has to prove key with the same proof.
+    function leftmost(uint8 prefix, bytes32 key, bytes calldata w, uint256 p) internal pure {
+        if (!_begins(key, bytes32(uint256(prefix) << 248), 1)) revert ProofPrefix();
+        Path memory path;
+        _read(path, w, p);
+        _nothingLeft(path, key, 1);
     }
 
     /// @notice Requires that no key has `prefix` as its first byte.
@@ -182,6 +186,15 @@ library RecordTrie {
     /// @dev Whether key begins with a prefix of `size` bytes, 0 to 32.
     function _begins(bytes32 key, bytes32 prefix, uint256 size) private pure returns (bool) {
         return uint256(key ^ prefix) >> (256 - 8 * size) == 0;
+    }
+
+    /// @dev Where the path goes right below a prefix of `size` bytes, nothing may stand to its left.
+    function _nothingLeft(Path memory path, bytes32 key, uint256 size) private pure {
+        uint256 depth = path.depth;
+        if (depth > 8 * size) {
+            uint256 left = (uint256(key) >> (256 - depth)) & path.bitmap;
+            if (left << (256 - (depth - 8 * size)) != 0) revert ProofNotFirst();
+        }
     }
 
     /// @dev Hash of the key's own leaf, for a proof of inclusion.

@@ -125,6 +125,24 @@ library Steps {
     uint8 internal constant REGISTRY = 106;
     uint8 internal constant COUNT_HOLDING = 107;
 
+    // Feedback and validations.
+    uint8 internal constant FEEDBACK_ARGS = 195;
+    uint8 internal constant FEEDBACK_AGENT = 196;
+    uint8 internal constant FEEDBACK_KEY = 197;
+    uint8 internal constant FEEDBACK_INTERACTION = 198;
+    uint8 internal constant FEEDBACK_PAIR = 199;
+    uint8 internal constant FEEDBACK_COUNT = 200;
+    uint8 internal constant FEEDBACK_RATING = 201;
+    uint8 internal constant WRITE_FEEDBACK = 202;
+    uint8 internal constant REVOKE_FEEDBACK = 203;
+    uint8 internal constant APPEND_RESPONSE = 204;
+    uint8 internal constant COUNT_RESPONSE = 205;
+    uint8 internal constant LIST_COUNT = 206;
+    uint8 internal constant LIST_ENTRY = 207;
+    uint8 internal constant VALIDATION_ARGS = 208;
+    uint8 internal constant WRITE_VALIDATION = 209;
+    uint8 internal constant ANSWER_VALIDATION = 210;
+
     // Discovery, commit–reveal and eligibility.
     uint8 internal constant INDEX_COUNT = 108;
     uint8 internal constant INDEX_SLOT = 109;
@@ -164,6 +182,23 @@ library Steps {
     uint8 internal constant SETTLE_CALLEE = 85;
     uint8 internal constant SETTLE_PAIR = 86;
     uint8 internal constant SETTLE_REPUTATION = 87;
+    uint8 internal constant OPEN_ARGS = 227;
+
+    // Pruning of compositions.
+    uint8 internal constant COMPOSE_HISTORY = 228;
+    uint8 internal constant PRUNE_COMPOSITION = 229;
+    uint8 internal constant PRUNE_CONSTITUENT = 230;
+    uint8 internal constant PRUNE_CALL_DISPUTE = 231;
+    uint8 internal constant PRUNE_CALL = 232;
+    uint8 internal constant DROP_COMPOSITION = 233;
+
+    // Disputes of interactions in the history.
+    uint8 internal constant DISPUTE_PRUNED_ARGS = 234;
+    uint8 internal constant DISPUTE_HISTORY = 235;
+
+    // Portability.
+    uint8 internal constant IMPORT_ARGS = 215;
+    uint8 internal constant IMPORT_FOREIGN = 216;
 
     // The machine around execution.
     uint8 internal constant BEGIN = 128;

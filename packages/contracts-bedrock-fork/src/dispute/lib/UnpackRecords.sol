@@ -164,18 +164,18 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 18, 0x01140001888888a0a00404040404040404140000000000000000000000000000);
+        next = _sparse(w, next, m, 19, 0x0114000188888888a0a004040404040404041400000000000000000000000000);
         {
             uint256 a;
             assembly ("memory-safe") {
-                a := mload(add(m, 0x240))
+                a := mload(add(m, 0x260))
             }
             next = _sparse(w, next, a, 20, 0x8888888888888888888888888888888888888888000000000000000000000000);
         }
         {
             uint256 a;
             assembly ("memory-safe") {
-                a := mload(add(m, 0x260))
+                a := mload(add(m, 0x280))
             }
             next = _sparse(w, next, a, 20, 0x0404040404040404040404040404040404040404000000000000000000000000);
         }
@@ -247,7 +247,96 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 9, 0x01010014141420a0880000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 10, 0x0101000014141420a08800000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Feedback at w[p:] and returns the position after it.
+    function unpackFeedback(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Feedback memory x, uint256 next)
+    {
+        next = _need(w, p, 66);
+        uint256 bools;
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, sar(128, calldataload(c)))
+            mstore(add(x, 0x20), shr(248, calldataload(add(c, 16))))
+            mstore(add(x, 0x40), shr(248, calldataload(add(c, 17))))
+            bools := or(bools, mload(add(x, 0x40)))
+            mstore(add(x, 0x60), shr(192, calldataload(add(c, 18))))
+            mstore(add(x, 0x80), shr(192, calldataload(add(c, 26))))
+            mstore(add(x, 0xa0), calldataload(add(c, 34)))
+        }
+        if (bools > 1) revert PackedBool();
+        (x.tag1, next) = _string(w, next);
+        (x.tag2, next) = _string(w, next);
+    }
+
+    /// @notice Reads a packed FeedbackCount at w[p:] and returns the position after it.
+    function unpackFeedbackCount(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.FeedbackCount memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Foreign at w[p:] and returns the position after it.
+    function unpackForeign(bytes calldata w, uint256 p)
+        internal
+        pure
+        returns (IRecords.Foreign memory x, uint256 next)
+    {
+        next = _need(w, p, 121);
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, shr(192, calldataload(c)))
+            mstore(add(x, 0x20), shr(192, calldataload(add(c, 8))))
+            mstore(add(x, 0x40), shr(192, calldataload(add(c, 16))))
+            mstore(add(x, 0x60), shr(96, calldataload(add(c, 24))))
+            mstore(add(x, 0x80), shr(248, calldataload(add(c, 44))))
+            mstore(add(x, 0xa0), shr(96, calldataload(add(c, 45))))
+            mstore(add(x, 0xc0), shr(192, calldataload(add(c, 65))))
+            mstore(add(x, 0xe0), shr(192, calldataload(add(c, 73))))
+            mstore(add(x, 0x100), shr(192, calldataload(add(c, 81))))
+            mstore(add(x, 0x120), calldataload(add(c, 89)))
+        }
+        (x.name, next) = _string(w, next);
+        (x.version, next) = _string(w, next);
+        next = _need(w, next, 176);
+        assembly ("memory-safe") {
+            let c := add(w.offset, sub(next, 176))
+            mstore(add(x, 0x180), shr(192, calldataload(c)))
+            mstore(add(x, 0x1a0), shr(192, calldataload(add(c, 8))))
+            mstore(add(x, 0x1c0), shr(192, calldataload(add(c, 16))))
+            mstore(add(x, 0x1e0), shr(192, calldataload(add(c, 24))))
+            mstore(add(x, 0x200), shr(192, calldataload(add(c, 32))))
+            mstore(add(x, 0x220), shr(192, calldataload(add(c, 40))))
+            mstore(add(x, 0x240), shr(192, calldataload(add(c, 48))))
+            mstore(add(x, 0x260), shr(192, calldataload(add(c, 56))))
+            mstore(add(x, 0x280), shr(192, calldataload(add(c, 64))))
+            mstore(add(x, 0x2a0), shr(192, calldataload(add(c, 72))))
+            mstore(add(x, 0x2c0), shr(192, calldataload(add(c, 80))))
+            mstore(add(x, 0x2e0), shr(192, calldataload(add(c, 88))))
+            mstore(add(x, 0x300), shr(128, calldataload(add(c, 96))))
+            mstore(add(x, 0x320), shr(192, calldataload(add(c, 112))))
+            mstore(add(x, 0x340), calldataload(add(c, 120)))
+            mstore(add(x, 0x360), shr(192, calldataload(add(c, 152))))
+            mstore(add(x, 0x380), shr(192, calldataload(add(c, 160))))
+            mstore(add(x, 0x3a0), shr(192, calldataload(add(c, 168))))
+        }
     }
 
     /// @notice Reads a packed History at w[p:] and returns the position after it.
@@ -352,6 +441,40 @@ library UnpackRecords {
         next = _sparse(w, next, m, 11, 0x8888a0a020208804040488000000000000000000000000000000000000000000);
     }
 
+    /// @notice Reads a packed ListCount at w[p:] and returns the position after it.
+    function unpackListCount(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.ListCount memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed ListEntry at w[p:] and returns the position after it.
+    function unpackListEntry(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.ListEntry memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x2000000000000000000000000000000000000000000000000000000000000000);
+    }
+
     /// @notice Reads a packed Metadata at w[p:] and returns the position after it.
     function unpackMetadata(
         bytes calldata w,
@@ -372,7 +495,7 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
+        next = _sparse(w, next, m, 2, 0x8820000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Params at w[p:] and returns the position after it.
@@ -399,7 +522,17 @@ library UnpackRecords {
             m := x
         }
         next = p;
-        next = _sparse(w, next, m, 24, 0x1402a00404888804880404a088a0a0048888a004040414140000000000000000);
+        next = _sparse(w, next, m, 25, 0x1402a00404888804880404a088a0a0048888a004040414141400000000000000);
+    }
+
+    /// @notice Reads a packed Rating at w[p:] and returns the position after it.
+    function unpackRating(bytes calldata w, uint256 p) internal pure returns (IRecords.Rating memory x, uint256 next) {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Reputation at w[p:] and returns the position after it.
@@ -417,6 +550,23 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 18, 0x8888888888888888888888889088208888880000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed ResponseCount at w[p:] and returns the position after it.
+    function unpackResponseCount(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.ResponseCount memory x, uint256 next)
+    {
+        uint256 m;
+        assembly ("memory-safe") {
+            m := x
+        }
+        next = p;
+        next = _sparse(w, next, m, 1, 0x8800000000000000000000000000000000000000000000000000000000000000);
     }
 
     /// @notice Reads a packed Session at w[p:] and returns the position after it.
@@ -441,6 +591,31 @@ library UnpackRecords {
         }
         next = p;
         next = _sparse(w, next, m, 6, 0x8888a08888a00000000000000000000000000000000000000000000000000000);
+    }
+
+    /// @notice Reads a packed Validation at w[p:] and returns the position after it.
+    function unpackValidation(
+        bytes calldata w,
+        uint256 p
+    )
+        internal
+        pure
+        returns (IRecords.Validation memory x, uint256 next)
+    {
+        next = _need(w, p, 82);
+        uint256 bools;
+        assembly ("memory-safe") {
+            let c := add(w.offset, p)
+            mstore(x, shr(96, calldataload(c)))
+            mstore(add(x, 0x20), shr(96, calldataload(add(c, 20))))
+            mstore(add(x, 0x40), shr(248, calldataload(add(c, 40))))
+            bools := or(bools, mload(add(x, 0x40)))
+            mstore(add(x, 0x60), shr(248, calldataload(add(c, 41))))
+            mstore(add(x, 0x80), shr(192, calldataload(add(c, 42))))
+            mstore(add(x, 0xa0), calldataload(add(c, 50)))
+        }
+        if (bools > 1) revert PackedBool();
+        (x.tag, next) = _string(w, next);
     }
 
     /// @notice Reads a packed Wallet at w[p:] and returns the position after it.

@@ -41,8 +41,12 @@ library Advance {
 
     function stepSweepAdvance(Context memory ctx) internal pure returns (uint8 next) {
         bytes32 id = ctx.op.id;
+        IRecords.Interaction memory i;
         (bool present, IRecords.Composition memory c) = ctx.readComposition(Keys.composition(id));
-        if (!present) revert Machine.CorruptRecord();
+        if (!present) {
+            ctx.setCall(i);
+            return Steps.SWEEP_NEXT;
+        }
         Composition.check(c);
         ctx.op.branch = Steps.SWEEP_ADVANCE;
         leaveEscrow(ctx, c);
@@ -51,7 +55,6 @@ library Advance {
             if (ctx.blk.time > c.deadline) Composition.abandon(ctx, c, id);
             else ready = Composition.conclude(ctx, c, id);
         }
-        IRecords.Interaction memory i;
         i.caller = c.initiator;
         i.compositionId = id;
         i.invokedAt = ctx.blk.time;
@@ -95,7 +98,7 @@ library Advance {
             ctx.op.status = Protocol.SETTLE_ABORT;
             return Steps.SETTLE_REPUTATION;
         }
-        return Steps.SWEEP_NEXT;
+        return Steps.COMPOSE_HISTORY;
     }
 
     /// @dev Whether this block may do no more.
@@ -158,7 +161,7 @@ library Advance {
             o.status = Protocol.SETTLE_EXPIRE;
             o.epoch = Steps.SETTLE_REPUTATION;
         }
-        if (unpaid == 0) return Steps.SWEEP_NEXT;
+        if (unpaid == 0) return Steps.COMPOSE_HISTORY;
         if (due == 0) return Composition.queueLater(ctx, c.deadline, Keys.DUE_COMPOSITION, id, Steps.SWEEP_NEXT);
         if (sweptEnough(ctx)) return Composition.advanceLater(ctx, id, Steps.SWEEP_NEXT);
         uint8 i = Composition.lowest(due);
@@ -167,7 +170,10 @@ library Advance {
             o.count += Protocol.WEIGHT_OF_STEP;
         }
         o.index = i;
-        ctx.call.branch = c.branches[i];
+        IRecords.Interaction memory call;
+        call.caller = c.initiator;
+        call.branch = c.branches[i];
+        ctx.call = call;
         return Steps.SETTLE_CONSTITUENT;
     }
 
@@ -297,6 +303,7 @@ library Advance {
         unchecked {
             p.completed += uint64(ctx.op.index);
         }
+        p.latest = ctx.op.word;
         ctx.write(p);
         return Steps.SETTLE_REPUTATION;
     }

@@ -41,7 +41,7 @@ library AdvanceSteps {
         if (kind == Steps.ACTIVATE_INPUT) return ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.ACTIVATE_INTERACTION) return ContextLib.SUMS | ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.SETTLE_CONSTITUENT) return ContextLib.OP | ContextLib.CALL;
-        if (kind == Steps.SETTLE_INTERACTION) return ContextLib.BLOCK | ContextLib.OP | ContextLib.CALL;
+        if (kind == Steps.SETTLE_INTERACTION) return ContextLib.BLOCK | ContextLib.OP;
         if (kind == Steps.SETTLE_INITIATOR) return ContextLib.OP | ContextLib.CALL | ContextLib.PARAMS;
         if (kind == Steps.SETTLE_CALLEE) return ContextLib.SUMS | ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.SETTLE_PAIR) return ContextLib.OP | ContextLib.CALL;

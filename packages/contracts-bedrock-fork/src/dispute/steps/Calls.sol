@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import { IRecords } from "../../interfaces/IRecords.sol";
+
 /// @title Calls
 /// @notice Arguments of the operations of IAGNT2. Only for calldata that the dispatch has found canonical; enumerations
 ///         are numbers, since canonical says nothing of their range.
@@ -87,9 +89,18 @@ library Calls {
         DAPointer da;
     }
 
-    /// @notice Arguments of dispute.
+    /// @notice Arguments of dispute, and those of disputePruned before the proof.
     function dispute(bytes calldata args) internal pure returns (Dispute memory) {
         return abi.decode(args, (Dispute));
+    }
+
+    /// @notice The proof of disputePruned: its arguments after those that dispute has, too.
+    function prunedInteraction(bytes calldata args)
+        internal
+        pure
+        returns (IRecords.Interaction memory interaction, uint64 index, bytes32[] memory path)
+    {
+        (, interaction, index, path) = abi.decode(args, (Dispute, IRecords.Interaction, uint64, bytes32[]));
     }
 
     struct ConstituentSpec {

@@ -8,6 +8,7 @@ import { IAGNT2 } from "../../interfaces/IAGNT2.sol";
 import { IRecords } from "../../interfaces/IRecords.sol";
 import { Gas } from "./Gas.sol";
 import { Keys } from "./Keys.sol";
+import { Logs } from "./Logs.sol";
 import { Machine } from "./Machine.sol";
 import { Protocol } from "./Protocol.sol";
 
@@ -89,14 +90,22 @@ library Commit {
     }
 
     /// @notice Ends an INVOKE that its callee does not take: a reveal gets payment and deposit back.
-    function refuse(Context memory ctx) internal pure returns (uint8) {
+    function refuse(Context memory ctx, address callee) internal pure returns (uint8) {
         IFrames.Op memory o = ctx.op;
         if (!o.flag) return Machine.fail(ctx);
         unchecked {
             o.credit += o.value;
         }
-        o.logs = 0; // nothing was invoked
-        Machine.emit3(ctx, IAGNT2.RevealRefunded.selector, ctx.call, abi.encode(o.credit));
+        o.logs = Logs.extend(
+            0,
+            Protocol.AGNT2,
+            4,
+            IAGNT2.RevealRefunded.selector,
+            o.id,
+            Machine.word(o.from),
+            Machine.word(callee),
+            abi.encode(o.credit)
+        ); // instead of what INVOKE has emitted
         return Steps.TX_END;
     }
 

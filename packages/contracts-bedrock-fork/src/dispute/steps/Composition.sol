@@ -219,6 +219,19 @@ library Composition {
         );
     }
 
+    /// @notice Leaves of the interaction in progress what its payment, its scoring and its event need.
+    function payOnly(Context memory ctx) internal pure {
+        IRecords.Interaction memory i;
+        i.status = ctx.call.status;
+        i.caller = ctx.call.caller;
+        i.callee = ctx.call.callee;
+        i.paymentWei = ctx.call.paymentWei;
+        i.resultHash = ctx.call.resultHash;
+        i.settledAt = ctx.call.settledAt;
+        i.branch = ctx.call.branch;
+        ctx.call = i;
+    }
+
     /// @notice Says what a constituent's settlement pays, with the event of RESPOND.
     function emitResponded(Context memory ctx, bytes32 id, uint256 paid) internal pure {
         IRecords.Interaction memory i = ctx.call;

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import { Context, ContextLib } from "../lib/Context.sol";
 import { Steps } from "../lib/Steps.sol";
+import { IFrames } from "../IFrames.sol";
 import { IAGNT2 } from "../../interfaces/IAGNT2.sol";
 import { IRecords } from "../../interfaces/IRecords.sol";
 import { Calls } from "./Calls.sol";
@@ -17,24 +18,38 @@ import { Protocol } from "./Protocol.sol";
 library Constituent {
     using ContextLib for Context;
 
-    function stepOpenInteraction(Context memory ctx) internal pure returns (uint8) {
+    function stepOpenArgs(Context memory ctx) internal pure returns (uint8) {
         (bytes32 id, bytes32 resultHash, uint32 branch, bytes32 salt) = Calls.openResult(ctx.args());
         if (!Machine.use(ctx, Gas.respond(ctx.params, 0))) return Machine.outOfGas(ctx);
         if (resultHash == 0) return Machine.fail(ctx);
-        (bool present, IRecords.Interaction memory i) = ctx.readInteraction(Keys.interaction(id));
+        IFrames.Op memory o = ctx.op;
+        o.id = id;
+        o.word = keccak256(abi.encode(resultHash, salt));
+        o.message = resultHash;
+        o.branch = branch;
+        o.data = 0;
+        o.paced = 0;
+        Machine.forgetSender(ctx);
+        return Steps.OPEN_INTERACTION;
+    }
+
+    function stepOpenInteraction(Context memory ctx) internal pure returns (uint8) {
+        IFrames.Op memory o = ctx.op;
+        (bool present, IRecords.Interaction memory i) = ctx.readInteraction(Keys.interaction(o.id));
         if (!present) return Machine.fail(ctx);
-        if (i.callee != ctx.op.from) return Machine.fail(ctx);
+        if (i.callee != o.from) return Machine.fail(ctx);
         if (i.status != Protocol.TENTATIVE) return Machine.fail(ctx);
-        if (i.resultHash != keccak256(abi.encode(resultHash, salt))) return Machine.fail(ctx);
+        if (i.resultHash != o.word) return Machine.fail(ctx);
         bool needed = Composition.isNeeded(i);
         if (needed && ctx.blk.time > i.deadline) return Machine.fail(ctx);
-        i.resultHash = resultHash;
-        i.branch = branch;
+        i.resultHash = o.message;
+        i.branch = o.branch;
         i.settledAt = ctx.blk.time;
         i.status = needed ? Protocol.OPENED : Protocol.COMPLETED;
         ctx.setCall(i);
         ctx.write(i);
-        ctx.op.id = id;
+        o.word = 0;
+        o.message = 0;
         return needed ? Steps.RESPOND_DEADLINE : Steps.RESPOND_CONSTITUENT;
     }
 
@@ -109,7 +124,9 @@ library Constituent {
         pay(ctx, i);
         ctx.op.epoch = Steps.RESPOND_PAIR;
         concluded(ctx, c, index);
-        return (Steps.SETTLE_INITIATOR, Composition.progress(ctx, c, i.compositionId));
+        more = Composition.progress(ctx, c, i.compositionId);
+        Composition.payOnly(ctx);
+        return (Steps.SETTLE_INITIATOR, more);
     }
 
     /// @dev Has the transaction's end pay the callee in progress, who sent it.
@@ -141,6 +158,7 @@ library Constituent {
         ctx.write(c);
         pay(ctx, i);
         Composition.emitResponded(ctx, ctx.op.id, ctx.op.credit);
+        Composition.payOnly(ctx);
         ctx.op.status = Protocol.SETTLE_PAY;
         ctx.op.index = 1;
         ctx.op.epoch = Steps.SETTLE_PAIR;
@@ -154,6 +172,8 @@ library Constituent {
         bytes32 id = Calls.cancel(ctx.args());
         if (!Machine.use(ctx, Gas.agentOperation(ctx.params, 0))) return Machine.outOfGas(ctx);
         ctx.op.id = id;
+        ctx.op.data = 0; // no later step reads the calldata
+        Machine.forgetSender(ctx);
         (bool present, IRecords.Interaction memory i) = ctx.readInteraction(Keys.interaction(id));
         if (!present) {
             i.compositionId = id;

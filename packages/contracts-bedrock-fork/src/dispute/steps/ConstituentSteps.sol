@@ -37,9 +37,8 @@ library ConstituentSteps {
     function opens(uint8 kind) private pure returns (uint256) {
         if (kind == Steps.RESPOND_CONSTITUENT) return ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.RESPOND_COMPOSITION) return ContextLib.BLOCK | ContextLib.OP | ContextLib.CALL;
-        if (kind == Steps.OPEN_INTERACTION) {
-            return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
-        }
+        if (kind == Steps.OPEN_ARGS) return ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
+        if (kind == Steps.OPEN_INTERACTION) return ContextLib.BLOCK | ContextLib.OP;
         if (kind == Steps.CANCEL_INTERACTION) {
             return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.DATA;
         }
@@ -52,6 +51,7 @@ library ConstituentSteps {
     function execute(Context memory ctx, uint8 kind) private pure returns (uint8) {
         if (kind == Steps.RESPOND_CONSTITUENT) return Constituent.stepRespondConstituent(ctx);
         if (kind == Steps.RESPOND_COMPOSITION) return Constituent.stepRespondComposition(ctx);
+        if (kind == Steps.OPEN_ARGS) return Constituent.stepOpenArgs(ctx);
         if (kind == Steps.OPEN_INTERACTION) return Constituent.stepOpenInteraction(ctx);
         if (kind == Steps.CANCEL_INTERACTION) return Constituent.stepCancelInteraction(ctx);
         if (kind == Steps.CANCEL_CALLEE) return Constituent.stepCancelCallee(ctx);

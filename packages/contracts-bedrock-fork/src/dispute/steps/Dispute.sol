@@ -22,7 +22,11 @@ library Dispute {
     // ------------------------------------------------------------------------------------------------------------ dispute
 
     function stepDisputeArgs(Context memory ctx) internal pure returns (uint8) {
-        Calls.Dispute memory c = Calls.dispute(ctx.args());
+        return check(ctx, Calls.dispute(ctx.args()), Steps.DISPUTE_INTERACTION);
+    }
+
+    /// @dev Checks the arguments that both ways to dispute have.
+    function check(Context memory ctx, Calls.Dispute memory c, uint8 then) private pure returns (uint8) {
         if (!Machine.use(ctx, Gas.dispute(ctx.params, ctx.policy, c.da.lengthBytes))) return Machine.outOfGas(ctx);
         bool computational = c.kind == Protocol.COMPUTATIONAL;
         if (!computational && c.kind != Protocol.QUALITATIVE) return Machine.fail(ctx);
@@ -32,7 +36,29 @@ library Dispute {
         if (ctx.op.value < ctx.policy.disputeBondWei) return Machine.fail(ctx);
         ctx.op.id = c.target;
         ctx.op.status = c.kind;
-        return Steps.DISPUTE_INTERACTION;
+        return then;
+    }
+
+    function stepDisputePrunedArgs(Context memory ctx) internal pure returns (uint8) {
+        uint8 next = check(ctx, Calls.dispute(ctx.args()), Steps.DISPUTE_HISTORY);
+        if (next != Steps.DISPUTE_HISTORY) return next;
+        (IRecords.Interaction memory i, uint64 index, bytes32[] memory path) = Calls.prunedInteraction(ctx.args());
+        if (path.length > History.MAX_HEIGHT) return Machine.fail(ctx);
+        if (i.caller != ctx.op.from) return Machine.fail(ctx);
+        unchecked {
+            if (i.settledAt + uint64(ctx.policy.disputeWindowSeconds) < ctx.blk.time) return Machine.fail(ctx);
+        }
+        bytes32 leaf = keccak256(abi.encodePacked(uint8(0), ctx.op.id, ContextLib.hash(i)));
+        ctx.op.word = History.fold(leaf, index, path);
+        ctx.op.index = uint32(path.length);
+        ctx.op.pairs = index;
+        ctx.setCall(i);
+        return Steps.DISPUTE_HISTORY;
+    }
+
+    function stepDisputeHistory(Context memory ctx) internal pure returns (uint8) {
+        (, IRecords.History memory h) = ctx.readHistory(Keys.HISTORY);
+        return History.isPeak(h, ctx.op.word, ctx.op.pairs, ctx.op.index) ? Steps.DISPUTE_RECORD : Machine.fail(ctx);
     }
 
     function stepDisputeInteraction(Context memory ctx) internal pure returns (uint8) {
@@ -61,6 +87,7 @@ library Dispute {
         d.evidenceHash = c.evidenceHash;
         d.bondWei = ctx.op.value;
         d.deadline = disputeDeadline(ctx);
+        d.pruned = bytes4(ctx.data()) == IAGNT2.disputePruned.selector;
         ctx.write(d);
         Machine.emit3(
             ctx,
@@ -119,7 +146,7 @@ library Dispute {
         d.outcome = ctx.op.status;
         ctx.setDispute(d);
         ctx.write(d);
-        return Steps.RESOLVE_DEADLINE;
+        return d.pruned ? Steps.CLOSE_BOND : Steps.RESOLVE_DEADLINE;
     }
 
     function stepResolveDeadline(Context memory ctx) internal pure returns (uint8) {
@@ -133,12 +160,17 @@ library Dispute {
 
     function stepSweepDispute(Context memory ctx) internal pure returns (uint8) {
         (bool present, IRecords.Dispute memory d) = ctx.readDispute(Keys.dispute(ctx.op.id));
-        if (!present || d.outcome != Protocol.DISPUTE_OPEN) revert Machine.CorruptRecord();
-        ctx.op.status = Protocol.DISPUTE_LAPSED;
-        d.outcome = Protocol.DISPUTE_LAPSED;
         ctx.setDispute(d);
-        ctx.write(d);
-        return Steps.CLOSE_BOND;
+        if (!present || ctx.blk.time <= d.deadline) return Steps.SWEEP_NEXT;
+        bool open = d.outcome == Protocol.DISPUTE_OPEN;
+        if (!open && !d.pruned) revert Machine.CorruptRecord();
+        if (open) {
+            ctx.op.status = Protocol.DISPUTE_LAPSED;
+            d.outcome = Protocol.DISPUTE_LAPSED;
+        }
+        if (d.pruned) ctx.remove();
+        else ctx.write(d);
+        return open ? Steps.CLOSE_BOND : Steps.SWEEP_NEXT;
     }
 
     function stepCloseBond(Context memory ctx) internal pure returns (uint8) {

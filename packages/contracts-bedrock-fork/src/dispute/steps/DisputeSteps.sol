@@ -52,7 +52,11 @@ library DisputeSteps {
         }
         if (kind == Steps.RESOLVE_RECORD) return ContextLib.OP;
         if (kind == Steps.RESOLVE_DEADLINE) return ContextLib.OP | ContextLib.DISPUTE;
-        if (kind == Steps.SWEEP_DISPUTE) return ContextLib.OP;
+        if (kind == Steps.SWEEP_DISPUTE) return ContextLib.BLOCK | ContextLib.OP;
+        if (kind == Steps.DISPUTE_PRUNED_ARGS) {
+            return ContextLib.BLOCK | ContextLib.OP | ContextLib.POLICY | ContextLib.PARAMS | ContextLib.DATA;
+        }
+        if (kind == Steps.DISPUTE_HISTORY) return ContextLib.OP;
         if (kind == Steps.CLOSE_BOND) {
             return ContextLib.BLOCK | ContextLib.OP | ContextLib.POLICY | ContextLib.SUMS | ContextLib.DISPUTE;
         }
@@ -79,6 +83,8 @@ library DisputeSteps {
         if (kind == Steps.CLOSE_HOLD) return Dispute.stepCloseHold(ctx);
         if (kind == Steps.CLOSE_REPUTATION) return Dispute.stepCloseReputation(ctx);
         if (kind == Steps.CLOSE_QUEUE) return Dispute.stepCloseQueue(ctx);
+        if (kind == Steps.DISPUTE_PRUNED_ARGS) return Dispute.stepDisputePrunedArgs(ctx);
+        if (kind == Steps.DISPUTE_HISTORY) return Dispute.stepDisputeHistory(ctx);
         if (kind == Steps.CLOSE_EVENT) return Dispute.stepCloseEvent(ctx);
         revert UnknownStep(kind);
     }

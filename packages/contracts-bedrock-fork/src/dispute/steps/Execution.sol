@@ -10,13 +10,17 @@ import { ChannelSteps } from "./ChannelSteps.sol";
 import { ComposeSteps } from "./ComposeSteps.sol";
 import { ConstituentSteps } from "./ConstituentSteps.sol";
 import { DisputeSteps } from "./DisputeSteps.sol";
+import { FeedbackSteps } from "./FeedbackSteps.sol";
 import { GovernanceSteps } from "./GovernanceSteps.sol";
 import { IdentitySteps } from "./IdentitySteps.sol";
 import { InteractionSteps } from "./InteractionSteps.sol";
 import { MarketSteps } from "./MarketSteps.sol";
+import { PassportSteps } from "./PassportSteps.sol";
+import { PruneSteps } from "./PruneSteps.sol";
 import { RegistrySteps } from "./RegistrySteps.sol";
 import { SweepSteps } from "./SweepSteps.sol";
 import { TransactionSteps } from "./TransactionSteps.sol";
+import { ValidationSteps } from "./ValidationSteps.sol";
 
 /// @title Execution
 /// @notice Which linked library takes a micro-step of execution (agnt2/vm/program.go).
@@ -46,6 +50,19 @@ library Execution {
         }
         if (kind >= Steps.CHANNEL_STATE_ARGS && kind <= Steps.SWEEP_CHANNEL) {
             return ChannelStateSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind == Steps.OPEN_ARGS) return ConstituentSteps.step(kind, stateData, proof, chainId);
+        if (kind >= Steps.COMPOSE_HISTORY && kind <= Steps.DROP_COMPOSITION) {
+            return PruneSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind == Steps.IMPORT_ARGS || kind == Steps.IMPORT_FOREIGN) {
+            return PassportSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.FEEDBACK_ARGS && kind <= Steps.COUNT_RESPONSE) {
+            return FeedbackSteps.step(kind, stateData, proof, chainId);
+        }
+        if (kind >= Steps.LIST_COUNT && kind <= Steps.ANSWER_VALIDATION) {
+            return ValidationSteps.step(kind, stateData, proof, chainId);
         }
         if (kind >= Steps.DISPUTE_ARGS) return DisputeSteps.step(kind, stateData, proof, chainId);
         if (kind >= Steps.SET_PARAMS_ARGS) return GovernanceSteps.step(kind, stateData, proof, chainId);

@@ -56,7 +56,7 @@ library GovernanceSteps {
         if (kind == Steps.SWEEP_HISTORY) {
             return ContextLib.BLOCK | ContextLib.OP | ContextLib.CALL | ContextLib.POLICY;
         }
-        if (kind == Steps.PRUNE_DISPUTE) return ContextLib.OP;
+        if (kind == Steps.PRUNE_DISPUTE) return ContextLib.BLOCK | ContextLib.OP;
         if (kind == Steps.PRUNE_INTERACTION) return ContextLib.OP;
         if (kind == Steps.PRUNE_HISTORY) return ContextLib.OP;
         revert UnknownStep(kind);

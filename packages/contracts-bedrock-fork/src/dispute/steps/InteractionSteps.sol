@@ -40,7 +40,7 @@ library InteractionSteps {
         if (kind == Steps.INVOKE_ARGS) {
             return ContextLib.BLOCK | ContextLib.OP | ContextLib.PARAMS | ContextLib.POLICY | ContextLib.DATA;
         }
-        if (kind == Steps.INVOKE_CALLEE) return ContextLib.OP | ContextLib.CALL;
+        if (kind == Steps.INVOKE_CALLEE) return ContextLib.OP;
         if (kind == Steps.INVOKE_CAPABILITY) return ContextLib.OP | ContextLib.CALL | ContextLib.PARAMS;
         if (kind == Steps.INVOKE_INTERACTION) return ContextLib.OP | ContextLib.CALL;
         if (kind == Steps.INVOKE_DEADLINE) return ContextLib.OP | ContextLib.CALL;

@@ -82,6 +82,8 @@ library Invoke {
         o.word = bytes32(c.maxPriceWei);
         o.branch = ctx.policy.eligibilityScore;
         o.data = 0; // no later step reads the calldata
+        Machine.forgetSender(ctx);
+        o.actor = c.callee;
         IRecords.Interaction memory i;
         i.status = Protocol.PENDING;
         i.caller = o.from;
@@ -105,26 +107,28 @@ library Invoke {
     }
 
     function stepInvokeCallee(Context memory ctx) internal pure returns (uint8) {
-        (, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(ctx.call.callee));
-        if (a.status != Protocol.ACTIVE) return Commit.refuse(ctx);
+        address callee = ctx.op.actor;
+        ctx.op.actor = address(0);
+        (, IRecords.Agent memory a) = ctx.readAgent(Keys.agent(callee));
+        if (a.status != Protocol.ACTIVE) return Commit.refuse(ctx, callee);
         ctx.op.epoch = a.epoch;
         return ctx.op.branch != 0 ? Steps.INVOKE_REPUTATION : Steps.INVOKE_CAPABILITY;
     }
 
     function stepInvokeReputation(Context memory ctx) internal pure returns (uint8) {
         (, IRecords.Reputation memory r) = ctx.readReputation(Keys.reputation(ctx.call.callee));
-        if (!Reputation.eligible(r, ctx.op.branch)) return Commit.refuse(ctx);
+        if (!Reputation.eligible(r, ctx.op.branch)) return Commit.refuse(ctx, ctx.call.callee);
         return Steps.INVOKE_CAPABILITY;
     }
 
     function stepInvokeCapability(Context memory ctx) internal pure returns (uint8) {
         (bool present, IRecords.Capability memory offer) =
             ctx.readCapability(Keys.capability(ctx.call.callee, ctx.call.capability));
-        if (!present || offer.epoch != ctx.op.epoch) return Commit.refuse(ctx);
+        if (!present || offer.epoch != ctx.op.epoch) return Commit.refuse(ctx, ctx.call.callee);
         if (offer.class >= Protocol.CAPABILITY_CLASSES) revert Machine.CorruptRecord();
         if (!Machine.use(ctx, Gas.class(ctx.params, offer.class, ctx.op.discount))) return Machine.outOfGas(ctx);
         if (offer.commitRequired && !ctx.op.flag) return Machine.fail(ctx);
-        if (uint256(ctx.op.word) < offer.priceWei) return Commit.refuse(ctx);
+        if (uint256(ctx.op.word) < offer.priceWei) return Commit.refuse(ctx, ctx.call.callee);
         if (ctx.op.value < offer.priceWei) return Machine.fail(ctx);
         return Steps.INVOKE_INTERACTION;
     }

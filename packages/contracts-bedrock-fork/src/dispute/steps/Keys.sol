@@ -11,6 +11,7 @@ library Keys {
     uint8 internal constant DUE_CHANNEL = 20;
     uint8 internal constant DUE_HISTORY = 50;
     uint8 internal constant DUE_DISPUTE = 51;
+    uint8 internal constant DUE_COMPOSITION_HISTORY = 52;
     uint8 internal constant DUE_COMMITMENT = 40;
     uint8 internal constant DUE_COMPOSITION = 10;
 
@@ -141,6 +142,60 @@ library Keys {
     /// @param  id Hash of its caller and what it commits to.
     function commitment(bytes32 id) internal pure returns (bytes32) {
         return _key(0x32, id);
+    }
+
+    /// @notice Key of a Foreign.
+    /// @param  id The agent's foreignId.
+    function foreign(address id) internal pure returns (bytes32) {
+        return _key(0x80, keccak256(abi.encodePacked(id)));
+    }
+
+    /// @notice Key of a client's Feedback about an agent.
+    /// @param  index From 1.
+    function feedback(address about, address client, uint64 index) internal pure returns (bytes32) {
+        return _key(0x70, keccak256(abi.encodePacked(about, client, index)));
+    }
+
+    /// @notice Key of a FeedbackCount.
+    function feedbackCount(address about, address client) internal pure returns (bytes32) {
+        return _key(0x71, keccak256(abi.encodePacked(about, client)));
+    }
+
+    /// @notice Key of an interaction's Rating.
+    function rating(bytes32 id) internal pure returns (bytes32) {
+        return _key(0x72, id);
+    }
+
+    /// @notice Key of a ResponseCount.
+    function responseCount(
+        address about,
+        address client,
+        uint64 index,
+        address responder
+    )
+        internal
+        pure
+        returns (bytes32)
+    {
+        return _key(0x73, keccak256(abi.encodePacked(about, client, index, responder)));
+    }
+
+    /// @notice Key of a ListCount.
+    /// @param  kind ListKind of agnt2/record.
+    function listCount(uint8 kind, address subject) internal pure returns (bytes32) {
+        return _key(0x74, keccak256(abi.encodePacked(kind, subject)));
+    }
+
+    /// @notice Key of a ListEntry.
+    /// @param  kind  ListKind of agnt2/record.
+    /// @param  index From 1.
+    function listEntry(uint8 kind, address subject, uint64 index) internal pure returns (bytes32) {
+        return _key(0x75, keccak256(abi.encodePacked(kind, subject, index)));
+    }
+
+    /// @notice Key of a Validation.
+    function validation(bytes32 requestHash) internal pure returns (bytes32) {
+        return _key(0x76, keccak256(abi.encodePacked(requestHash)));
     }
 
     /// @dev The namespace and the first 31 bytes of a hash.

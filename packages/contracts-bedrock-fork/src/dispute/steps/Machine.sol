@@ -42,6 +42,15 @@ library Machine {
         return fail(ctx);
     }
 
+    /// @notice Clears the registers of the sender's account, and who acts for it, once no later step needs them.
+    function forgetSender(Context memory ctx) internal pure {
+        ctx.op.stake = 0;
+        ctx.op.pending = 0;
+        ctx.op.registered = false;
+        ctx.op.holds = 0;
+        ctx.op.actor = address(0);
+    }
+
     /// @notice Emits an event of the AGNT2 address without indexed fields but one.
     function emit1(Context memory ctx, bytes32 selector, address a, bytes memory fields) internal pure {
         ctx.op.logs = Logs.extend(ctx.op.logs, Protocol.AGNT2, 2, selector, word(a), 0, 0, fields);

@@ -8,6 +8,8 @@ library Protocol {
     // Addresses that the engine answers (OP specs, "Predeploys").
     address internal constant AGNT2 = 0x42000000000000000000000000000000000a6E72;
     address internal constant IDENTITY_REGISTRY = 0x4200000000000000000000000000000000008004;
+    address internal constant REPUTATION_REGISTRY = 0x4200000000000000000000000000000000008005;
+    address internal constant VALIDATION_REGISTRY = 0x4200000000000000000000000000000000008006;
     address internal constant L1_BLOCK = 0x4200000000000000000000000000000000000015;
     address internal constant MESSAGE_PASSER = 0x4200000000000000000000000000000000000016;
     address internal constant SEQUENCER_FEE_VAULT = 0x4200000000000000000000000000000000000011;
@@ -41,6 +43,7 @@ library Protocol {
     uint8 internal constant TIMED_OUT = 7;
     uint8 internal constant TENTATIVE = 8;
     uint8 internal constant OPENED = 9;
+    uint8 internal constant REVERTED = 10;
 
     // Interaction.constituent, beside 1 + index.
     uint8 internal constant CONSTITUENT_INDEX = 0x1f;
@@ -147,6 +150,15 @@ library Protocol {
     uint64 internal constant MICROSECONDS_PER_SECOND = 1_000_000;
     uint64 internal constant REVEAL_DELAY_BLOCKS = 2;
     uint64 internal constant COMMITMENT_RECORDS = 2;
+
+    // Lists of ERC-8004's registries: ListKind of agnt2/record.
+    uint8 internal constant LIST_CLIENTS = 1;
+    uint8 internal constant LIST_AGENT_VALIDATIONS = 2;
+    uint8 internal constant LIST_VALIDATOR_REQUESTS = 3;
+
+    uint256 internal constant MAX_TAG = 64; // bytes
+    uint256 internal constant FEEDBACK_RECORDS = 5;
+    uint256 internal constant VALIDATION_RECORDS = 5;
 
     // Penalty units per outcome (docs/spec/reputation.md).
     uint64 internal constant PENALTY_ERROR = 1;

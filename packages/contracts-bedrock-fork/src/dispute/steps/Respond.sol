@@ -36,6 +36,8 @@ library Respond {
         o.status = c.status;
         o.branch = c.branch;
         o.flag = attestation.length > 0;
+        o.paced = 0;
+        Machine.forgetSender(ctx);
         return Steps.RESPOND_INTERACTION;
     }
 
@@ -139,6 +141,7 @@ library Respond {
         unchecked {
             p.completed++;
         }
+        p.latest = ctx.op.id;
         ctx.write(p);
         return Steps.RESPOND_REPUTATION;
     }

@@ -24,7 +24,7 @@ library Sweep {
         if (!found || time >= ctx.blk.time) return Steps.TX_END;
         ctx.remove();
         unchecked {
-            if (due == Keys.DUE_HISTORY) ctx.op.pruned++; // has no event, so it needs no room in the receipt
+            if (due == Keys.DUE_HISTORY || due == Keys.DUE_COMPOSITION_HISTORY) ctx.op.pruned++; // without an event
             else ctx.op.count++;
         }
         ctx.op.id = id;
@@ -35,6 +35,7 @@ library Sweep {
         if (due == Keys.DUE_DISPUTE) return Steps.SWEEP_DISPUTE;
         if (due == Keys.DUE_COMMITMENT) return Steps.SWEEP_COMMITMENT;
         if (due == Keys.DUE_COMPOSITION) return Steps.SWEEP_ADVANCE;
+        if (due == Keys.DUE_COMPOSITION_HISTORY) return Steps.PRUNE_COMPOSITION;
         revert Machine.CorruptRecord(); // nothing else is ever queued
     }
 
@@ -54,8 +55,8 @@ library Sweep {
         }
         bytes32 key = Keys.deadline(time, due, id);
         bytes32 h = ContextLib.hash(IRecords.Deadline(id));
-        RecordTrie.first(ctx.root(), Keys.DEADLINES, key, h, ctx.rest(), 0);
-        ctx.touch(key, h); // `close` reads the same proof again
+        RecordTrie.leftmost(Keys.DEADLINES, key, ctx.rest(), 0);
+        ctx.touch(key, h); // `close` proves it with the same proof
     }
 
     function stepSweepInteraction(Context memory ctx) internal pure returns (uint8) {
@@ -95,7 +96,7 @@ library Sweep {
         r.interactionHistoryRoot = History.extend(r.interactionHistoryRoot, ctx.op.id, ctx.call);
         ctx.write(r);
         Machine.emit3(ctx, IAGNT2.TimedOut.selector, ctx.call, abi.encode(ctx.call.paymentWei));
-        return Steps.SWEEP_HISTORY;
+        return ctx.call.constituent == 0 ? Steps.SWEEP_HISTORY : Steps.SWEEP_NEXT;
     }
 
     /// @notice Takes the interaction in progress off its caller's books, which cover it.

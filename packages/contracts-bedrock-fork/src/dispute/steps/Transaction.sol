@@ -125,6 +125,7 @@ library Transaction {
         if (t.to == Protocol.MESSAGE_PASSER) return dispatchMessage(ctx);
         if (t.to == Protocol.AGNT2) return dispatchOperation(ctx);
         if (t.to == Protocol.IDENTITY_REGISTRY) return Steps.REGISTRY;
+        if (t.to == Protocol.REPUTATION_REGISTRY || t.to == Protocol.VALIDATION_REGISTRY) return dispatchRegistry(ctx);
         if (ctx.dataSize > 0) return reject(ctx);
         if (!Machine.use(ctx, ctx.params.gasTransfer)) return Machine.outOfGas(ctx);
         return Steps.TRANSFER_CREDIT;
@@ -141,6 +142,16 @@ library Transaction {
         bytes calldata data = ctx.data();
         if (!isOperation(data, ctx.op.value)) return reject(ctx);
         return firstStep(bytes4(data));
+    }
+
+    /// @dev For the registries whose writes are operations as they stand.
+    function dispatchRegistry(Context memory ctx) private pure returns (uint8) {
+        bytes4 s = bytes4(ctx.data()); // zeros for what is missing
+        bool write = ctx.transaction.to == Protocol.REPUTATION_REGISTRY
+            ? s == IAGNT2.giveFeedback.selector || s == IAGNT2.revokeFeedback.selector
+                || s == IAGNT2.appendResponse.selector
+            : s == IAGNT2.validationRequest.selector || s == IAGNT2.validationResponse.selector;
+        return write ? dispatchOperation(ctx) : reject(ctx);
     }
 
     /// @notice Whether calldata is an operation's, in canonical encoding, that takes the value.
@@ -160,8 +171,13 @@ library Transaction {
         if (selector == IAGNT2.commit.selector) return Steps.COMMITMENT;
         if (selector == IAGNT2.reveal.selector) return Steps.COMMITMENT;
         if (selector == IAGNT2.compose.selector) return Steps.COMPOSE_ARGS;
-        if (selector == IAGNT2.openResult.selector) return Steps.OPEN_INTERACTION;
+        if (selector == IAGNT2.openResult.selector) return Steps.OPEN_ARGS;
         if (selector == IAGNT2.cancel.selector) return Steps.CANCEL_INTERACTION;
+        if (selector == IAGNT2.giveFeedback.selector) return Steps.FEEDBACK_ARGS;
+        if (selector == IAGNT2.revokeFeedback.selector) return Steps.REVOKE_FEEDBACK;
+        if (selector == IAGNT2.appendResponse.selector) return Steps.APPEND_RESPONSE;
+        if (selector == IAGNT2.validationRequest.selector) return Steps.VALIDATION_ARGS;
+        if (selector == IAGNT2.validationResponse.selector) return Steps.ANSWER_VALIDATION;
         if (selector == IAGNT2.register.selector) return Steps.REGISTER_AGENT;
         if (selector == IAGNT2.updateAgent.selector) return Steps.UPDATE_AGENT;
         if (selector == IAGNT2.updateCapabilities.selector) return Steps.READ_OWN_AGENT;
@@ -175,7 +191,9 @@ library Transaction {
         if (selector == IAGNT2.disputeChannel.selector) return Steps.CHANNEL_STATE_ARGS;
         if (selector == IAGNT2.reportDoubleSigning.selector) return Steps.DOUBLE_SIGNING_ARGS;
         if (selector == IAGNT2.dispute.selector) return Steps.DISPUTE_ARGS;
+        if (selector == IAGNT2.disputePruned.selector) return Steps.DISPUTE_PRUNED_ARGS;
         if (selector == IAGNT2.resolveDispute.selector) return Steps.RESOLVE_ARGS;
+        if (selector == IAGNT2.importAgent.selector) return Steps.IMPORT_ARGS;
         if (selector == IAGNT2.setParams.selector) return Steps.SET_PARAMS_ARGS;
         if (selector == IAGNT2.setPolicy.selector) return Steps.SET_POLICY_ARGS;
         if (selector == IAGNT2.withdrawFees.selector) return Steps.WITHDRAW_FEES_ARGS;
