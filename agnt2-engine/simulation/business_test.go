@@ -272,7 +272,8 @@ func (p *population) agentBusiness() *abi.Transaction {
 				break
 			}
 			c := pick(p, p.composed)
-			if must(record.DecodeComposition(p.Get(record.CompositionKey(c.id)))).Status == uint8(vm.CompositionActive) {
+			b := p.Get(record.CompositionKey(c.id))
+			if b != nil && must(record.DecodeComposition(b)).Status == uint8(vm.CompositionActive) {
 				return p.business(c.initiator, none, (&abi.CancelCall{Id: c.id}).Encode())
 			}
 		}

@@ -149,7 +149,8 @@ func (l *ledger) check(t require.TestingT, m *model, supply *uint256.Int, change
 	require.Equal(t, supply.Dec(), l.value.Dec(), "value is not conserved")
 	answered := l.queued[record.DueInteraction] - l.count[openInteractions] // and left in the queue until their deadline
 	require.GreaterOrEqual(t, answered, 0, "pending interactions without a deadline")
-	require.Equal(t, l.count[openDisputes], l.queued[record.DueDispute], "open disputes and their deadlines")
+	// One of an interaction in the history stays queued when it ends, and so does what a later interaction of its id has swept away.
+	require.LessOrEqual(t, l.count[openDisputes], l.queued[record.DueDispute], "open disputes without a deadline")
 	require.Equal(t, l.count[openChannels], l.queued[record.DueChannel], "channels and their ends")
 	require.Equal(t, l.count[commitments], l.queued[record.DueCommitment], "commitments and their deadlines")
 	require.LessOrEqual(t, l.count[settled], answered+l.queued[record.DueHistory]+l.count[keptBack], "settled interactions that never leave the state")
@@ -226,14 +227,12 @@ func (l *ledger) checkRecord(t require.TestingT, m *model, k record.Key, v []byt
 			require.NotEqual(t, uint8(vm.Pending), i.Status)
 		case record.DueDispute:
 			d := must(record.DecodeDispute(m.records[record.DisputeKey(id)]))
-			require.Equal(t, uint8(vm.DisputeOpen), d.Outcome)
+			require.True(t, d.Outcome == uint8(vm.DisputeOpen) || d.Pruned)
 			queued(d.Deadline, record.DueDispute, id)
 		case record.DueCommitment:
 			c := must(record.DecodeCommitment(m.records[record.CommitmentKey(id)]))
 			require.Equal(t, vm.CommitmentID(c.Caller, c.Commitment), id)
 			queued(c.Deadline, record.DueCommitment, id)
-		case record.DueComposition:
-			require.NotNil(t, m.records[record.CompositionKey(id)])
 		case record.DueChannel:
 			c := must(record.DecodeChannel(m.records[record.ChannelKey(id)]))
 			require.NotEqual(t, uint8(vm.ChannelClosed), c.Status)
@@ -305,12 +304,8 @@ func (l *ledger) checkEnded(t require.TestingT, m *model) {
 		case record.NSAccount:
 			a := must(record.DecodeAccount(v))
 			require.True(t, a.Escrowed.IsZero() && a.PendingInvokes == 0 && a.Holds == 0, "%v has something in escrow or on hold", k)
-		case record.NSInteraction:
-			i := must(record.DecodeInteraction(v))
-			require.False(t, vmtest.IsOpen(&i), "%v never ends", k)
-		case record.NSComposition:
-			c := must(record.DecodeComposition(v))
-			require.True(t, c.OwedWei.IsZero(), "%v owes %s wei", k, c.OwedWei.Dec())
+		case record.NSInteraction, record.NSComposition, record.NSConstituent, record.NSDispute:
+			require.Fail(t, "something has not gone into the history", "%v", k)
 		}
 	}
 }
