@@ -100,6 +100,7 @@ func newPopulation(t *testing.T, seed uint64) *population {
 		p.supply.Add(&p.supply, uint256.MustFromBig(wei))
 	}
 	policy.Governance, policy.DisputeResolver, policy.FeeRecipient = p.Accounts[1], p.Accounts[2], p.Accounts[3]
+	policy.AgentPassport = p.Accounts[4]
 	p.genesis = &genesis.Genesis{
 		ChainID: chainID, Timestamp: genesisAt, GasLimit: gasLimit, BaseFee: (*hexutil.Big)(big.NewInt(gwei)), EIP1559Denominator: 50, EIP1559Elasticity: 6,
 		Params: params, Policy: policy, Alloc: alloc,
@@ -161,10 +162,12 @@ func (p *population) block(n, deposits int) {
 		}
 		p.apply(e, tx)
 	}
+	p.History.Follow(e.Machine)
 	for range n {
 		p.apply(e, p.next())
 	}
 	e.Finish()
+	p.History.Follow(e.Machine)
 	changes := e.Overlay.Changes()
 	state, passer := p.model.apply(changes, e.Machine.Messages)
 	sealed := must(e.Seal(func() (common.Hash, common.Hash, error) { return state, passer, nil }))
@@ -292,8 +295,8 @@ func (p *population) sign(tx *abi.Transaction) *abi.Transaction {
 	return tx
 }
 
-// l1Receipts are those of an L1 block with n deposits, of every operation there is, and what governance and the resolver
-// deposit beside.
+// l1Receipts are those of an L1 block with n deposits, of every operation there is, and what governance, the resolver
+// and the passport deposit beside.
 func (p *population) l1Receipts(n int) types.Receipts {
 	var deposits []*types.DepositTx
 	for range n {
@@ -314,6 +317,9 @@ func (p *population) l1Receipts(n int) types.Receipts {
 		policy := must(record.DecodePolicy(p.Get(record.PolicyKey)))
 		for _, c := range p.Resolutions() {
 			deposits = append(deposits, &types.DepositTx{From: policy.DisputeResolver, To: &abi.Address, Value: new(big.Int), Gas: 100_000, Data: c.Encode()})
+		}
+		for range 3 {
+			deposits = append(deposits, &types.DepositTx{From: policy.AgentPassport, To: &abi.Address, Value: new(big.Int), Gas: 200_000, Data: p.Import().Encode()})
 		}
 	}
 	return receiptsOf(deposits)

@@ -40,6 +40,9 @@ var operations = func() map[common.Address]map[string]string {
 			out[at][string(m.ID)] = name
 		}
 	}
+	for _, at := range []common.Address{abi.ReputationRegistryAddress, abi.ValidationRegistryAddress} {
+		out[at] = out[abi.Address] // their writes are operations with the standard's own arguments
+	}
 	return out
 }()
 
