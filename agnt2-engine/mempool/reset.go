@@ -15,6 +15,9 @@ import (
 // finds that without making a Reset cost as much as the pool is large. Add looks at the sender in any case.
 const revalidatedPerReset = 512
 
+// refreshedAtOnce is how many senders a Reset looks at before it lets others at the pool.
+const refreshedAtOnce = 256
+
 // Reset moves the pool to a new head. included are the transactions of the blocks adopted since the last one, deposits
 // and void ones too; dropped those of the blocks abandoned, which come back into the pool where the new head allows it.
 // Both in any order; they tell which senders to look at, while the head's state alone decides what is stale: a void
@@ -52,9 +55,18 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	p.head, p.prefetched = head, prefetched
 	p.epoch++
 	p.evict = evictor{heap: p.evict.heap[:0]}
-	for i := range touched {
-		if t := &touched[i]; p.listed(t.account) && t.account.readAt != p.epoch {
-			p.refresh(t.account, &accountRead{t.now, p.epoch})
+	// In parts: whoever adds a transaction meanwhile brings its sender up to date first, and must not wait for all of a block's.
+	for part := range slices.Chunk(touched, refreshedAtOnce) {
+		for i := range part {
+			if t := &part[i]; p.listed(t.account) && t.account.readAt != p.epoch {
+				p.refresh(t.account, &accountRead{t.now, p.epoch})
+			}
+		}
+		p.mu.Unlock()
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return
 		}
 	}
 	for _, a := range p.newcomers { // some of them may be touched too

@@ -117,6 +117,11 @@ func (a *Adoption) Write(batch *pebble.Batch) error {
 			return err
 		}
 	}
+	if a.final == nil { // before the batch is committed: the database says what is new a moment before the head moves
+		a.s.mu.Lock()
+		a.s.settling = a.up[0]
+		a.s.mu.Unlock()
+	}
 	return batch.Set(headKey, encodeID(a.to), nil)
 }
 
@@ -137,21 +142,12 @@ func setRecord(batch *pebble.Batch, k *record.Key, v []byte) error {
 func (a *Adoption) Done() {
 	s := a.s
 	a.sorted.Wait()
+	if a.final == nil {
+		a.settle()
+	}
 	if !a.waiting {
 		a.waiting = true
 		s.mu.Lock()
-	}
-	if a.final == nil {
-		var keys [64]record.Key
-		for changes := range slices.Chunk(a.up[0].Changes, len(keys)) {
-			for i := range changes {
-				keys[i] = changes[i].Key
-			}
-			s.table.touch(keys[:len(changes)])
-			for i := range changes {
-				s.table.set(&changes[i].Key, changes[i].New)
-			}
-		}
 	}
 	for k, v := range a.final {
 		s.table.set(&k, v)
@@ -181,6 +177,26 @@ func (a *Adoption) Done() {
 	a.Abort()
 }
 
+// settle writes a block's changes into the table, in parts, between which others may read: see Store.settling.
+func (a *Adoption) settle() {
+	s, b := a.s, a.up[0]
+	var keys [settledAtOnce]record.Key
+	for changes := range slices.Chunk(b.Changes, len(keys)) {
+		for i := range changes {
+			keys[i] = changes[i].Key
+		}
+		s.mu.Lock()
+		s.table.touch(keys[:len(changes)])
+		for i := range changes {
+			s.table.set(&changes[i].Key, changes[i].New)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// settledAtOnce is how many records settle writes while others wait.
+const settledAtOnce = 128
+
 func changeEntries(b *Block) []hashindex.Entry {
 	entries := make([]hashindex.Entry, len(b.Changes))
 	for i := range b.Changes {
@@ -192,9 +208,11 @@ func changeEntries(b *Block) []hashindex.Entry {
 
 // Abort gives up: the head stays where it was.
 func (a *Adoption) Abort() {
-	if a.waiting {
-		a.s.mu.Unlock()
+	if !a.waiting {
+		a.s.mu.Lock()
 	}
+	a.s.settling = nil
+	a.s.mu.Unlock()
 	a.s.treeMu.Unlock()
 }
 

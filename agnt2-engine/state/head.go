@@ -119,14 +119,13 @@ func (t *headTable) touch(keys []record.Key) {
 			if units[i] != 0 {
 				e := t.entry(uint32(units[i]))
 				seen ^= uint64(e[0])
-				if len(e) > 64 {
-					seen ^= uint64(e[64])
-				}
-				if len(e) > 128 {
-					seen ^= uint64(e[128])
-				}
-				if len(e) > 192 {
-					seen ^= uint64(e[192])
+			}
+		}
+		for i := range n { // the other cache lines, of which there may be many or none
+			if units[i] != 0 {
+				e := t.entry(uint32(units[i]))
+				for at, end := 64, entryHead+int(binary.LittleEndian.Uint32(e)); at < end; at += 64 {
+					seen ^= uint64(e[at])
 				}
 			}
 		}

@@ -92,8 +92,11 @@ type Store struct {
 	// recent are the newest canonical blocks, oldest first, up to the head on disk: who still reads the block before, as
 	// the mempool does while it moves on, need not go to the history on disk.
 	recent []*Block
-	pasts  int  // that are open, and may read any diff that they have seen
-	stale  bool // diffs may lie on disk that nothing refers to any more
+	// settling is the block after the head while its changes go into the database and the table: it says what a record was before.
+	// Whoever reads the state after it finds it among the layers.
+	settling *Block
+	pasts    int  // that are open, and may read any diff that they have seen
+	stale    bool // diffs may lie on disk that nothing refers to any more
 
 	// table holds records of the head on disk. It is written with mu held; or, once it is partial, to fill in what was read
 	// from disk, with fillMu.
@@ -548,6 +551,12 @@ func (s *Store) before(number uint64, k *record.Key) (v []byte, changed bool, er
 
 // readHead appends a record of the head on disk.
 func (s *Store) readHead(dst []byte, k *record.Key) ([]byte, bool, error) {
+	if s.settling != nil {
+		if c := s.settling.find(k); c != nil {
+			out, ok := appendValue(dst, c.Old)
+			return out, ok, nil
+		}
+	}
 	if dst == nil {
 		dst = []byte{}
 	}
