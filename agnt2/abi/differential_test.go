@@ -179,7 +179,7 @@ var revertTypes = []abi.Revert{
 	&abi.NothingToWithdraw{}, &abi.OutOfGas{}, &abi.PaymentBelowPrice{}, &abi.PriceAboveMaximum{}, &abi.ResultHashInvalid{},
 	&abi.SelfInvocation{}, &abi.StakeBelowMinimum{}, &abi.TooManyCapabilities{}, &abi.TooManyPendingInvokes{}, &abi.TtlOutOfBounds{},
 	&abi.UnknownOperation{}, &abi.ValueNotAccepted{}, &abi.NotCaller{}, &abi.InteractionPending{}, &abi.BondTooLow{}, &abi.DisputeExists{},
-	&abi.DisputeUnknown{}, &abi.NotAdjudicated{}, &abi.GameMismatch{}, &abi.NotResolver{}, &abi.NotGovernance{}, &abi.FeeRecipientUnset{}, &abi.RateLimited{},
+	&abi.DisputeUnknown{}, &abi.NotAdjudicated{}, &abi.NotResolver{}, &abi.NotGovernance{}, &abi.FeeRecipientUnset{}, &abi.RateLimited{},
 	&abi.CalleeIneligible{}, &abi.CommitRequired{}, &abi.NoProviderMatches{}, &abi.SlotUnknown{}, &abi.SlotInUse{},
 	&abi.DepositBelowMinimum{}, &abi.DuplicateCommitment{}, &abi.CommitmentUnknown{}, &abi.RevealTooEarly{}, &abi.RevealTooLate{},
 	&abi.BadConstituent{}, &abi.BadOpening{}, &abi.CompositionExpired{}, &abi.CompositionFinal{}, &abi.CompositionNotCommitted{},
