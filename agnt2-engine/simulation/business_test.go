@@ -272,7 +272,7 @@ func (p *population) agentBusiness() *abi.Transaction {
 				break
 			}
 			c := pick(p, p.composed)
-			b := p.Get(record.CompositionKey(c.id))
+			b := p.Get(record.CompositionKey(c.id)) // nil when it has left the state
 			if b != nil && must(record.DecodeComposition(b)).Status == uint8(vm.CompositionActive) {
 				return p.business(c.initiator, none, (&abi.CancelCall{Id: c.id}).Encode())
 			}

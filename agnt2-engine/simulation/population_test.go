@@ -82,7 +82,7 @@ const prunes = 4000
 
 func newPopulation(t *testing.T, seed uint64) *population {
 	p := &population{
-		Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 7)), ChainID: chainID, Scale: 60, PrunesPerBlock: prunes, History: &vmtest.History{}},
+		Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 7)), ChainID: chainID, History: &vmtest.History{}, Scale: 60, PrunesPerBlock: prunes},
 		t:         t, keys: map[common.Address]*ecdsa.PrivateKey{}, signer: types.LatestSignerForChainID(big.NewInt(chainID)),
 		model: newModel(), ledger: newLedger(), table: table{},
 	}
@@ -156,6 +156,7 @@ func (p *population) block(n, deposits int) {
 		tx := must(abi.Decode(raw, big.NewInt(chainID)))
 		if i == 0 {
 			must(e.Apply(tx))
+			p.History.Follow(e.Machine)
 			busy = e.Machine.Op.Count >= e.Machine.Params.SweepsPerBlock || e.Machine.Op.Pruned >= e.Machine.Policy.PrunesPerBlock
 			continue
 		}

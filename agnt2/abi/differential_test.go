@@ -169,7 +169,7 @@ var events = map[string]event{
 }
 
 var revertTypes = []abi.Revert{
-	&abi.GameMismatch{}, &abi.StakeHeld{}, &abi.BadChannelSignature{}, &abi.ChannelTermsExpired{}, &abi.ChannelTermsNonce{}, &abi.DepositNotCovered{},
+	&abi.StakeHeld{}, &abi.BadChannelSignature{}, &abi.ChannelTermsExpired{}, &abi.ChannelTermsNonce{}, &abi.DepositNotCovered{},
 	&abi.ChannelUnknown{}, &abi.ChannelNotOpen{}, &abi.ChannelNotClosing{}, &abi.ChannelExpired{}, &abi.ChannelWindowOver{},
 	&abi.NotChannelParty{}, &abi.StaleState{}, &abi.BalancesDoNotSum{}, &abi.DepositsAboveFunded{}, &abi.InteractionCountInvalid{},
 	&abi.StatesDoNotConflict{}, &abi.AlreadyRegistered{}, &abi.BadAttestation{}, &abi.CalleeInactive{}, &abi.CalleeUnknown{},
@@ -179,6 +179,7 @@ var revertTypes = []abi.Revert{
 	&abi.NothingToWithdraw{}, &abi.OutOfGas{}, &abi.PaymentBelowPrice{}, &abi.PriceAboveMaximum{}, &abi.ResultHashInvalid{},
 	&abi.SelfInvocation{}, &abi.StakeBelowMinimum{}, &abi.TooManyCapabilities{}, &abi.TooManyPendingInvokes{}, &abi.TtlOutOfBounds{},
 	&abi.UnknownOperation{}, &abi.ValueNotAccepted{}, &abi.NotCaller{}, &abi.InteractionPending{}, &abi.BondTooLow{}, &abi.DisputeExists{},
+	&abi.DisputeWindowOver{}, &abi.BadHistoryProof{},
 	&abi.DisputeUnknown{}, &abi.NotAdjudicated{}, &abi.NotResolver{}, &abi.NotGovernance{}, &abi.FeeRecipientUnset{}, &abi.RateLimited{},
 	&abi.CalleeIneligible{}, &abi.CommitRequired{}, &abi.NoProviderMatches{}, &abi.SlotUnknown{}, &abi.SlotInUse{},
 	&abi.DepositBelowMinimum{}, &abi.DuplicateCommitment{}, &abi.CommitmentUnknown{}, &abi.RevealTooEarly{}, &abi.RevealTooLate{},
@@ -186,7 +187,7 @@ var revertTypes = []abi.Revert{
 	&abi.CompositionTooShort{}, &abi.CompositionTotalMismatch{}, &abi.CompositionUnknown{}, &abi.DuplicateComposition{},
 	&abi.NotCancellable{}, &abi.NothingToOpen{},
 	&abi.SelfFeedback{}, &abi.NothingToRate{}, &abi.InteractionOfOther{}, &abi.InteractionRated{}, &abi.FeedbackUnknown{},
-	&abi.FeedbackIsRevoked{}, &abi.ValidationExists{}, &abi.ValidationUnknown{}, &abi.NotValidator{},
+	&abi.FeedbackIsRevoked{}, &abi.ValidationExists{}, &abi.ValidationUnknown{}, &abi.NotValidator{}, &abi.GameMismatch{},
 }
 
 func parsed(t require.TestingT) gethabi.ABI {

@@ -16,7 +16,7 @@ import (
 // every micro-step is one that Step takes from the one before.
 func TestTraceOfRandomBlocks(t *testing.T) {
 	kinds := map[vm.Step]int{}
-	for seed := uint64(1); seed <= 5; seed++ {
+	for seed := uint64(1); seed <= 8; seed++ {
 		r := machinetest.Chain(seed, 40)
 		for n := uint64(0); n+1 < uint64(len(r.L2)); n++ {
 			for _, honest := range []bool{true, false} {

@@ -58,7 +58,7 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 		world: newWorld(p), Generator: &vmtest.Generator{Rnd: rand.New(rand.NewPCG(seed, 1)), ChainID: testChainID}, t: t, tree: trie.New(),
 		outcomes: map[vm.Outcome]int{}, reverts: map[string]int{}, operations: map[string]int{}, ends: map[uint8]int{}, compositions: map[vm.CompositionStatus]int{},
 		constituents: map[uint8]int{},
-		imported: map[record.Key]uint64{},
+		imported:     map[record.Key]uint64{},
 	}
 	s.Get, s.History = s.get, &vmtest.History{}
 	s.policy.EligibilityScore, s.policy.InvokesPerSecond, s.policy.InvokesBurst, s.policy.CommitWindowSeconds = 20, 1, 1, 8

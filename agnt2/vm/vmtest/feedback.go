@@ -1,6 +1,7 @@
 package vmtest
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -143,23 +144,37 @@ func (g *Generator) validationRequest() Draft {
 	return Draft{From: sender, To: g.either(&abi.ValidationRegistryAddress), Data: c.Encode()}
 }
 
-// request is the hash of one of not too many requests.
-func (g *Generator) request() common.Hash {
-	return common.Hash{byte(g.Rnd.Uint32()), byte(g.Rnd.IntN(2))}
+// request is the hash of a new request, or now and then of one that somebody has made.
+func (g *Generator) request() (hash common.Hash) {
+	if g.chance(6) {
+		if _, hash, ok := g.requested(); ok {
+			return hash
+		}
+	}
+	binary.BigEndian.PutUint64(hash[:], g.Rnd.Uint64())
+	return hash
+}
+
+// requested finds a validator and one of its requests.
+func (g *Generator) requested() (validator common.Address, hash common.Hash, ok bool) {
+	for range 30 {
+		validator = g.anyone()
+		if b := g.Get(record.ListCountKey(record.ListValidatorRequests, validator)); b != nil {
+			i := 1 + g.Rnd.Uint64N(must(record.DecodeListCount(b)).Count)
+			entry := must(record.DecodeListEntry(g.Get(record.ListEntryKey(record.ListValidatorRequests, validator, i))))
+			return validator, entry.Item, true
+		}
+	}
+	return validator, hash, false
 }
 
 func (g *Generator) validationResponse(from common.Address) Draft {
-	c := &abi.ValidationResponseCall{RequestHash: g.request(), Response: uint8(g.Rnd.IntN(104)), Tag: []string{"", "soft", "hard"}[g.Rnd.IntN(3)]}
-	for range 30 {
-		b := g.Get(record.ValidationKey(c.RequestHash))
-		if b == nil {
-			c.RequestHash = g.request()
-			continue
-		}
+	c := &abi.ValidationResponseCall{Response: uint8(g.Rnd.IntN(104)), Tag: []string{"", "soft", "hard"}[g.Rnd.IntN(3)]}
+	if validator, hash, ok := g.requested(); ok && !g.chance(20) {
+		c.RequestHash = hash
 		if !g.chance(8) {
-			from = must(record.DecodeValidation(b)).Validator
+			from = validator
 		}
-		break
 	}
 	return Draft{From: from, To: g.either(&abi.ValidationRegistryAddress), Data: c.Encode()}
 }
