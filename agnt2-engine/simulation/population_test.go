@@ -318,8 +318,10 @@ func (p *population) l1Receipts(n int) types.Receipts {
 		for _, c := range p.Resolutions() {
 			deposits = append(deposits, &types.DepositTx{From: policy.DisputeResolver, To: &abi.Address, Value: new(big.Int), Gas: 100_000, Data: c.Encode()})
 		}
-		for range 3 {
-			deposits = append(deposits, &types.DepositTx{From: policy.AgentPassport, To: &abi.Address, Value: new(big.Int), Gas: 200_000, Data: p.Import().Encode()})
+		for range 8 { // the generator's own are of so few agents that most come too late
+			c := p.Import()
+			c.Agent, c.SourceBlock = p.anyone(), p.l1.head().header.Number.Uint64()
+			deposits = append(deposits, &types.DepositTx{From: policy.AgentPassport, To: &abi.Address, Value: new(big.Int), Gas: 200_000, Data: c.Encode()})
 		}
 	}
 	return receiptsOf(deposits)

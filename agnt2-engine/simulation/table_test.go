@@ -150,10 +150,10 @@ func (t table) check(tb testing.TB, done int) {
 			rare = append(rare, fmt.Sprintf(format, args...)+fmt.Sprintf(": %d times, at least %d", n, least))
 		}
 	}
-	for _, methods := range operations {
-		for selector, name := range methods {
+	for _, at := range []common.Address{abi.Address, abi.IdentityRegistryAddress} {
+		for selector, name := range operations[at] {
 			atLeast(t.count(name, vm.Succeeded)+t.count(depositOf+name, vm.Succeeded), leastSuccesses(name), "0x%x %s succeeds", selector, name)
-			atLeast(t.count(name, vm.Failed)+t.count(depositOf+name, vm.Failed), 20, "0x%x %s fails", selector, name)
+			atLeast(t.count(name, vm.Failed)+t.count(depositOf+name, vm.Failed), 5, "0x%x %s fails", selector, name)
 		}
 	}
 	for _, name := range []string{transfer, withdraw, depositOf + transfer, depositOf + "invoke", depositOf + "register", depositOf + "compose", depositOf + withdraw} {
