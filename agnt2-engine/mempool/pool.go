@@ -49,6 +49,9 @@ type Pool struct {
 
 	resetMu sync.Mutex // one Reset at a time; before mu
 
+	// now is head and epoch for those who check transactions beside each other: they must not wait for who puts some in.
+	now atomic.Pointer[numberedHead]
+
 	mu   sync.RWMutex
 	head Head
 	// prefetched is what a Reset has read of the new head, beside touched accounts, before it took the lock; nil otherwise.
@@ -81,18 +84,30 @@ func New(cfg Config, head Head, reg prometheus.Registerer) *Pool {
 		cfg:      cfg.withDefaults(),
 		log:      log.New("module", "mempool"),
 		workers:  make(chan struct{}, runtime.GOMAXPROCS(0)),
-		head:     head,
-		epoch:    1,
 		all:      make(map[common.Hash]*item),
 		accounts: make(map[common.Address]*account),
 		subs:     make(map[*subscriber]struct{}),
 		quit:     make(chan struct{}),
 	}
+	p.move(head)
 	p.metrics = newMetrics(reg, p)
 	if p.cfg.JournalPath != "" {
 		p.openJournal(osFiles{})
 	}
 	return p
+}
+
+// numberedHead is a head and its epoch.
+type numberedHead struct {
+	Head
+	epoch uint64
+}
+
+// move makes a head the pool's. Called with the lock held.
+func (p *Pool) move(head Head) {
+	p.head = head
+	p.epoch++
+	p.now.Store(&numberedHead{head, p.epoch})
 }
 
 // Close flushes the journal and ends subscriptions and cursors. Add fails with ErrClosed afterwards.
@@ -208,11 +223,12 @@ func (p *Pool) verify(txs []*types.Transaction, raw [][]byte, at int, first *fir
 	}
 	prepared, malformed := abi.Prepare(good, encodings, p.cfg.ChainID)
 	var known [verifiedAtOnce]bool
-	p.mu.RLock()
-	for k, u := range prepared {
-		known[k] = u != nil && p.all[u.Hash()] != nil
+	if p.mu.TryRLock() { // not to wait for those who put transactions in: an idle processor costs more than a few recoveries
+		for k, u := range prepared {
+			known[k] = u != nil && p.all[u.Hash()] != nil
+		}
+		p.mu.RUnlock()
 	}
-	p.mu.RUnlock()
 	for k, u := range prepared {
 		i := where[k]
 		switch {
@@ -322,10 +338,7 @@ func (p *Pool) prefetch(senders []common.Address) {
 	if p.cfg.PreCheck == nil || len(senders) < 2 {
 		return
 	}
-	p.mu.RLock()
-	state := p.head.State
-	p.mu.RUnlock()
-	if s, ok := state.(Prefetcher); ok {
+	if s, ok := p.now.Load().State.(Prefetcher); ok {
 		s.Prefetch(senders)
 	}
 }
@@ -349,13 +362,11 @@ func (p *Pool) precheck(tx *abi.Transaction, read *accountRead) error {
 	if p.cfg.PreCheck == nil {
 		return nil
 	}
-	p.mu.RLock()
-	head, epoch := p.head, p.epoch
-	p.mu.RUnlock()
+	head := p.now.Load()
 	if tx.GasLimit > head.GasLimit {
 		return rejectNumbers(tx, ErrGasLimitAboveBlock, tx.GasLimit, head.GasLimit, 0)
 	}
-	*read = accountRead{head.State.Account(tx.From), epoch}
+	*read = accountRead{head.State.Account(tx.From), head.epoch}
 	if read.Delegated {
 		return reject(tx.Hash, &abi.AccountDelegated{Account: tx.From})
 	}

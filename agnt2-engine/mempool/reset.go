@@ -52,8 +52,8 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 		p.mu.Unlock()
 		return
 	}
-	p.head, p.prefetched = head, prefetched
-	p.epoch++
+	p.move(head)
+	p.prefetched = prefetched
 	p.evict = evictor{heap: p.evict.heap[:0]}
 	// In parts: whoever adds a transaction meanwhile brings its sender up to date first, and must not wait for all of a block's.
 	for part := range slices.Chunk(touched, refreshedAtOnce) {
