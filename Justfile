@@ -63,12 +63,12 @@ test: test-unit test-e2e
 
 # unit, property and contract tests with fuzz seeds
 test-unit: contracts
-    go test $(go list ./... | grep -v /e2e)
+    go test -timeout 30m $(go list ./... | grep -v /e2e)
     cd {{ contracts_dir }} && {{ forge }} test --offline
 
 # end-to-end tests on a private port range
 test-e2e: build
-    go test -count=1 -timeout 25m -v ./e2e/...
+    go test -count=1 -timeout 40m -v ./e2e/...
 
 # measure this machine (docs/benchmarks.md)
 bench *ARGS: build
