@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand"
-	"net"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +32,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/stretchr/testify/require"
 
+	"github.com/agnt2/agnt2/internal/anvil"
 	"github.com/agnt2/agnt2/ops/deployer"
 )
 
@@ -236,18 +234,7 @@ func newStage(t *testing.T) *stage {
 		s.log = oplog.NewLogger(os.Stderr, oplog.CLIConfig{Level: log.LevelInfo, Format: oplog.FormatLogFmt})
 	}
 
-	bin := filepath.Join(root, "node_modules", "@foundry-rs", "anvil-"+runtime.GOOS+"-"+runtime.GOARCH, "bin", "anvil")
-	if _, err := os.Stat(bin); err != nil {
-		t.Skipf("needs anvil from the npm packages: %v", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close())
-	cmd := exec.Command(bin, "--port", fmt.Sprint(port), "--chain-id", "900", "--hardfork", "prague", "--gas-limit", "60000000", "--silent")
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	s.endpoints.L1 = fmt.Sprintf("http://127.0.0.1:%d", port)
+	s.endpoints.L1, _ = anvil.Start(t, root, "--chain-id", "900", "--hardfork", "prague", "--gas-limit", "60000000")
 	s.eth, err = ethclient.Dial(s.endpoints.L1)
 	require.NoError(t, err)
 	t.Cleanup(s.eth.Close)

@@ -10,12 +10,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
@@ -26,6 +22,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/stretchr/testify/require"
+
+	"github.com/agnt2/agnt2/internal/anvil"
 )
 
 const (
@@ -65,20 +63,18 @@ type L1 struct {
 // Start runs an L1 until the test ends.
 func Start(t testing.TB) *L1 {
 	root := repository(t)
-	arch := map[string]string{"amd64": "amd64", "arm64": "arm64"}[runtime.GOARCH]
-	anvil := filepath.Join(root, "node_modules", "@foundry-rs", "anvil-"+runtime.GOOS+"-"+arch, "bin", "anvil")
-	if _, err := os.Stat(anvil); err != nil {
-		t.Skip("anvil is not installed (npm ci): ", err)
-	}
 	out := filepath.Join(root, "packages", "contracts-bedrock-fork", "out")
 	layerRootABI, layerRoot := artifact(t, filepath.Join(out, "LayerRoot.sol", "LayerRoot.json"))
 	configABI, config := artifact(t, filepath.Join(out, "LayerRoot.t.sol", "SystemConfigFake.json"))
 
 	l := &L1{ABI: layerRootABI, t: t}
-	l.run(anvil)
+	l.URL, _ = anvil.Start(t, root, "--hardfork", "prague")
+	var err error
+	l.Client, err = ethclient.Dial(l.URL)
+	require.NoError(t, err)
+	t.Cleanup(l.Client.Close)
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	var err error
 	l.ChainID, err = l.Client.ChainID(ctx)
 	require.NoError(t, err)
 
@@ -103,36 +99,6 @@ func (l *L1) OnOrigin(seal []byte) []byte {
 	clear(out[firstL1Origin : firstL1Origin+8]) // a window of 50 blocks is not over on a young L1
 	copy(out[l1OriginCheck:l1OriginCheck+20], l.Origin[:])
 	return out
-}
-
-func (l *L1) run(anvil string) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(l.t, err)
-	port := free.Addr().(*net.TCPAddr).Port
-	require.NoError(l.t, free.Close())
-	var output bytes.Buffer
-	cmd := exec.Command(anvil, "--host", "127.0.0.1", "--port", strconv.Itoa(port), "--silent", "--hardfork", "prague")
-	cmd.Stdout, cmd.Stderr = &output, &output
-	require.NoError(l.t, cmd.Start())
-	l.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	l.URL = "http://127.0.0.1:" + strconv.Itoa(port)
-	l.Client, err = ethclient.Dial(l.URL)
-	require.NoError(l.t, err)
-	l.t.Cleanup(l.Client.Close)
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-		_, err := l.Client.BlockNumber(ctx)
-		cancel()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			l.t.Fatalf("anvil did not start: %v\n%s", err, output.String())
-		}
-	}
 }
 
 func (l *L1) deploy(code []byte) common.Address {

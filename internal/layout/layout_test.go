@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"agnt2":         {},
 	"agnt2-engine":  {"agnt2"},
 	"op-agnt2-node": {"agnt2"},
-	"batcher":       {"agnt2"},
+	"batcher":       {"agnt2", "internal/anvil"}, // inboxtest
 	"proposer":      {"agnt2"},
 	"challenger":    {"agnt2"},
 	"da":            {"agnt2"},

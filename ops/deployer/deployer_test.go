@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	agnt2 "github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/agnt2/agnt2/internal/anvil"
 )
 
 const (
@@ -88,33 +87,9 @@ func repository(t *testing.T) string {
 	return root
 }
 
-// anvil starts an L1 with blocks of one second and returns its endpoint.
-func anvil(t *testing.T, root string, extra ...string) (endpoint string, stop func()) {
-	bin := filepath.Join(root, "node_modules", "@foundry-rs", "anvil-"+runtime.GOOS+"-"+runtime.GOARCH, "bin", "anvil")
-	if _, err := os.Stat(bin); err != nil {
-		t.Skipf("needs anvil from the npm packages: %v", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close())
-	args := append([]string{"--port", fmt.Sprint(port), "--chain-id", "900", "--block-time", "1", "--hardfork", "prague",
-		"--no-request-size-limit", "--gas-limit", "60000000", "--silent"}, extra...)
-	cmd := exec.Command(bin, args...)
-	require.NoError(t, cmd.Start())
-	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
-	t.Cleanup(stop)
-	endpoint = fmt.Sprintf("http://127.0.0.1:%d", port)
-	require.Eventually(t, func() bool {
-		c, err := ethclient.Dial(endpoint)
-		if err != nil {
-			return false
-		}
-		defer c.Close()
-		_, err = c.ChainID(t.Context())
-		return err == nil
-	}, 20*time.Second, 50*time.Millisecond, "anvil does not answer")
-	return endpoint, stop
+// anvilL1 starts an L1 with blocks of one second and returns its endpoint.
+func anvilL1(t *testing.T, root string, extra ...string) (endpoint string, stop func()) {
+	return anvil.Start(t, root, append([]string{"--chain-id", "900", "--block-time", "1", "--hardfork", "prague", "--no-request-size-limit", "--gas-limit", "60000000"}, extra...)...)
 }
 
 func nonceOf(t *testing.T, endpoint, key string) uint64 {
@@ -169,7 +144,7 @@ func killAfterFirstStep(t *testing.T, l1, root, out string) {
 
 func testKilledDeployment(t *testing.T, killChild func(t *testing.T, l1, root, out string)) {
 	root := repository(t)
-	l1, _ := anvil(t, root)
+	l1, _ := anvilL1(t, root)
 	out := t.TempDir()
 
 	killChild(t, l1, root, out)
@@ -219,7 +194,7 @@ func testKilledDeployment(t *testing.T, killChild func(t *testing.T, l1, root, o
 	require.ErrorIs(t, err, ErrState)
 
 	// Neither does another chain with the same id.
-	fresh, _ := anvil(t, root)
+	fresh, _ := anvilL1(t, root)
 	_, err = Run(t.Context(), testIntent(), options(fresh, root, out))
 	require.ErrorIs(t, err, ErrVerify)
 }
@@ -227,7 +202,7 @@ func testKilledDeployment(t *testing.T, killChild func(t *testing.T, l1, root, o
 func TestRunFailsClearly(t *testing.T) {
 	t.Parallel()
 	root := repository(t)
-	l1, _ := anvil(t, root)
+	l1, _ := anvilL1(t, root)
 
 	in := testIntent()
 	in.L1ChainID = 1
@@ -259,7 +234,7 @@ func TestRunFailsClearly(t *testing.T) {
 func TestTakenNonceIsNoticed(t *testing.T) {
 	t.Parallel()
 	root := repository(t)
-	l1, _ := anvil(t, root)
+	l1, _ := anvilL1(t, root)
 	out := t.TempDir()
 	opt := options(l1, root, out)
 	in := testIntent()

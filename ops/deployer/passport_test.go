@@ -20,7 +20,7 @@ import (
 func TestTwoInstances(t *testing.T) {
 	t.Parallel()
 	root := repository(t)
-	l1, _ := anvil(t, root)
+	l1, _ := anvilL1(t, root)
 	governance, err := ParseKey(batcherKey) // an account that has ether
 	require.NoError(t, err)
 	in := testIntent()

@@ -209,7 +209,7 @@ func (v *verifier) report() {
 // TestMachineTraces: Solidity takes every micro-step of whole disputes as Go does, and refuses other witnesses.
 func TestMachineTraces(t *testing.T) {
 	t.Parallel()
-	r := machinetest.Chain(3, 30)
+	r := machinetest.Chain(7, 40)
 	v := newVerifier(t, r.Env(0, common.Hash{}))
 	rnd := rand.New(rand.NewPCG(5, 5))
 	seen := map[vm.Step]int{}
