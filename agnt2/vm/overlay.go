@@ -48,7 +48,7 @@ const (
 	overlaySlots = 64 // to begin with
 	overlayChunk = 128
 	leastArena   = 4 << 10
-	mostArena    = 64 << 10
+	mostArena    = 256 << 10
 	// arenaRoom is larger than nearly every record; a larger one moves to a piece of its own.
 	arenaRoom = 512
 )

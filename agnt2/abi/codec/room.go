@@ -7,9 +7,9 @@ import "sync"
 
 const (
 	// pieceBytes is what may stay in memory because of one record that somebody keeps.
-	pieceBytes = 16 << 10
+	pieceBytes = 64 << 10
 	// largestRoom is the largest record that is cut from a piece.
-	largestRoom = pieceBytes / 16
+	largestRoom = pieceBytes / 64
 )
 
 var pieces = sync.Pool{New: func() any { return new([]byte) }}
