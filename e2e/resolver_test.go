@@ -117,7 +117,7 @@ func testResolver(t *testing.T, d *devnet.Devnet) {
 	before = balance(buyer.Address())
 	r.resolve(ctx, upheld, falls, vm.DisputeUpheld)
 	require.Equal(t, bond, new(big.Int).Sub(balance(buyer.Address()), before), "the claimant gets it back")
-	require.Equal(t, uint64(1), lost(seller.Address()))
+	require.Zero(t, lost(seller.Address()), "that a root was wrong is not the agent's fault")
 }
 
 // resolve calls DisputeResolver until the game is over, and checks what L2 makes of it.

@@ -219,6 +219,9 @@ func stepResolveArgs(m *Machine, _ State) Step {
 	if !m.deposited(m.Policy.Governance) && !m.deposited(m.Policy.DisputeResolver) {
 		return m.fail(&abi.NotResolver{Sender: m.Op.From})
 	}
+	// A game says that a root was wrong, which is its proposer's fault; that the agent's answer was, only governance can say. Else
+	// whoever has called an agent could count any lost game against it.
+	m.Op.Flag = m.deposited(m.Policy.Governance)
 	m.Op.Id, m.Op.Actor, m.Op.Status = c.Target, c.Game, uint8(DisputeRejected)
 	if c.Upheld {
 		m.Op.Status = uint8(DisputeUpheld)
@@ -320,8 +323,13 @@ func stepCloseHold(m *Machine, s State) Step {
 	assert(a.Holds > 0, "an open dispute does not hold the agent")
 	a.Holds--
 	m.set(s, k, old, a.Encode())
-	if DisputeOutcome(m.Op.Status) != DisputeLapsed {
+	switch DisputeOutcome(m.Op.Status) {
+	case DisputeRejected:
 		return CloseReputation
+	case DisputeUpheld:
+		if m.Op.Flag {
+			return CloseReputation
+		}
 	}
 	return m.closeQueue()
 }

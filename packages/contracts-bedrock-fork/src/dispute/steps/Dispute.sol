@@ -131,6 +131,7 @@ library Dispute {
         {
             return Machine.fail(ctx);
         }
+        ctx.op.flag = Governance.deposited(ctx, ctx.policy.governance);
         ctx.op.id = target;
         ctx.op.actor = game;
         ctx.op.status = upheld ? Protocol.DISPUTE_UPHELD : Protocol.DISPUTE_REJECTED;
@@ -199,7 +200,9 @@ library Dispute {
             a.holds--;
         }
         ctx.write(a);
-        return ctx.op.status != Protocol.DISPUTE_LAPSED ? Steps.CLOSE_REPUTATION : closeQueue(ctx);
+        uint8 status = ctx.op.status;
+        bool scored = status == Protocol.DISPUTE_REJECTED || (status == Protocol.DISPUTE_UPHELD && ctx.op.flag);
+        return scored ? Steps.CLOSE_REPUTATION : closeQueue(ctx);
     }
 
     function stepCloseReputation(Context memory ctx) internal pure returns (uint8) {
