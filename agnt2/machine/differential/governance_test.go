@@ -169,7 +169,7 @@ func (s *scenario) disputes() {
 	for _, id := range []common.Hash{c, d} {
 		require.Nil(s.t, s.records[record.InteractionKey(id)])
 	}
-	s.do("resolver", 0, resolve(a, true), deposit)
+	s.do("governance", 0, resolve(a, true), deposit)
 	s.fails("resolveRecord DisputeUnknown", "resolver", 0, resolve(a, true), deposit)
 	s.seal()
 
