@@ -203,8 +203,13 @@ func (s *sender) broadcast(ctx context.Context, x *step, tx *types.Transaction) 
 	return fmt.Errorf("send %q: %w", x.name, err)
 }
 
+// indexingPatience is how long a node's receipts may stay behind its state: a busy one counts a transaction's nonce before it can say
+// where the transaction is.
+const indexingPatience = 5 * time.Second
+
 func (s *sender) await(ctx context.Context, st *state, x *step, deadline time.Time) error {
 	known := st.Steps[x.name]
+	var used time.Time // since when the nonce is used, and no receipt there
 	for {
 		r, err := s.receipt(ctx, known)
 		if err != nil {
@@ -223,15 +228,13 @@ func (s *sender) await(ctx context.Context, st *state, x *step, deadline time.Ti
 		if err != nil {
 			return fmt.Errorf("nonce of %s: %w", s.from, err)
 		}
-		if nonce > x.nonce {
-			// Look once more: the receipt may have come between the two questions.
-			if r, err := s.receipt(ctx, known); err == nil && r == nil {
-				return fmt.Errorf("%w: nonce %d of %s, meant for %q; nothing else may use this account during a deployment, "+
-					"remove %s to deploy anew", ErrNonceTaken, x.nonce, s.from, x.name, st.path)
-			}
-			continue
-		}
-		if time.Now().After(deadline) {
+		switch {
+		case nonce > x.nonce && used.IsZero():
+			used = time.Now()
+		case nonce > x.nonce && time.Since(used) > indexingPatience:
+			return fmt.Errorf("%w: nonce %d of %s, meant for %q; nothing else may use this account during a deployment, "+
+				"remove %s to deploy anew", ErrNonceTaken, x.nonce, s.from, x.name, st.path)
+		case nonce <= x.nonce && time.Now().After(deadline):
 			return fmt.Errorf("%w: %q, transaction %s; run again to continue", ErrNotMined, x.name, known.Hashes[len(known.Hashes)-1])
 		}
 		if err := pause(ctx, 150*time.Millisecond); err != nil {
