@@ -32,7 +32,7 @@ type wanted struct {
 	capability     common.Hash
 	id             common.Hash // of the interaction that a RESPOND settles
 	preimage       int         // of the id of the interaction that an INVOKE opens, in inputs
-	deadline       uint64
+	deadline       uint64      // of that one
 }
 
 // Offsets of what is looked at in calldata, in bytes.
@@ -97,7 +97,7 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 				continue
 			}
 			if x, err := record.DecodeInteraction(b); err == nil {
-				w.caller, w.deadline = x.Caller, x.Deadline
+				w.caller = x.Caller
 				p.add(w.caller[:])
 				p.add(w.tx.From[:], w.caller[:])
 			}

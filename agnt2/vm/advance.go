@@ -265,7 +265,7 @@ func stepSettleInitiator(m *Machine, s State) Step {
 	a.Balance.Add(&a.Balance, &m.Op.Value)
 	m.set(s, k, old, a.Encode())
 	m.Op.Flag = m.counts(&a)
-	next, owner := Step(m.Op.Epoch), ownerOf(&a, i.Caller)
+	next, owner := Step(m.Op.Epoch), ownerOf(a.Owner, i.Caller)
 	if next == SettleCallee { // compares the owners: the callee is not the one who acts
 		m.Op.Actor = owner
 		return next
@@ -290,7 +290,7 @@ func stepSettleCallee(m *Machine, s State) Step {
 	m.put(s, k, a.Encode())
 	m.Sums.VolumeWei.Add(&m.Sums.VolumeWei, &m.Op.Value)
 	m.emitResponded(m.Op.Word, &m.Op.Value)
-	m.Op.Flag = m.Op.Flag && ownerOf(&a, i.Callee) != m.Op.Actor
+	m.Op.Flag = m.Op.Flag && ownerOf(a.Owner, i.Callee) != m.Op.Actor
 	m.Op.Actor = common.Address{}
 	if m.Op.Flag {
 		return SettlePair

@@ -153,7 +153,7 @@ func stepRespondCaller(m *Machine, s State) Step {
 		a.Balance.Add(&a.Balance, &i.PaymentWei)
 	}
 	m.set(s, k, old, a.Encode())
-	m.Op.Flag = i.Status == uint8(Completed) && m.counts(&a) && ownerOf(&a, i.Caller) != m.actingOwner()
+	m.Op.Flag = i.Status == uint8(Completed) && m.counts(&a) && ownerOf(a.Owner, i.Caller) != m.actingOwner()
 	if m.Op.Flag {
 		return RespondPair
 	}
@@ -166,17 +166,17 @@ func (m *Machine) counts(caller *record.Account) bool {
 	return caller.Roles&RoleAgent != 0 && !caller.Stake.Lt(&m.Params.MinStakeWei) && !m.Call.PaymentWei.Lt(&m.Params.MinCountedPaymentWei)
 }
 
-// ownerOf is who owns an account.
-func ownerOf(a *record.Account, address common.Address) common.Address {
-	if (a.Owner != common.Address{}) {
-		return a.Owner
+// ownerOf is who owns an account: as its record says, or the account itself.
+func ownerOf(owner, account common.Address) common.Address {
+	if (owner != common.Address{}) {
+		return owner
 	}
-	return address
+	return account
 }
 
 // actingOwner is who owns the one who acts.
 func (m *Machine) actingOwner() common.Address {
-	return ownerOf(&record.Account{Owner: m.Op.Owner}, m.Op.From)
+	return ownerOf(m.Op.Owner, m.Op.From)
 }
 
 // stepRespondPair counts the pair's interactions: the counterparty distribution of paper App. F.2.
