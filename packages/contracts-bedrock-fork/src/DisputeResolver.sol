@@ -2,7 +2,8 @@
 pragma solidity ^0.8.24;
 
 import { IAGNT2 } from "./interfaces/IAGNT2.sol";
-import { IDepositPortal, IDisputeGame, IDisputeGames, IDisputeResolver } from "./interfaces/IDisputeResolver.sol";
+import { IDepositPortal } from "./interfaces/IDepositPortal.sol";
+import { IDisputeGame, IDisputeGames, IDisputeResolver } from "./interfaces/IDisputeResolver.sol";
 
 /// @title DisputeResolver
 /// @notice See IDisputeResolver.

@@ -22,23 +22,6 @@ interface IDisputeGame {
     function status() external view returns (uint8);
 }
 
-/// @notice The part of OP's OptimismPortal2 that DisputeResolver uses.
-interface IDepositPortal {
-    function disputeGameFactory() external view returns (address);
-    function disputeGameBlacklist(address game) external view returns (bool);
-    function respectedGameTypeUpdatedAt() external view returns (uint64);
-    function disputeGameFinalityDelaySeconds() external view returns (uint256);
-    function depositTransaction(
-        address to,
-        uint256 value,
-        uint64 gasLimit,
-        bool isCreation,
-        bytes calldata data
-    )
-        external
-        payable;
-}
-
 /// @title IDisputeResolver
 /// @notice Ends COMPUTATIONAL disputes of L2 with the outcome of the L1 game that they name. L2 takes resolveDispute from
 ///         Policy.disputeResolver: this contract's aliased address.

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import { IAGNT2 } from "../interfaces/IAGNT2.sol";
 import { IAgentPassport } from "../interfaces/IAgentPassport.sol";
+import { IDepositPortal } from "../interfaces/IDepositPortal.sol";
 import { IRecords } from "../interfaces/IRecords.sol";
 import { RecordTrie } from "../dispute/lib/RecordTrie.sol";
 import { Keys } from "../dispute/steps/Keys.sol";
@@ -12,19 +13,6 @@ import { Protocol } from "../dispute/steps/Protocol.sol";
 interface IAnchorStateRegistry {
     /// @notice The output root that the last resolved game of a type has left, and its L2 block.
     function anchors(uint32 gameType) external view returns (bytes32 root, uint256 l2BlockNumber);
-}
-
-/// @notice What is called of OP's OptimismPortal2.
-interface IOptimismPortal2 {
-    function depositTransaction(
-        address to,
-        uint256 value,
-        uint64 gasLimit,
-        bool isCreation,
-        bytes calldata data
-    )
-        external
-        payable;
 }
 
 /// @title AgentPassport
@@ -94,7 +82,7 @@ contract AgentPassport is IAgentPassport {
         _prove(output.stateRoot, Keys.agent(agent), keccak256(abi.encode(identity)), identityProof);
         _prove(output.stateRoot, Keys.reputation(agent), _hash(reputation), reputationProof);
         emit AgentPresented(agent, sourceChainId, sourceBlock);
-        IOptimismPortal2(portal)
+        IDepositPortal(portal)
             .depositTransaction(
                 Protocol.AGNT2,
                 0,

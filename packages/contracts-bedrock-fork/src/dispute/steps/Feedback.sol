@@ -55,7 +55,7 @@ library Feedback {
             abi.decode(ctx.args(), (uint256, address, uint64, string, bytes32));
     }
 
-    /// @dev Emits an event of the registry with three indexed fields.
+    /// @dev Emits an event of the registry with three indexed fields: Machine.emit3 for callers whose stack has no room for the address.
     function log(
         Context memory ctx,
         bytes32 selector,
@@ -67,7 +67,7 @@ library Feedback {
         private
         pure
     {
-        ctx.op.logs = Logs.extend(ctx.op.logs, Protocol.REPUTATION_REGISTRY, 4, selector, a, b, c, fields);
+        Machine.emit3(ctx, Protocol.REPUTATION_REGISTRY, selector, a, b, c, fields);
     }
 
     /// @dev The agent that feedback is about.

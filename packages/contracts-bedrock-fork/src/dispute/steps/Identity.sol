@@ -42,21 +42,6 @@ library Identity {
         return Machine.use(ctx, Gas.agentOperation(ctx.params, n));
     }
 
-    /// @dev Emits an event of the AGNT2 address with three indexed fields.
-    function emit3(
-        Context memory ctx,
-        bytes32 selector,
-        bytes32 a,
-        bytes32 b,
-        bytes32 c,
-        bytes memory fields
-    )
-        private
-        pure
-    {
-        ctx.op.logs = Logs.extend(ctx.op.logs, Protocol.AGNT2, 4, selector, a, b, c, fields);
-    }
-
     function stepAuthorizeKey(Context memory ctx) internal pure returns (uint8) {
         Machine.expect(ctx, IAGNT2.authorizeKey.selector);
         AuthorizeKey memory c = authorizeKeyArgs(ctx);
@@ -122,8 +107,9 @@ library Identity {
         ctx.write(a);
         ctx.op.effect |= Protocol.OWNER;
         ctx.op.owner = newOwner == agent ? address(0) : newOwner;
-        emit3(
+        Machine.emit3(
             ctx,
+            Protocol.AGNT2,
             IAGNT2.OwnershipTransferred.selector,
             Machine.word(agent),
             Machine.word(previous),
@@ -234,8 +220,9 @@ library Identity {
         x.openedAt = ctx.blk.time;
         x.expiry = expiry;
         ctx.write(x);
-        emit3(
+        Machine.emit3(
             ctx,
+            Protocol.AGNT2,
             IAGNT2.SessionOpened.selector,
             id,
             Machine.word(from),
@@ -256,8 +243,14 @@ library Identity {
         x.closedAt = ctx.blk.time;
         x.contextHash = contextHash;
         ctx.write(x);
-        emit3(
-            ctx, IAGNT2.SessionClosed.selector, id, Machine.word(x.agent), Machine.word(x.peer), abi.encode(contextHash)
+        Machine.emit3(
+            ctx,
+            Protocol.AGNT2,
+            IAGNT2.SessionClosed.selector,
+            id,
+            Machine.word(x.agent),
+            Machine.word(x.peer),
+            abi.encode(contextHash)
         );
         return Steps.TX_END;
     }

@@ -51,6 +51,22 @@ library Machine {
         ctx.op.actor = address(0);
     }
 
+    /// @notice Emits an event of any of the native addresses with three indexed fields.
+    function emit3(
+        Context memory ctx,
+        address at,
+        bytes32 selector,
+        bytes32 a,
+        bytes32 b,
+        bytes32 c,
+        bytes memory fields
+    )
+        internal
+        pure
+    {
+        ctx.op.logs = Logs.extend(ctx.op.logs, at, 4, selector, a, b, c, fields);
+    }
+
     /// @notice Emits an event of the AGNT2 address without indexed fields but one.
     function emit1(Context memory ctx, bytes32 selector, address a, bytes memory fields) internal pure {
         ctx.op.logs = Logs.extend(ctx.op.logs, Protocol.AGNT2, 2, selector, word(a), 0, 0, fields);

@@ -28,21 +28,6 @@ library Validation {
         return abi.decode(ctx.args(), (address, uint256, string, bytes32));
     }
 
-    /// @dev Emits an event of the registry with three indexed fields.
-    function log(
-        Context memory ctx,
-        bytes32 selector,
-        bytes32 a,
-        bytes32 b,
-        bytes32 c,
-        bytes memory fields
-    )
-        private
-        pure
-    {
-        ctx.op.logs = Logs.extend(ctx.op.logs, Protocol.VALIDATION_REGISTRY, 4, selector, a, b, c, fields);
-    }
-
     function stepValidationArgs(Context memory ctx) internal pure returns (uint8) {
         (address validator, uint256 agentId, string memory uri, bytes32 requestHash) = requestArgs(ctx);
         IFrames.Op memory o = ctx.op;
@@ -73,8 +58,9 @@ library Validation {
         v.agent = ctx.op.from;
         v.lastUpdate = ctx.blk.time;
         ctx.write(v);
-        log(
+        Machine.emit3(
             ctx,
+            Protocol.VALIDATION_REGISTRY,
             IValidationRegistry.ValidationRequest.selector,
             Machine.word(validator),
             bytes32(agentId),
@@ -101,8 +87,9 @@ library Validation {
         v.tag = tag;
         v.lastUpdate = ctx.blk.time;
         ctx.write(v);
-        log(
+        Machine.emit3(
             ctx,
+            Protocol.VALIDATION_REGISTRY,
             IValidationRegistry.ValidationResponse.selector,
             Machine.word(v.validator),
             Machine.word(v.agent),
