@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -24,8 +25,14 @@ var ErrDamaged = errors.New("segment log is damaged")
 const (
 	// segmentBytes is the size from which on a segment is not appended to any more.
 	segmentBytes = 256 << 20
-	suffix       = ".seg"
-	category     = vfs.WriteCategoryUnspecified
+	// directBytes is the size from which on a value is written around the page cache, if the file system lets us: who reads it
+	// soon has it in memory anyway, and to copy it into fresh pages, only for them to be written from there, costs more than
+	// anything else about it. Smaller ones would waste space, because what is written so begins at a multiple of alignment.
+	directBytes = 128 << 10
+	// alignment of memory, offset and length of what is written around the page cache: the largest that disks ask for.
+	alignment = 4096
+	suffix    = ".seg"
+	category  = vfs.WriteCategoryUnspecified
 )
 
 var table = crc32.MakeTable(crc32.Castagnoli)
@@ -66,6 +73,7 @@ type Log struct {
 	dir string
 
 	file   vfs.File // nil: the next value begins a segment
+	direct *direct  // writes file around the page cache; nil: not here
 	offset uint32
 	synced bool
 	buf    []byte
@@ -104,13 +112,13 @@ func (l *Log) path(segment uint32) string {
 // the next Sync.
 func (l *Log) Append(size int, fill func(dst []byte) []byte) (Ref, error) {
 	if cap(l.buf) < size {
-		l.buf = make([]byte, 0, size+size/4)
+		l.buf = aligned(size + size/4)
 	}
 	b := fill(l.buf[:0])
 	if len(b) != size {
 		return Ref{}, fmt.Errorf("encoding of %d bytes, expected %d", len(b), size)
 	}
-	if l.file != nil && (l.offset >= segmentBytes || uint64(l.offset)+uint64(size) > 1<<32-1) {
+	if l.file != nil && (l.offset >= segmentBytes || uint64(l.offset)+alignment+uint64(size) > 1<<32-1) {
 		if err := l.end(); err != nil {
 			return Ref{}, err
 		}
@@ -120,14 +128,42 @@ func (l *Log) Append(size int, fill func(dst []byte) []byte) (Ref, error) {
 			return Ref{}, err
 		}
 	}
-	r := Ref{Segment: l.next - 1, Offset: l.offset, Size: uint32(size), Sum: crc32.Checksum(b, table)}
-	l.synced = false
-	if _, err := l.file.Write(b); err != nil {
+	if err := l.write(b); err != nil {
 		l.abandon()
 		return Ref{}, err
 	}
+	r := Ref{Segment: l.next - 1, Offset: l.offset, Size: uint32(size), Sum: crc32.Checksum(b, table)}
 	l.offset += uint32(size)
 	return r, nil
+}
+
+// write writes a value at the offset, which it may move up before.
+func (l *Log) write(b []byte) error {
+	l.synced = false
+	n := 0 // bytes that go around the page cache
+	if l.direct != nil && len(b) >= directBytes {
+		at := (l.offset + alignment - 1) &^ (alignment - 1)
+		switch err := l.direct.writeAt(b[:len(b)&^(alignment-1)], int64(at)); {
+		case err == nil:
+			l.offset, n = at, len(b)&^(alignment-1)
+		case errors.Is(err, errNotDirect):
+			l.closeDirect()
+		default:
+			return err
+		}
+	}
+	if n == len(b) {
+		return nil
+	}
+	_, err := l.file.WriteAt(b[n:], int64(l.offset)+int64(n))
+	return err
+}
+
+// aligned returns a buffer whose memory may be written around the page cache.
+func aligned(size int) []byte {
+	b := make([]byte, size+alignment)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (alignment - 1)
+	return b[skip : skip : skip+size]
 }
 
 // begin makes the next segment, whose name is on disk when it returns.
@@ -147,23 +183,22 @@ func (l *Log) begin() error {
 		f.Close()
 		return err
 	}
-	l.file, l.offset = f, 0
+	l.file, l.direct, l.offset = f, openDirect(f), 0
 	return nil
 }
 
 // end syncs and closes the segment.
 func (l *Log) end() error {
-	err := l.Sync()
-	if l.file != nil {
-		err = errors.Join(err, l.file.Close())
-		l.file = nil
-	}
-	return err
+	return errors.Join(l.Sync(), l.Close())
 }
 
-func (l *Log) abandon() {
-	l.file.Close()
-	l.file, l.synced = nil, true
+func (l *Log) abandon() { _ = l.Close() }
+
+func (l *Log) closeDirect() {
+	if l.direct != nil {
+		l.direct.close()
+		l.direct = nil
+	}
 }
 
 // Sync returns when every value is on disk. After an error, those since the last Sync are to be given up.
@@ -228,6 +263,7 @@ func (l *Log) Close() error {
 	if l.file == nil {
 		return nil
 	}
+	l.closeDirect()
 	err := l.file.Close()
 	l.file, l.synced = nil, true
 	return err

@@ -73,7 +73,7 @@ func TestFailedWrite(t *testing.T) {
 	first, err := appendTo(l, []byte("first"))
 	require.NoError(t, err)
 	require.NoError(t, l.Sync())
-	for _, kind := range []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileSyncData, errorfs.OpCreate} {
+	for _, kind := range []errorfs.OpKind{errorfs.OpFileWriteAt, errorfs.OpFileSyncData, errorfs.OpCreate} {
 		fail = kind
 		r, err := appendTo(l, []byte("lost"))
 		if err == nil {
@@ -137,4 +137,35 @@ func TestDamage(t *testing.T) {
 	require.Equal(t, "second", string(got))
 	_, err = l.Append(3, func(dst []byte) []byte { return append(dst, 1) })
 	require.Error(t, err, "an encoder that lies about its size")
+}
+
+// TestOnDisk: large values, which go around the page cache where that is possible, and small ones stand beside each other, and
+// are there for who reads them at once and for the next process.
+func TestOnDisk(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(2, 2))
+	dir := t.TempDir()
+	kept := map[seglog.Ref][]byte{}
+	for range 3 {
+		l, err := seglog.Open(vfs.Default, vfs.Default.PathJoin(dir, "log"))
+		require.NoError(t, err)
+		for _, size := range []int{3, 128<<10 - 1, 128 << 10, 0, 1 << 20, 1<<20 + 1, 4096, 300_001, 128<<10 + 4095, 77} {
+			v := make([]byte, size)
+			for i := range v {
+				v[i] = byte(rnd.Uint32())
+			}
+			r, err := appendTo(l, v)
+			require.NoError(t, err)
+			kept[r] = v
+			if rnd.IntN(3) == 0 {
+				require.NoError(t, l.Sync())
+			}
+			for r, v := range kept {
+				got, err := l.Read(r)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(v, got), "value of %d bytes at %d", r.Size, r.Offset)
+			}
+		}
+		require.NoError(t, l.Close())
+	}
+	require.Len(t, kept, 30)
 }
