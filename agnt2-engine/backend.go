@@ -134,29 +134,29 @@ func (b *backend) L1Cost(h *types.Header, size int) (*uint256.Int, error) {
 	return &fee, nil
 }
 
-func (b *backend) SubmitTransaction(ctx context.Context, tx *types.Transaction, raw []byte) error {
-	return b.n.pool.AddEncoded(ctx, []*types.Transaction{tx}, [][]byte{raw})[0]
+func (b *backend) SubmitTransaction(ctx context.Context, raw []byte) error {
+	return b.n.pool.AddEncoded(ctx, [][]byte{raw})[0]
 }
 
 func (b *backend) PoolNonce(a common.Address) uint64 { return b.n.pool.Nonce(a) }
 
 func (b *backend) PoolTransaction(hash common.Hash) *types.Transaction {
 	if tx := b.n.pool.Get(hash); tx != nil {
-		return tx.Inner
+		return tx.Ethereum()
 	}
 	return nil
 }
 
 func (b *backend) PoolContent() (pending, queued map[common.Address][]*types.Transaction) {
 	p, q := b.n.pool.Content()
-	return inner(p), inner(q)
+	return ethereum(p), ethereum(q)
 }
 
-func inner(m map[common.Address][]*abi.Transaction) map[common.Address][]*types.Transaction {
+func ethereum(m map[common.Address][]*abi.Transaction) map[common.Address][]*types.Transaction {
 	out := make(map[common.Address][]*types.Transaction, len(m))
 	for a, txs := range m {
 		for _, tx := range txs {
-			out[a] = append(out[a], tx.Inner)
+			out[a] = append(out[a], tx.Ethereum())
 		}
 	}
 	return out
@@ -170,29 +170,6 @@ func (b *backend) SubscribeHeads(ch chan<- core.ChainHeadEvent) event.Subscripti
 	return b.n.chain.SubscribeHeads(ch)
 }
 
-// SubscribePoolTransactions adapts the pool's feed to go-ethereum's event.
-func (b *backend) SubscribePoolTransactions(ch chan<- core.NewTxsEvent) event.Subscription {
-	return event.NewSubscription(func(quit <-chan struct{}) error {
-		in := make(chan []*abi.Transaction, 256)
-		sub := b.n.pool.SubscribeTransactions(in)
-		defer sub.Unsubscribe()
-		for {
-			select {
-			case txs := <-in:
-				e := core.NewTxsEvent{Txs: make([]*types.Transaction, len(txs))}
-				for i, tx := range txs {
-					e.Txs[i] = tx.Inner
-				}
-				select {
-				case ch <- e:
-				case <-quit:
-					return nil
-				}
-			case err := <-sub.Err():
-				return err
-			case <-quit:
-				return nil
-			}
-		}
-	})
+func (b *backend) SubscribePoolTransactions(ch chan<- []*abi.Transaction) event.Subscription {
+	return b.n.pool.SubscribeTransactions(ch)
 }

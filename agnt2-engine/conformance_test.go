@@ -100,13 +100,13 @@ func TestForeignUnsafeBlocksAreExecuted(t *testing.T) {
 	}
 	for n := uint64(1); n <= a.Driver.Head().Number.Uint64(); n++ {
 		x := a.Node.Chain().Executed(a.Node.Chain().CanonicalHash(n))
-		p := geth.BlockToExecutableData(x.Block, zero, nil, [][]byte{}).ExecutionPayload
+		p := geth.BlockToExecutableData(x.Block(), zero, nil, [][]byte{}).ExecutionPayload
 		s, err := enginetest.Import(b.API, p)
 		require.NoError(t, err)
 		require.Equal(t, geth.VALID, s.Status, "block %d: %v", n, s.ValidationError)
 		require.NoError(t, b.SetHead(p.BlockHash))
 		y := b.Node.Chain().Executed(p.BlockHash)
-		require.Equal(t, x.Block.Root(), y.Block.Root())
+		require.Equal(t, x.Block().Root(), y.Block().Root())
 		for i := range x.Receipts {
 			want, err := json.Marshal(x.Receipts[i])
 			require.NoError(t, err)
@@ -246,7 +246,7 @@ func TestBodyAndReceiptsMatch(t *testing.T) {
 	var before []string
 	for i := range w.Driver.Head().Number.Uint64() {
 		x := n.Chain().Executed(n.Chain().CanonicalHash(i + 1))
-		require.Len(t, x.Receipts, len(x.Block.Transactions()))
+		require.Len(t, x.Receipts, len(x.Block().Transactions()))
 		raw, err := json.Marshal(x.Receipts)
 		require.NoError(t, err)
 		before = append(before, string(raw))
@@ -256,7 +256,7 @@ func TestBodyAndReceiptsMatch(t *testing.T) {
 	defer n.Close()
 	for i := range before {
 		x := n.Chain().Executed(n.Chain().CanonicalHash(uint64(i) + 1))
-		require.Len(t, x.Receipts, len(x.Block.Transactions()))
+		require.Len(t, x.Receipts, len(x.Block().Transactions()))
 		raw, err := json.Marshal(x.Receipts)
 		require.NoError(t, err)
 		require.JSONEq(t, before[i], string(raw), "block %d", i+1)

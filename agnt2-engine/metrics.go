@@ -36,7 +36,7 @@ func (m *metrics) adopted(c *chain.Chain, a *chain.Adopted) {
 	m.blocks.WithLabelValues("applied").Add(float64(len(a.Applied)))
 	m.blocks.WithLabelValues("undone").Add(float64(len(a.Undone)))
 	for _, x := range a.Applied {
-		m.gas.Add(float64(x.Block.GasUsed()))
+		m.gas.Add(float64(x.Header.GasUsed))
 		var ok, failed, void float64
 		for _, r := range x.Receipts {
 			switch {

@@ -335,8 +335,8 @@ func (n *Node) transactions(blocks []*chain.Executed) (out []*abi.Transaction) {
 		txs := x.Txs
 		if txs == nil {
 			var err error
-			if txs, err = n.chain.Decode(x.Block.Transactions(), nil); err != nil {
-				n.log.Error("Stored transaction does not decode", "block", x.Block.Hash(), "err", err)
+			if txs, err = n.chain.Decode(x.Raws); err != nil {
+				n.log.Error("Stored transaction does not decode", "block", x.Hash, "err", err)
 				continue
 			}
 		}

@@ -91,7 +91,7 @@ func (t *tracedState) end() {
 func (b *backend) TraceTransaction(ctx context.Context, h *types.Header, index uint64) ([]ethapi.MicroStep, *ethapi.CallResult, error) {
 	c := b.n.chain
 	x, parent := c.Executed(h.Hash()), c.HeaderByHash(h.ParentHash)
-	if x == nil || parent == nil || index >= uint64(len(x.Block.Transactions())) {
+	if x == nil || parent == nil || index >= uint64(len(x.Raws)) {
 		return nil, nil, fmt.Errorf("%w: %s or its parent", ethapi.ErrUnknownBlock, h.Hash())
 	}
 	past, err := c.State().Past(parent.Hash())
@@ -99,7 +99,7 @@ func (b *backend) TraceTransaction(ctx context.Context, h *types.Header, index u
 		return nil, nil, stateError(err)
 	}
 	defer past.Close()
-	txs, err := c.Decode(x.Block.Transactions()[:index+1], nil)
+	txs, err := c.Decode(x.Raws[:index+1])
 	if err != nil {
 		return nil, nil, err
 	}

@@ -34,15 +34,10 @@ func (b *backend) BlockWitness(ctx context.Context, h *types.Header) (*witness.B
 		return nil, stateError(err)
 	}
 	defer past.Close()
-	out := &witness.Block{Header: h, Parent: parent, Txs: make([][]byte, len(x.Block.Transactions()))}
-	for i, tx := range x.Block.Transactions() {
-		if out.Txs[i], err = tx.MarshalBinary(); err != nil {
-			return nil, fmt.Errorf("transaction %d: %w", i, err)
-		}
-	}
+	out := &witness.Block{Header: h, Parent: parent, Txs: x.Raws}
 	txs := x.Txs
 	if txs == nil {
-		if txs, err = c.Decode(x.Block.Transactions(), nil); err != nil {
+		if txs, err = c.Decode(x.Raws); err != nil {
 			return nil, err
 		}
 	}

@@ -59,6 +59,11 @@ func (r *runner) engineRow(ctx context.Context, w *world, m mode) error {
 	r.progress("%d agents, %s: preparing %d transactions", agents, m, n)
 	plans := w.stream.plan(n)
 	items := w.stream.encode(plans, m)
+	release, err := moveOut(items)
+	if err != nil {
+		return err
+	}
+	defer release()
 
 	before := r.bound.measure(r.window)
 	r.progress("%d agents, %s: measuring", agents, m)
@@ -187,11 +192,16 @@ func (w *world) submit(ctx context.Context, items []item) error {
 		}
 		errs = w.node.Pool().AddDecoded(txs)
 	} else {
-		txs, raw := make([]*types.Transaction, len(items)), make([][]byte, len(items))
+		size := 0
 		for i := range items {
-			txs[i], raw[i] = items[i].signed, items[i].raw
+			size += len(items[i].raw)
 		}
-		errs = w.node.Pool().AddEncoded(ctx, txs, raw)
+		raws, buf := make([][]byte, len(items)), make([]byte, 0, size) // fresh memory, as if it came from a connection
+		for i := range items {
+			buf = append(buf, items[i].raw...)
+			raws[i] = buf[len(buf)-len(items[i].raw) : len(buf) : len(buf)]
+		}
+		errs = w.node.Pool().AddEncoded(ctx, raws)
 	}
 	return errors.Join(errs...)
 }
@@ -236,16 +246,16 @@ func (w *world) block(ctx context.Context, open time.Duration) (b blockMark, err
 // why executes the transactions of a block up to one that failed, to learn its reason.
 func (w *world) why(hash common.Hash, i int) error {
 	c := w.node.Chain()
-	b := c.BlockByHash(hash)
-	txs, err := c.Decode(b.Transactions()[:i+1], nil)
+	b := c.Executed(hash)
+	txs, err := c.Decode(b.Raws[:i+1])
 	if err != nil {
 		return err
 	}
-	view, err := c.State().View(b.ParentHash())
+	view, err := c.State().View(b.Header.ParentHash)
 	if err != nil {
 		return err
 	}
-	e := block.NewExecution(chainID, b.Header(), view)
+	e := block.NewExecution(chainID, b.Header, view)
 	for _, tx := range txs {
 		r, err := e.Apply(tx)
 		switch {

@@ -173,7 +173,7 @@ func (w *world) pass(items []item, p *parts) error {
 	if err != nil {
 		return err
 	}
-	first, err := abi.FromInner(w.driver.L1Attributes(parent.Number.Uint64()+1, parent.Time+1), c.Config().ChainID, 0)
+	first, err := abi.FromEthereum(w.driver.L1Attributes(parent.Number.Uint64()+1, parent.Time+1), c.Config().ChainID)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func (w *world) register(from, to int) error {
 			inner[1+i] = enginetest.Deposit(w.stream.agents.addr[from+i], &abi.Address, mint, stake, data, uint64(from+i))
 		}
 	})
-	txs, err := c.Decode(inner, nil)
+	txs, err := c.Decode(enginetest.Encode(inner))
 	if err != nil {
 		return err
 	}
@@ -168,6 +168,5 @@ func (w *world) register(from, to int) error {
 	if err != nil {
 		return err
 	}
-	hash := x.Block.Hash()
-	return c.SetLabels(hash, hash, hash)
+	return c.SetLabels(x.Hash, x.Hash, x.Hash)
 }

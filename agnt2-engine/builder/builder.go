@@ -212,8 +212,7 @@ func (b *Builder) Resolve(id engine.PayloadID) (*chain.Executed, error) {
 		var done *chain.Executed
 		if done, p.err = b.chain.Seal(p.exec); p.err == nil {
 			p.sealed.Store(done)
-			x := done.Block
-			b.cfg.Log.Info("Built block", "number", x.Number(), "hash", x.Hash(), "txs", len(x.Transactions()), "gas", x.GasUsed(),
+			b.cfg.Log.Info("Built block", "number", done.Number(), "hash", done.Hash, "txs", len(done.Raws), "gas", done.Header.GasUsed,
 				"open", time.Since(p.start).Round(time.Millisecond), "seal", time.Since(began).Round(100*time.Microsecond))
 		}
 	})
@@ -226,7 +225,7 @@ func (b *Builder) HeadChanged(head common.Hash) {
 	defer b.mu.Unlock()
 	b.payloads = slices.DeleteFunc(b.payloads, func(p *payload) bool {
 		// A payload that was just resolved is usually the new head itself; it may be asked for again.
-		if x := p.sealed.Load(); p.parent == head || (x != nil && x.Block.Hash() == head) {
+		if x := p.sealed.Load(); p.parent == head || (x != nil && x.Hash == head) {
 			return false
 		}
 		p.halt()

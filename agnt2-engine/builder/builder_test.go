@@ -46,8 +46,12 @@ func forcedBlock(t *testing.T, c *chain.Chain, n int, salt byte) []*abi.Transact
 	for i := range n {
 		txs = append(txs, types.NewTx(&types.DepositTx{SourceHash: common.Hash{byte(i), salt}, From: common.Address{2}, To: &to, Mint: big.NewInt(5), Value: big.NewInt(3), Gas: 50_000}))
 	}
-	out, err := c.Decode(txs, nil)
-	require.NoError(t, err)
+	out := make([]*abi.Transaction, len(txs))
+	for i := range txs {
+		var err error
+		out[i], err = abi.FromEthereum(txs[i], c.Config().ChainID)
+		require.NoError(t, err)
+	}
 	return out
 }
 
@@ -91,8 +95,8 @@ func TestPayloadsAreBoundedAndFollowTheHead(t *testing.T) {
 	stale := b.payloads[0].id
 	x, err := b.Resolve(last)
 	require.NoError(t, err)
-	require.NoError(t, c.SetLabels(x.Block.Hash(), common.Hash{}, common.Hash{}))
-	b.HeadChanged(x.Block.Hash())
+	require.NoError(t, c.SetLabels(x.Hash, common.Hash{}, common.Hash{}))
+	b.HeadChanged(x.Hash)
 	_, err = b.Resolve(stale)
 	require.ErrorIs(t, err, ErrUnknownPayload, "a payload on an old head is gone")
 	again, err := b.Resolve(last)

@@ -29,13 +29,13 @@ func (c *blockCache) Add(hash common.Hash, x *Executed) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.lru.Peek(hash); ok {
-		c.txs -= len(old.Block.Transactions())
+		c.txs -= len(old.Raws)
 		c.lru.Remove(hash)
 	}
-	c.txs += len(x.Block.Transactions())
+	c.txs += len(x.Raws)
 	for c.lru.Len() == blocksInMemory || c.lru.Len() > 0 && c.txs > transactionsInMemory {
 		_, old, _ := c.lru.RemoveOldest()
-		c.txs -= len(old.Block.Transactions())
+		c.txs -= len(old.Raws)
 	}
 	c.lru.Add(hash, x)
 }

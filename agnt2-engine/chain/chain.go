@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -92,11 +93,38 @@ const batchBytesPerTx = 1280
 // format is the layout of the data directory.
 const format = "2"
 
-// Executed is a block with everything that executing it gave.
+// Executed is a block with everything that executing it gave. It must not be modified.
 type Executed struct {
-	Block    *types.Block
+	Header   *types.Header
+	Hash     common.Hash
+	Raws     [][]byte // the transactions' EIP-2718 encodings
 	Receipts types.Receipts
-	Txs      []*abi.Transaction
+	Txs      []*abi.Transaction // nil if the block was read from disk
+
+	ethereum atomic.Pointer[types.Block]
+}
+
+// Number is the block's.
+func (x *Executed) Number() uint64 { return x.Header.Number.Uint64() }
+
+// Block returns the block as go-ethereum has it. Its transactions are decoded when it is asked for first.
+func (x *Executed) Block() *types.Block {
+	if b := x.ethereum.Load(); b != nil {
+		return b
+	}
+	txs := make(types.Transactions, len(x.Raws))
+	for i := range txs {
+		if x.Txs != nil {
+			txs[i] = x.Txs[i].Ethereum()
+			continue
+		}
+		txs[i] = new(types.Transaction)
+		if err := txs[i].UnmarshalBinary(x.Raws[i]); err != nil {
+			panic(fmt.Sprintf("chain store: transaction %d of block %s: %v", i, x.Hash, err))
+		}
+	}
+	x.ethereum.Store(types.NewBlockWithHeader(x.Header).WithBody(types.Body{Transactions: txs, Withdrawals: types.Withdrawals{}}))
+	return x.ethereum.Load()
 }
 
 // Chain is safe for concurrent use.
@@ -241,7 +269,7 @@ func (c *Chain) bootstrap(g *genesis.Genesis) error {
 	if err := state.Bootstrap(batch, id, rs); err != nil {
 		return err
 	}
-	blocks, err := c.appendBlocks([]*Executed{{Block: c.genesis}})
+	blocks, err := c.appendBlocks([]*Executed{{Header: c.genesis.Header(), Hash: c.genesis.Hash()}})
 	if err != nil {
 		return err
 	}
@@ -283,31 +311,29 @@ func (c *Chain) label(h **types.Header) *types.Header {
 	return *h
 }
 
-// Decode checks and decodes transactions in parallel, reusing those that the mempool has decoded.
-func (c *Chain) Decode(txs types.Transactions, sizes []int) ([]*abi.Transaction, error) {
-	out := make([]*abi.Transaction, len(txs))
+// Decode checks and decodes EIP-2718 encodings in parallel, reusing the senders that the mempool has recovered. The bytes belong to
+// the transactions then.
+func (c *Chain) Decode(raws [][]byte) ([]*abi.Transaction, error) {
+	const atOnce = 8
+	out := make([]*abi.Transaction, len(raws))
 	var g errgroup.Group
-	workers := min(runtime.GOMAXPROCS(0), len(txs)/64+1)
+	workers := min(runtime.GOMAXPROCS(0), len(raws)/64+1)
 	for w := range workers {
 		g.Go(func() error {
-			for i := w; i < len(txs); i += workers {
-				if c.opts.Sender != nil {
-					if t := c.opts.Sender(txs[i].Hash()); t != nil {
-						out[i] = t
-						continue
+			for from := w * atOnce; from < len(raws); from += workers * atOnce {
+				us, errs := abi.Prepare(raws[from:min(from+atOnce, len(raws))], c.chainID)
+				for k, u := range us {
+					i, err := from+k, errs[k]
+					if err == nil && c.opts.Sender != nil {
+						out[i] = c.opts.Sender(u.Hash())
+					}
+					if err == nil && out[i] == nil {
+						out[i], err = u.Verify()
+					}
+					if err != nil {
+						return fmt.Errorf("transaction %d: %w", i, err)
 					}
 				}
-				size := 0
-				if sizes != nil {
-					size = sizes[i]
-				} else {
-					size = int(txs[i].Size())
-				}
-				t, err := abi.FromInner(txs[i], c.chainID, size)
-				if err != nil {
-					return fmt.Errorf("transaction %d (%s): %w", i, txs[i].Hash(), err)
-				}
-				out[i] = t
 			}
 			return nil
 		})
@@ -315,36 +341,37 @@ func (c *Chain) Decode(txs types.Transactions, sizes []int) ([]*abi.Transaction,
 	return out, g.Wait()
 }
 
-// Insert executes a foreign block on its parent and keeps it, without making it the head. It is cheap for known blocks.
-// Errors: ErrUnknownParent, ErrInvalid; anything else is the disk's.
-func (c *Chain) Insert(b *types.Block) error {
+// Insert executes a foreign block, given as header and EIP-2718 encodings of its transactions, on its parent and keeps it, without
+// making it the head. It is cheap for known blocks. Errors: ErrUnknownParent, ErrInvalid; anything else is the disk's.
+func (c *Chain) Insert(claimed *types.Header, raws [][]byte) error {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
-	return c.insert(b)
+	return c.insert(claimed, raws)
 }
 
-func (c *Chain) insert(b *types.Block) error {
-	if c.store.Known(b.Hash()) {
+func (c *Chain) insert(claimed *types.Header, raws [][]byte) error {
+	hash := claimed.Hash()
+	if c.store.Known(hash) {
 		return nil
 	}
-	if n, ok := c.NumberOf(b.Hash()); ok && c.CanonicalHash(n) == b.Hash() {
+	if n, ok := c.NumberOf(hash); ok && c.CanonicalHash(n) == hash {
 		return nil // canonical, and older than the history window
 	}
-	parent := c.HeaderByHash(b.ParentHash())
+	parent := c.HeaderByHash(claimed.ParentHash)
 	if parent == nil {
-		return fmt.Errorf("%w: %s of block %d", ErrUnknownParent, b.ParentHash(), b.NumberU64())
+		return fmt.Errorf("%w: %s of block %v", ErrUnknownParent, claimed.ParentHash, claimed.Number)
 	}
 	if err := c.ensureState(parent); err != nil {
 		return err
 	}
-	if err := block.CheckHeader(c.cfg, parent, b.Header()); err != nil {
+	if err := block.CheckHeader(c.cfg, parent, claimed); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	txs, err := c.Decode(b.Transactions(), nil)
+	txs, err := c.Decode(raws)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	h := types.CopyHeader(b.Header())
+	h := types.CopyHeader(claimed)
 	view, err := c.store.View(parent.Hash())
 	if err != nil {
 		return err
@@ -361,8 +388,7 @@ func (c *Chain) insert(b *types.Block) error {
 	if len(txs) == 0 {
 		return fmt.Errorf("%w: %w", ErrInvalid, block.ErrNoL1Attributes)
 	}
-	claimed := b.Header()
-	if _, err := c.finish(e, parent.Hash(), func(got *types.Block) error { return differ(claimed, got.Header()) }); err != nil {
+	if _, err := c.finish(e, parent.Hash(), func(got *types.Header) error { return differ(claimed, got) }); err != nil {
 		return err
 	}
 	return nil
@@ -396,48 +422,48 @@ func (c *Chain) Seal(e *block.Execution) (*Executed, error) {
 }
 
 // finish closes the execution, computes the roots and keeps the block if check accepts it.
-func (c *Chain) finish(e *block.Execution, parent common.Hash, check func(*types.Block) error) (*Executed, error) {
+func (c *Chain) finish(e *block.Execution, parent common.Hash, check func(*types.Header) error) (*Executed, error) {
 	e.Finish()
 	effect := &state.Block{
 		Number: e.Header.Number.Uint64(), Parent: parent, Changes: e.Overlay.Changes(), Messages: e.Machine.Messages,
 		Pruned: e.Machine.Pruned,
 	}
-	b, err := e.Seal(func() (common.Hash, common.Hash, error) { return c.store.Apply(effect) })
+	h, err := e.Seal(func() (common.Hash, common.Hash, error) { return c.store.Apply(effect) })
 	if err != nil {
 		return nil, err
 	}
 	if check != nil {
-		if err := check(b); err != nil {
+		if err := check(h); err != nil {
 			return nil, err
 		}
 	}
-	x := &Executed{Block: b, Receipts: e.Receipts, Txs: e.Txs}
-	effect.Hash = b.Hash()
+	x := &Executed{Header: h, Hash: h.Hash(), Raws: e.Raws, Receipts: e.Receipts, Txs: e.Txs}
+	effect.Hash = x.Hash
 	c.pendMu.Lock()
 	c.pend[effect.Hash] = x
 	c.pendMu.Unlock()
 	c.executed.Add(effect.Hash, x)
-	c.headers.Add(effect.Hash, b.Header())
+	c.headers.Add(effect.Hash, h)
 	c.store.Add(effect)
 	return x, nil
 }
 
 // ensureState executes stored blocks again whose effects are no longer in memory, from the nearest known ancestor on.
 func (c *Chain) ensureState(h *types.Header) error {
-	var missing []*types.Block
+	var missing []*Executed
 	for !c.store.Known(h.Hash()) {
-		b := c.BlockByHash(h.Hash())
+		b := c.Executed(h.Hash())
 		if b == nil || uint64(len(missing)) > c.opts.HistoryBlocks {
 			return fmt.Errorf("%w: %s", state.ErrUnknownBlock, h.Hash())
 		}
 		missing = append(missing, b)
 		if h = c.HeaderByHash(h.ParentHash); h == nil {
-			return fmt.Errorf("%w: parent of %s", ErrUnknownParent, b.Hash())
+			return fmt.Errorf("%w: parent of %s", ErrUnknownParent, b.Hash)
 		}
 	}
 	for i := len(missing) - 1; i >= 0; i-- {
-		c.log.Info("Executing a stored block again", "number", missing[i].Number(), "hash", missing[i].Hash())
-		if err := c.insert(missing[i]); err != nil {
+		c.log.Info("Executing a stored block again", "number", missing[i].Number(), "hash", missing[i].Hash)
+		if err := c.insert(missing[i].Header, missing[i].Raws); err != nil {
 			return err
 		}
 	}
@@ -478,7 +504,7 @@ func (c *Chain) SetLabels(head, safe, finalized common.Hash) error {
 	labels["head"] = head
 	size := 0
 	if x := c.pending(head); x != nil { // else it is on disk or moves by more than a block: the batch grows as it must
-		size = batchBytesPerTx * len(x.Block.Transactions())
+		size = batchBytesPerTx * len(x.Raws)
 	}
 	batch := c.db.NewBatchWithSize(size)
 	defer batch.Close()
@@ -619,12 +645,12 @@ func (c *Chain) adopt(batch *pebble.Batch, h *types.Header, labels map[string]co
 	}
 	a.Done()
 	for i := range blocks {
-		b := blocks[i].Block
-		c.hashes.Add(hashindex.Mark{Number: b.NumberU64(), Hash: b.Hash()}, blocks[i].hashes)
+		b := blocks[i].Executed
+		c.hashes.Add(hashindex.Mark{Number: b.Number(), Hash: b.Hash}, blocks[i].hashes)
 	}
 	c.pendMu.Lock()
 	for _, x := range moved.Applied {
-		delete(c.pend, x.Block.Hash())
+		delete(c.pend, x.Hash)
 	}
 	c.pendMu.Unlock()
 	return moved, nil
@@ -646,7 +672,7 @@ func (c *Chain) prune(finalized uint64) error {
 	}
 	c.pendMu.Lock()
 	for hash, x := range c.pend {
-		if x.Block.NumberU64() <= finalized {
+		if x.Number() <= finalized {
 			delete(c.pend, hash)
 		}
 	}
@@ -656,7 +682,7 @@ func (c *Chain) prune(finalized uint64) error {
 
 func (c *Chain) announce(m *Adopted) {
 	for _, x := range m.Applied {
-		c.heads.Send(core.ChainHeadEvent{Header: x.Block.Header()})
+		c.heads.Send(core.ChainHeadEvent{Header: x.Header})
 	}
 	if len(m.Applied) == 0 {
 		c.heads.Send(core.ChainHeadEvent{Header: m.Head})

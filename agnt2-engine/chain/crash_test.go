@@ -71,7 +71,7 @@ func build(t testing.TB, c *chain.Chain, parent *types.Header, rnd *rand.Rand) *
 	view, err := c.State().View(parent.Hash())
 	require.NoError(t, err)
 	e := block.NewExecution(c.Config().ChainID.Uint64(), h, view)
-	decoded, err := c.Decode(txs, nil)
+	decoded, err := c.Decode(enginetest.Encode(txs))
 	require.NoError(t, err)
 	for _, tx := range decoded {
 		_, err := e.Apply(tx)
@@ -79,7 +79,7 @@ func build(t testing.TB, c *chain.Chain, parent *types.Header, rnd *rand.Rand) *
 	}
 	x, err := c.Seal(e)
 	require.NoError(t, err)
-	return x.Block
+	return x.Block()
 }
 
 // consistent checks a chain against itself after a restart: opening has compared the records with the state root already.
@@ -91,12 +91,12 @@ func consistent(t testing.TB, c *chain.Chain) {
 	for n := h.Number.Uint64(); n > 0; n-- {
 		x := c.Executed(c.CanonicalHash(n))
 		require.NotNil(t, x, "block %d", n)
-		require.Equal(t, c.CanonicalHash(n-1), x.Block.ParentHash())
-		require.Len(t, x.Receipts, len(x.Block.Transactions()))
-		for i, tx := range x.Block.Transactions() {
+		require.Equal(t, c.CanonicalHash(n-1), x.Block().ParentHash())
+		require.Len(t, x.Receipts, len(x.Block().Transactions()))
+		for i, tx := range x.Block().Transactions() {
 			l, ok := c.Transaction(tx.Hash())
 			require.True(t, ok)
-			require.True(t, l.Block == x.Block.Hash() && l.Index == uint64(i) || l.Number < n || l.Number > n, "transaction %s", tx.Hash())
+			require.True(t, l.Block == x.Block().Hash() && l.Index == uint64(i) || l.Number < n || l.Number > n, "transaction %s", tx.Hash())
 		}
 	}
 	for n := h.Number.Uint64(); ; n-- { // the history, as far as it goes

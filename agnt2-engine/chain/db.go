@@ -108,15 +108,7 @@ func (c *Chain) appendBlocks(blocks []*Executed) ([]appended, error) {
 }
 
 func (c *Chain) appendBlock(x *appended) (err error) {
-	if x.Txs != nil {
-		x.body, err = c.blocks.Append(block.BodySize(x.Txs), func(dst []byte) []byte { return block.AppendBody(dst, x.Txs) })
-	} else {
-		var body []byte
-		if body, err = rlp.EncodeToBytes(x.Block.Body()); err == nil {
-			x.body, err = c.blocks.Append(len(body), func(dst []byte) []byte { return append(dst, body...) })
-		}
-	}
-	if err != nil {
+	if x.body, err = c.blocks.Append(block.BodySize(x.Raws), func(dst []byte) []byte { return block.AppendBody(dst, x.Raws) }); err != nil {
 		return err
 	}
 	if x.receipts, err = c.blocks.Append(block.StoredReceiptsSize(x.Receipts), func(dst []byte) []byte {
@@ -128,7 +120,7 @@ func (c *Chain) appendBlock(x *appended) (err error) {
 	var malformed error
 	x.index, err = c.blocks.Append(indexSize(len(x.Receipts), is), func(dst []byte) []byte {
 		dst = appendIndex(dst, x.Executed, is)
-		x.hashes, malformed = hashEntries(x.Block.NumberU64(), dst)
+		x.hashes, malformed = hashEntries(x.Number(), dst)
 		return dst
 	})
 	return errors.Join(err, malformed)
@@ -136,8 +128,8 @@ func (c *Chain) appendBlock(x *appended) (err error) {
 
 // writeBlock stores what else there is of a block and makes it canonical at its height.
 func writeBlock(batch *pebble.Batch, x *appended) error {
-	hash, n := x.Block.Hash(), x.Block.NumberU64()
-	header, err := rlp.EncodeToBytes(x.Block.Header())
+	hash, n := x.Hash, x.Number()
+	header, err := rlp.EncodeToBytes(x.Header)
 	if err != nil {
 		return err
 	}
@@ -179,7 +171,7 @@ func (c *Chain) HeaderByHash(hash common.Hash) *types.Header {
 		return h
 	}
 	if x := c.pending(hash); x != nil {
-		return x.Block.Header()
+		return x.Header
 	}
 	raw := c.mustGet(hashKey('H', hash))
 	if raw == nil {
@@ -223,19 +215,17 @@ func (c *Chain) Executed(hash common.Hash) *Executed {
 	if x, ok := c.executed.Get(hash); ok {
 		return x
 	}
-	b := c.readBlock(hash)
-	if b == nil {
-		return nil
+	x := c.read(hash)
+	if x != nil {
+		c.executed.Add(hash, x)
 	}
-	x := &Executed{Block: b, Receipts: c.readReceipts(b)}
-	c.executed.Add(hash, x)
 	return x
 }
 
 // BlockByHash returns a known block, adopted or not.
 func (c *Chain) BlockByHash(hash common.Hash) *types.Block {
 	if x := c.Executed(hash); x != nil {
-		return x.Block
+		return x.Block()
 	}
 	return nil
 }
@@ -248,7 +238,8 @@ func (c *Chain) Receipts(hash common.Hash) types.Receipts {
 	return nil
 }
 
-func (c *Chain) readBlock(hash common.Hash) *types.Block {
+// read reads a block that was adopted at some time; nil if there is none.
+func (c *Chain) read(hash common.Hash) *Executed {
 	h := c.HeaderByHash(hash)
 	if h == nil {
 		return nil
@@ -257,24 +248,21 @@ func (c *Chain) readBlock(hash common.Hash) *types.Block {
 	if !ok {
 		return nil
 	}
-	body := new(types.Body)
-	if err := rlp.DecodeBytes(c.mustRead(r.body), body); err != nil {
+	x := &Executed{Header: h, Hash: hash}
+	var err error
+	if x.Raws, err = block.SplitBody(c.mustRead(r.body)); err != nil {
 		panic(fmt.Sprintf("chain store: body %s: %v", hash, err))
 	}
-	if body.Withdrawals == nil {
-		body.Withdrawals = types.Withdrawals{}
+	var stored []*types.ReceiptForStorage
+	if err := rlp.DecodeBytes(c.mustRead(r.receipts), &stored); err != nil {
+		panic(fmt.Sprintf("chain store: receipts %s: %v", hash, err))
 	}
-	return types.NewBlockWithHeader(h).WithBody(*body)
+	x.Receipts = derived(x.Block(), stored)
+	return x
 }
 
-// readReceipts restores what storage leaves out.
-func (c *Chain) readReceipts(b *types.Block) types.Receipts {
-	var stored []*types.ReceiptForStorage
-	if r, ok := c.refs(b.NumberU64(), b.Hash()); ok {
-		if err := rlp.DecodeBytes(c.mustRead(r.receipts), &stored); err != nil {
-			panic(fmt.Sprintf("chain store: receipts %s: %v", b.Hash(), err))
-		}
-	}
+// derived restores what storage leaves out of receipts.
+func derived(b *types.Block, stored []*types.ReceiptForStorage) types.Receipts {
 	var l1 record.L1Info
 	if txs := b.Transactions(); len(txs) > 0 {
 		if p, err := vm.ParseL1Attributes(txs[0].Data()); err == nil {

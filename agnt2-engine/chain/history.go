@@ -201,7 +201,7 @@ func eachParty(x *Executed, f func(k []byte, id common.Hash) error) error {
 			if l.Address != abi.Address || len(l.Topics) != 4 || l.Topics[0] != abi.InvokedTopic {
 				continue
 			}
-			cursor := binary.BigEndian.AppendUint32(be64(x.Block.NumberU64()), uint32(l.Index))
+			cursor := binary.BigEndian.AppendUint32(be64(x.Number()), uint32(l.Index))
 			for role, topic := range []common.Hash{l.Topics[2], l.Topics[3]} {
 				if err := f(agentKey(common.BytesToAddress(topic[:]), Role(role), cursor), l.Topics[1]); err != nil {
 					return err

@@ -119,15 +119,7 @@ func (a *API) start(parent *types.Header, p *engine.PayloadAttributes) (id engin
 		Timestamp: p.Timestamp, Random: p.Random, FeeRecipient: p.SuggestedFeeRecipient, BeaconRoot: *p.BeaconRoot,
 		GasLimit: *p.GasLimit, EIP1559Params: [8]byte(p.EIP1559Params), HasEIP1559Params: true,
 	}
-	inner := make(types.Transactions, len(p.Transactions))
-	sizes := make([]int, len(p.Transactions))
-	for i, raw := range p.Transactions {
-		inner[i], sizes[i] = new(types.Transaction), len(raw)
-		if err := inner[i].UnmarshalBinary(raw); err != nil {
-			return id, fmt.Errorf("transaction %d: %w", i, err)
-		}
-	}
-	forced, err := a.chain.Decode(inner, sizes)
+	forced, err := a.chain.Decode(p.Transactions)
 	if err != nil {
 		return id, err
 	}
@@ -170,15 +162,21 @@ func (a *API) NewPayloadV4(_ context.Context, p engine.ExecutableData, versioned
 	if a.chain.State().Known(p.BlockHash) { // built here or executed before: the hash covers everything
 		return engine.PayloadStatusV1{Status: engine.VALID, LatestValidHash: &p.BlockHash}, nil
 	}
-	b, err := engine.ExecutableDataToBlock(p, versionedHashes, beaconRoot, [][]byte{}, a.chain.Config())
+	raws := p.Transactions
+	p.Transactions = nil // go-ethereum would decode them; their root is set below
+	b, err := engine.ExecutableDataToBlockNoHash(p, versionedHashes, beaconRoot, [][]byte{}, a.chain.Config())
 	if err != nil {
 		return a.invalid(p.ParentHash, err), nil
 	}
-	err = a.chain.Insert(b)
+	h := b.Header()
+	h.TxHash = block.TransactionsRoot(raws)
+	if got := h.Hash(); got != p.BlockHash {
+		return a.invalid(p.ParentHash, fmt.Errorf("block hash mismatch: blockHash is %s, the fields give %s", p.BlockHash, got)), nil
+	}
+	err = a.chain.Insert(h, raws)
 	switch {
 	case err == nil:
-		hash := b.Hash()
-		return engine.PayloadStatusV1{Status: engine.VALID, LatestValidHash: &hash}, nil
+		return engine.PayloadStatusV1{Status: engine.VALID, LatestValidHash: &p.BlockHash}, nil
 	case errors.Is(err, chain.ErrUnknownParent):
 		a.log.Info("Payload with an unknown parent", "number", p.Number, "hash", p.BlockHash, "parent", p.ParentHash)
 		return engine.PayloadStatusV1{Status: engine.SYNCING}, nil
@@ -221,20 +219,17 @@ func (a *API) GetPayloadV4(id engine.PayloadID) (*engine.ExecutionPayloadEnvelop
 		return nil, engine.GenericServerError.With(err)
 	}
 	// The transactions are at hand as bytes: go-ethereum would encode them again.
-	empty := x.Block.WithBody(types.Body{Withdrawals: x.Block.Withdrawals()})
+	empty := types.NewBlockWithHeader(x.Header).WithBody(types.Body{Withdrawals: types.Withdrawals{}})
 	env := engine.BlockToExecutableData(empty, fees(x), nil, [][]byte{})
-	env.ParentBeaconBlockRoot = x.Block.BeaconRoot()
-	env.ExecutionPayload.Transactions = make([][]byte, len(x.Txs))
-	for i, tx := range x.Txs {
-		env.ExecutionPayload.Transactions[i] = tx.Encoding()
-	}
+	env.ParentBeaconBlockRoot = x.Header.ParentBeaconRoot
+	env.ExecutionPayload.Transactions = x.Raws
 	return env, nil
 }
 
 // fees is the sum of the priority fees.
 func fees(x *chain.Executed) *big.Int {
 	var tip, gas big.Int
-	sum, baseFee := new(big.Int), x.Block.BaseFee()
+	sum, baseFee := new(big.Int), x.Header.BaseFee
 	for _, r := range x.Receipts {
 		if r.Type == types.DepositTxType || r.GasUsed == 0 {
 			continue

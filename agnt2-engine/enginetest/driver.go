@@ -205,3 +205,15 @@ func Genesis(n int) *genesis.Genesis {
 	}
 	return g
 }
+
+// Encode returns the EIP-2718 encodings of transactions.
+func Encode(txs []*types.Transaction) [][]byte {
+	raws := make([][]byte, len(txs))
+	for i, tx := range txs {
+		var err error
+		if raws[i], err = tx.MarshalBinary(); err != nil {
+			panic(err) // somebody has made it by hand, and wrong
+		}
+	}
+	return raws
+}

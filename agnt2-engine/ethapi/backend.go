@@ -138,8 +138,8 @@ type Backend interface {
 	// L1Cost is the L1 data fee in wei of a signed transaction of that many bytes at a block.
 	L1Cost(header *types.Header, txBytes int) (*uint256.Int, error)
 
-	// SubmitTransaction puts a signed transaction, decoded from raw, into the mempool; errors say what to do.
-	SubmitTransaction(ctx context.Context, tx *types.Transaction, raw []byte) error
+	// SubmitTransaction puts a signed transaction, given as EIP-2718 encoding, into the mempool; errors say what to do.
+	SubmitTransaction(ctx context.Context, raw []byte) error
 	// PoolNonce is the nonce after all of the account's executable pool transactions.
 	PoolNonce(account common.Address) uint64
 	PoolTransaction(hash common.Hash) *types.Transaction
@@ -152,5 +152,5 @@ type Backend interface {
 	SetMaxDASize(maxTx, maxBlock uint64)
 
 	SubscribeHeads(ch chan<- core.ChainHeadEvent) event.Subscription
-	SubscribePoolTransactions(ch chan<- core.NewTxsEvent) event.Subscription
+	SubscribePoolTransactions(ch chan<- []*abi.Transaction) event.Subscription
 }

@@ -87,7 +87,7 @@ type fakeChain struct {
 	onDryRun  func(ctx context.Context) error
 
 	heads event.FeedOf[core.ChainHeadEvent]
-	txs   event.FeedOf[core.NewTxsEvent]
+	txs   event.FeedOf[[]*abi.Transaction]
 }
 
 var _ Backend = (*fakeChain)(nil)
@@ -353,7 +353,15 @@ func (f *fakeChain) L1Cost(_ *types.Header, n int) (*uint256.Int, error) {
 	return uint256.NewInt(uint64(n) * 10), nil
 }
 
-func (f *fakeChain) SubmitTransaction(_ context.Context, tx *types.Transaction, _ []byte) error {
+func (f *fakeChain) SubmitTransaction(_ context.Context, raw []byte) error {
+	decoded, err := abi.Decode(raw, f.config.ChainID)
+	if err != nil {
+		return err
+	}
+	if decoded.Deposit {
+		return abi.ErrDepositSigned
+	}
+	tx := decoded.Ethereum()
 	f.mu.Lock()
 	err, then := f.submitErr, f.onSubmit
 	if err == nil {
@@ -361,7 +369,7 @@ func (f *fakeChain) SubmitTransaction(_ context.Context, tx *types.Transaction, 
 	}
 	f.mu.Unlock()
 	if err == nil {
-		f.txs.Send(core.NewTxsEvent{Txs: []*types.Transaction{tx}})
+		f.txs.Send([]*abi.Transaction{decoded})
 		if then != nil {
 			then(tx)
 		}
@@ -399,7 +407,7 @@ func (f *fakeChain) SubscribeHeads(ch chan<- core.ChainHeadEvent) event.Subscrip
 	return f.heads.Subscribe(ch)
 }
 
-func (f *fakeChain) SubscribePoolTransactions(ch chan<- core.NewTxsEvent) event.Subscription {
+func (f *fakeChain) SubscribePoolTransactions(ch chan<- []*abi.Transaction) event.Subscription {
 	return f.txs.Subscribe(ch)
 }
 

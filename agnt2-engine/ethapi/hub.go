@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -33,9 +34,9 @@ const (
 
 // change is one step of the chain or the pool. Its contents are shared: consumers must not modify them.
 type change struct {
-	heads []*types.Header      // new canonical blocks, ascending
-	logs  []*types.Log         // removed ones first, newest first; then new ones, ascending
-	txs   []*types.Transaction // new in the pool
+	heads []*types.Header    // new canonical blocks, ascending
+	logs  []*types.Log       // removed ones first, newest first; then new ones, ascending
+	txs   []*abi.Transaction // new in the pool
 }
 
 // consumer is a filter or a subscription.
@@ -68,7 +69,7 @@ func newHub(b Backend, cfg Config, m *metrics) *hub {
 	for i := range h.consumers {
 		h.consumers[i] = map[consumer]struct{}{}
 	}
-	heads, txs := make(chan core.ChainHeadEvent, headQueue), make(chan core.NewTxsEvent, poolQueue)
+	heads, txs := make(chan core.ChainHeadEvent, headQueue), make(chan []*abi.Transaction, poolQueue)
 	headSub, txSub := b.SubscribeHeads(heads), b.SubscribePoolTransactions(txs)
 	last := b.HeaderByNumber(rpc.LatestBlockNumber) // after subscribing: a head in between is told twice, not lost
 	h.done.Add(2)
@@ -98,7 +99,7 @@ func newHub(b Backend, cfg Config, m *metrics) *hub {
 		for {
 			select {
 			case ev := <-txs:
-				h.publish(topicPool, change{txs: ev.Txs})
+				h.publish(topicPool, change{txs: ev})
 			case now := <-expiry.C:
 				h.expire(now)
 			case <-txSub.Err():
@@ -331,7 +332,7 @@ func (f *filter) deliver(ev change) {
 		}
 	case topicPool:
 		for _, tx := range ev.txs {
-			f.hashes = append(f.hashes, tx.Hash())
+			f.hashes = append(f.hashes, tx.Hash)
 		}
 	case topicLogs:
 		for _, l := range ev.logs {

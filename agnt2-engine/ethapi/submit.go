@@ -8,41 +8,26 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/types"
-
-	"github.com/agnt2/agnt2/agnt2/abi"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// decodeRaw parses what a client sends; everything else is the pool's to judge.
-func decodeRaw(raw []byte) (*types.Transaction, error) {
+// submit refuses what is too large for anybody to look at; everything else is the pool's to judge.
+func (e *ethAPI) submit(ctx context.Context, raw []byte) error {
 	if len(raw) > abi.MaxTransactionBytes {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", abi.ErrTooLarge, len(raw), abi.MaxTransactionBytes)
+		return fmt.Errorf("%w: %d bytes, at most %d", abi.ErrTooLarge, len(raw), abi.MaxTransactionBytes)
 	}
-	tx := new(types.Transaction)
-	if err := tx.UnmarshalBinary(raw); err != nil {
-		return nil, fmt.Errorf("%w: %v", abi.ErrUndecodable, err)
-	}
-	switch tx.Type() {
-	case types.DynamicFeeTxType:
-		return tx, nil
-	case types.DepositTxType:
-		return nil, abi.ErrDepositSigned
-	}
-	return nil, abi.ErrType
+	return e.a.b.SubmitTransaction(ctx, raw)
 }
 
 // SendRawTransaction implements eth_sendRawTransaction.
 func (e *ethAPI) SendRawTransaction(ctx context.Context, raw hexutil.Bytes) (common.Hash, error) {
-	tx, err := decodeRaw(raw)
-	if err != nil {
+	if err := e.submit(ctx, raw); err != nil {
 		return common.Hash{}, err
 	}
-	if err := e.a.b.SubmitTransaction(ctx, tx, raw); err != nil {
-		return common.Hash{}, err
-	}
-	return tx.Hash(), nil
+	return crypto.Keccak256Hash(raw), nil
 }
 
 // Milliseconds is a duration as a JSON number or a hex quantity.
@@ -72,10 +57,6 @@ func (c *Config) syncWait(asked *Milliseconds) time.Duration {
 // SendRawTransactionSync implements eth_sendRawTransactionSync (EIP-7966): submits and answers with the receipt, or
 // after the timeout with error 4 and the transaction's hash as data.
 func (e *ethAPI) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, timeout *Milliseconds) (json.RawMessage, error) {
-	tx, err := decodeRaw(raw)
-	if err != nil {
-		return nil, err
-	}
 	if err := e.a.syncs.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -87,22 +68,22 @@ func (e *ethAPI) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, 
 		return nil, err
 	}
 	defer e.a.hub.unlisten(topicHeads, l, nil)
-	if err := e.a.b.SubmitTransaction(ctx, tx, raw); err != nil {
+	if err := e.submit(ctx, raw); err != nil {
 		return nil, err
 	}
-	wait := e.a.cfg.syncWait(timeout)
+	hash, wait := crypto.Keccak256Hash(raw), e.a.cfg.syncWait(timeout)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
-		if r := e.a.receipt(tx.Hash()); r != nil {
+		if r := e.a.receipt(hash); r != nil {
 			return r, nil
 		}
 		select {
 		case <-l.ch:
 		case <-timer.C:
-			return nil, syncTimeout(tx.Hash(), wait)
+			return nil, syncTimeout(hash, wait)
 		case <-ctx.Done():
-			return nil, syncTimeout(tx.Hash(), wait)
+			return nil, syncTimeout(hash, wait)
 		case <-e.a.hub.quit:
 			return nil, errClosed
 		}

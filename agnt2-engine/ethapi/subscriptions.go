@@ -83,9 +83,9 @@ func (e *ethAPI) Logs(ctx context.Context, c Criteria) (*rpc.Subscription, error
 func (e *ethAPI) NewPendingTransactions(ctx context.Context, full *bool) (*rpc.Subscription, error) {
 	return e.a.subscribe(ctx, topicPool, func(ev change, notify func(any) error) error {
 		for _, tx := range ev.txs {
-			var what any = tx.Hash()
+			var what any = tx.Hash
 			if full != nil && *full {
-				what = e.a.transactionJSON(tx, place{}, nil)
+				what = e.a.transactionJSON(tx.Ethereum(), place{}, nil)
 			}
 			if err := notify(what); err != nil {
 				return err

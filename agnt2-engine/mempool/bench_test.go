@@ -112,13 +112,16 @@ func BenchmarkAddJournaled(b *testing.B) {
 	cfg.MaxTransactions = 1 << 30
 	p := New(cfg, headOf(newState()), nil)
 	defer p.Close()
-	inner := signed(testKey(1), 0, 100)
+	raw, err := signed(testKey(1), 0, 100).MarshalBinary()
+	if err != nil {
+		b.Fatal(err)
+	}
 	var next atomic.Int64
 	b.SetParallelism(128)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			tx := spec{from: int(next.Add(1))}.tx()
-			tx.Inner = inner
+			tx.Raw = raw
 			if err := p.AddDecoded([]*abi.Transaction{tx})[0]; err != nil {
 				b.Error(err)
 			}

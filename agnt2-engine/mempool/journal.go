@@ -254,13 +254,12 @@ func ignoreTorn(err error) error {
 }
 
 func appendRecord(buf []byte, tx *abi.Transaction) ([]byte, error) {
-	if tx.Inner == nil && tx.Raw == nil {
+	if tx.Raw == nil {
 		return buf, fmt.Errorf("transaction %s has no encoding", tx.Hash)
 	}
-	raw := tx.Encoding()
-	buf = binary.BigEndian.AppendUint32(buf, uint32(len(raw)))
-	buf = binary.BigEndian.AppendUint32(buf, crc32.Checksum(raw, crcTable))
-	return append(buf, raw...), nil
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(tx.Raw)))
+	buf = binary.BigEndian.AppendUint32(buf, crc32.Checksum(tx.Raw, crcTable))
+	return append(buf, tx.Raw...), nil
 }
 
 // append queues transactions to be written and returns what to wait for. They must be in the pool already: a rewrite

@@ -490,7 +490,7 @@ func TestReturnedTransactionsAreJournaled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	p := newPool(t, journalConfig(path), headOf(newState()))
 	tx := signed(testKey(1), 0, 100)
-	decoded, err := abi.FromInner(tx, testChainID, int(tx.Size()))
+	decoded, err := abi.FromEthereum(tx, testChainID)
 	require.NoError(t, err)
 	p.Reset(headOf(newState()), nil, []*abi.Transaction{decoded})
 	requireStats(t, p, 1, 0)

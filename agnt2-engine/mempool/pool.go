@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/event"
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/holiman/uint256"
@@ -23,9 +24,6 @@ const admitChunk = 256
 // verifiedAtOnce is how many transactions one processor decodes, hashes, verifies and looks up in one go: so few that a
 // lone transaction does not wait long for its turn.
 const verifiedAtOnce = 8
-
-// envelopeBytes is about what a transaction's encoding takes beside its calldata.
-const envelopeBytes = 150
 
 // Why transactions leave the pool, as metric labels.
 const (
@@ -126,51 +124,43 @@ func (p *Pool) Close() {
 	}
 }
 
-// Add admits signed transactions and returns one error for each, nil if it was accepted (and is on disk, if a journal
-// is configured). Senders are recovered in parallel. When ctx ends, those not decided yet fail with its error; one that
-// was only waiting for the disk stays in the pool.
+// Add is AddEncoded for transactions as go-ethereum has them.
 func (p *Pool) Add(ctx context.Context, txs []*types.Transaction) []error {
-	return p.AddEncoded(ctx, txs, nil)
+	raws := make([][]byte, len(txs))
+	for i, tx := range txs {
+		if tx != nil {
+			raws[i], _ = tx.MarshalBinary() // what does not encode does not decode either
+		}
+	}
+	return p.AddEncoded(ctx, raws)
 }
 
-// AddEncoded is Add for who has the EIP-2718 encodings, from which the transactions were decoded, at hand: they need not be
-// encoded again. They belong to the pool then. An encoding may be nil.
-func (p *Pool) AddEncoded(ctx context.Context, txs []*types.Transaction, raw [][]byte) []error {
-	errs := make([]error, len(txs))
-	if raw == nil {
-		raw = make([][]byte, len(txs))
-	}
+// AddEncoded admits signed transactions, given as EIP-2718 encodings, and returns one error for each, nil if it was accepted (and
+// is on disk, if a journal is configured). Senders are recovered in parallel. The encodings belong to the pool then. When ctx
+// ends, those not decided yet fail with its error; one that was only waiting for the disk stays in the pool.
+func (p *Pool) AddEncoded(ctx context.Context, raws [][]byte) []error {
+	errs := make([]error, len(raws))
 	var size int64
-	for i, tx := range txs {
-		switch {
-		case raw[i] != nil:
-			size += int64(len(raw[i]))
-		case tx != nil:
-			size += int64(len(tx.Data())) + envelopeBytes
-		}
+	for _, raw := range raws {
+		size += int64(len(raw))
 	}
-	hash := func(i int) (h common.Hash) {
-		if txs[i] != nil {
-			h = txs[i].Hash()
-		}
-		return h
-	}
+	hash := func(i int) common.Hash { return crypto.Keccak256Hash(raws[i]) }
 	if !p.reserve(size) {
 		return p.fail(errs, hash, ErrBusy)
 	}
 	defer p.inflight.Add(-size)
 
-	decoded, reads := make([]*abi.Transaction, len(txs)), make([]accountRead, len(txs))
-	first := firsts{at: make(map[common.Hash]int, len(txs))}
-	p.parallel(ctx, (len(txs)+verifiedAtOnce-1)/verifiedAtOnce, func(n int, cancelled error) {
-		from, to := n*verifiedAtOnce, min((n+1)*verifiedAtOnce, len(txs))
+	decoded, reads := make([]*abi.Transaction, len(raws)), make([]accountRead, len(raws))
+	first := firsts{at: make(map[common.Hash]int, len(raws))}
+	p.parallel(ctx, (len(raws)+verifiedAtOnce-1)/verifiedAtOnce, func(n int, cancelled error) {
+		from, to := n*verifiedAtOnce, min((n+1)*verifiedAtOnce, len(raws))
 		if cancelled != nil {
 			for i := from; i < to; i++ {
 				errs[i] = reject(hash(i), cancelled)
 			}
 			return
 		}
-		p.verify(txs[from:to], raw[from:to], from, &first, decoded[from:to], errs[from:to])
+		p.verify(raws[from:to], from, &first, decoded[from:to], errs[from:to])
 		var senders [verifiedAtOnce]common.Address
 		recovered := senders[:0]
 		for _, tx := range decoded[from:to] {
@@ -209,32 +199,22 @@ func (f *firsts) before(h common.Hash, i int) bool {
 // verify decodes a part of a batch, which begins at a position, and recovers the senders. Everything that is done to a
 // transaction here finds it in the processor's cache. Duplicates cost a map look-up, not a signature recovery, if they are
 // seen in time; at the latest they are refused when the batch is admitted, in its order.
-func (p *Pool) verify(txs []*types.Transaction, raw [][]byte, at int, first *firsts, decoded []*abi.Transaction, errs []error) {
-	good, encodings, where := make([]*types.Transaction, 0, verifiedAtOnce), make([][]byte, 0, verifiedAtOnce), make([]int, 0, verifiedAtOnce)
-	for i, tx := range txs {
-		switch {
-		case tx == nil:
-			errs[i] = reject(common.Hash{}, abi.ErrUndecodable)
-		case tx.Type() == types.DepositTxType:
-			errs[i] = reject(tx.Hash(), abi.ErrDepositSigned)
-		default:
-			good, encodings, where = append(good, tx), append(encodings, raw[i]), append(where, i)
-		}
-	}
-	prepared, malformed := abi.Prepare(good, encodings, p.cfg.ChainID)
+func (p *Pool) verify(raws [][]byte, at int, first *firsts, decoded []*abi.Transaction, errs []error) {
+	prepared, malformed := abi.Prepare(raws, p.cfg.ChainID)
 	var known [verifiedAtOnce]bool
 	if p.mu.TryRLock() { // not to wait for those who put transactions in: an idle processor costs more than a few recoveries
-		for k, u := range prepared {
-			known[k] = u != nil && p.all[u.Hash()] != nil
+		for i, u := range prepared {
+			known[i] = u != nil && p.all[u.Hash()] != nil
 		}
 		p.mu.RUnlock()
 	}
-	for k, u := range prepared {
-		i := where[k]
+	for i, u := range prepared {
 		switch {
-		case malformed[k] != nil:
-			errs[i] = reject(txs[i].Hash(), malformed[k])
-		case known[k] || first.before(u.Hash(), at+i):
+		case malformed[i] != nil:
+			errs[i] = reject(crypto.Keccak256Hash(raws[i]), malformed[i])
+		case u.Deposit():
+			errs[i] = reject(u.Hash(), abi.ErrDepositSigned)
+		case known[i] || first.before(u.Hash(), at+i):
 			errs[i] = reject(u.Hash(), ErrAlreadyKnown)
 		default:
 			if decoded[i], errs[i] = u.Verify(); errs[i] != nil {

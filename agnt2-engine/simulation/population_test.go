@@ -171,10 +171,11 @@ func (p *population) block(n, deposits int) {
 	changes := e.Overlay.Changes()
 	state, passer := p.model.apply(changes, e.Machine.Messages)
 	sealed := must(e.Seal(func() (common.Hash, common.Hash, error) { return state, passer, nil }))
-	p.head = sealed.Header()
-	p.ref = must(derive.L2BlockToBlockRef(p.rollup, sealed))
-	p.batcher.add(sealed)
-	p.replica.expect(sealed.Header())
+	p.head = sealed
+	b := block.Ethereum(sealed, e.Txs)
+	p.ref = must(derive.L2BlockToBlockRef(p.rollup, b))
+	p.batcher.add(b)
+	p.replica.expect(sealed)
 	named := p.ledger.book(changes)
 	p.ledger.check(p.t, p.model, &p.supply, changes, named, time, busy)
 }
@@ -286,12 +287,12 @@ func (p *population) sign(tx *abi.Transaction) *abi.Transaction {
 	if tx.FeeCap.Lt(&tx.TipCap) {
 		tx.TipCap = tx.FeeCap
 	}
-	tx.Inner = types.MustSignNewTx(key, p.signer, &types.DynamicFeeTx{
+	signed := types.MustSignNewTx(key, p.signer, &types.DynamicFeeTx{
 		ChainID: big.NewInt(chainID), Nonce: tx.Nonce, GasTipCap: tx.TipCap.ToBig(), GasFeeCap: tx.FeeCap.ToBig(), Gas: tx.GasLimit, To: tx.To,
 		Value: tx.Value.ToBig(), Data: tx.Data,
 	})
-	tx.Raw = must(tx.Inner.MarshalBinary())
-	tx.Hash, tx.Size = tx.Inner.Hash(), len(tx.Raw)
+	tx.Raw = must(signed.MarshalBinary())
+	tx.Hash, tx.Size = signed.Hash(), len(tx.Raw)
 	return tx
 }
 

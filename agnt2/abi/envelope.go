@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -57,21 +57,26 @@ type Transaction struct {
 	Deposit bool        // type 0x7E: fees, nonce and signature do not apply
 	Mint    uint256.Int // deposits: wei minted to From
 
-	Inner *types.Transaction
-	// Raw is the EIP-2718 encoding; nil if nobody had it at hand: see Encoding.
-	Raw []byte
+	Raw []byte // the EIP-2718 encoding, of which Data is a part
+
+	ethereum atomic.Pointer[types.Transaction]
 }
 
-// Encoding returns the EIP-2718 encoding. It must not be modified.
-func (t *Transaction) Encoding() []byte {
-	if t.Raw != nil {
-		return t.Raw
+// Ethereum returns the transaction as go-ethereum has it. It is decoded when it is asked for first: most never are.
+func (t *Transaction) Ethereum() *types.Transaction {
+	if tx := t.ethereum.Load(); tx != nil {
+		return tx
 	}
-	raw, err := t.Inner.MarshalBinary()
-	if err != nil {
-		panic(fmt.Sprintf("transaction %s does not encode: %v", t.Hash, err)) // it was decoded from bytes, or checked
+	tx := new(types.Transaction)
+	if err := tx.UnmarshalBinary(t.Raw); err != nil {
+		panic(fmt.Sprintf("transaction %s: go-ethereum does not decode what was accepted: %v", t.Hash, err)) // FuzzEnvelope
 	}
-	return raw
+	if !t.Deposit {
+		// Whoever asks go-ethereum for the sender later (the JSON-RPC surface does, for whole blocks) need not recover it.
+		_, _ = types.Sender(knownSender{types.LatestSignerForChainID(tx.ChainId()), t.From}, tx)
+	}
+	t.ethereum.Store(tx)
+	return tx
 }
 
 // EffectiveTip is the priority fee per gas that is paid at a base fee; ok is false if FeeCap is below the base fee.
@@ -92,31 +97,23 @@ func EffectiveTip(feeCap, tipCap, baseFee *uint256.Int) (tip uint256.Int, ok boo
 }
 
 // Decode reads the EIP-2718 bytes of a transaction or deposit and checks everything that makes it well-formed, the
-// signature included. Deposits are accepted: whether one may stand at its place is the block's business.
+// signature included. Deposits are accepted: whether one may stand at its place is the block's business. The bytes belong to
+// the transaction then.
 func Decode(raw []byte, chainID *big.Int) (*Transaction, error) {
-	if len(raw) > 0 && raw[0] != types.DepositTxType && len(raw) > MaxTransactionBytes {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(raw), MaxTransactionBytes)
-	}
-	if len(raw) > 0 && raw[0] != types.DynamicFeeTxType && raw[0] != types.DepositTxType {
-		return nil, ErrType
-	}
-	inner := new(types.Transaction)
-	if err := inner.UnmarshalBinary(raw); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
-	}
-	return FromInner(inner, chainID, len(raw))
-}
-
-// FromInner is Decode for a transaction that is already parsed; size is the length of its EIP-2718 encoding.
-func FromInner(inner *types.Transaction, chainID *big.Int, size int) (*Transaction, error) {
-	if inner.Type() == types.DynamicFeeTxType && size > MaxTransactionBytes {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxTransactionBytes)
-	}
-	us, errs := Prepare([]*types.Transaction{inner}, nil, chainID)
+	us, errs := Prepare([][]byte{raw}, chainID)
 	if errs[0] != nil {
 		return nil, errs[0]
 	}
 	return us[0].Verify()
+}
+
+// FromEthereum is Decode of a transaction that go-ethereum has made.
+func FromEthereum(tx *types.Transaction, chainID *big.Int) (*Transaction, error) {
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
+	}
+	return Decode(raw, chainID)
 }
 
 // Unverified is a transaction of which everything is checked but the signature.
@@ -125,38 +122,33 @@ type Unverified struct {
 	to     common.Address
 	digest common.Hash // what is signed
 	sig    [crypto.SignatureLength]byte
-	chain  *big.Int
 }
+
+// Deposit reports that it is a deposit, which nobody signs.
+func (u *Unverified) Deposit() bool { return u.tx.Deposit }
 
 // Hash is the transaction's hash.
 func (u *Unverified) Hash() common.Hash { return u.tx.Hash }
 
-// Size is the length of the EIP-2718 encoding in bytes.
-func (u *Unverified) Size() int { return u.tx.Size }
-
-// Prepare hashes and checks transactions up to their signatures; for each there is an error or an Unverified. raw are the
-// EIP-2718 encodings from which they were decoded; what is nil is encoded. To prepare many at once costs less: hashes are
-// computed several at a time.
-func Prepare(inner []*types.Transaction, raw [][]byte, chainID *big.Int) ([]*Unverified, []error) {
-	us, errs, all := make([]*Unverified, len(inner)), make([]error, len(inner)), make([]Unverified, len(inner))
-	inputs := make([][]byte, 0, 2*len(inner))
+// Prepare decodes, hashes and checks EIP-2718 encodings up to their signatures; for each there is an error or an Unverified, to
+// which the bytes belong then. To prepare many at once costs less: hashes are computed several at a time.
+func Prepare(raws [][]byte, chainID *big.Int) ([]*Unverified, []error) {
+	us, errs, all := make([]*Unverified, len(raws)), make([]error, len(raws)), make([]Unverified, len(raws))
+	inputs := make([][]byte, 0, 2*len(raws))
 	scratch := signedParts.Get().(*[]byte)
 	defer signedParts.Put(scratch)
 	buf := (*scratch)[:0]
-	for i, tx := range inner {
+	for i, raw := range raws {
 		u := &all[i]
 		var signed []byte
-		if raw != nil {
-			u.tx.Raw = raw[i]
-		}
-		if signed, errs[i] = u.prepare(tx, chainID); errs[i] != nil {
+		if signed, errs[i] = u.prepare(raw, chainID); errs[i] != nil {
 			continue
 		}
 		us[i] = u
-		inputs = append(inputs, u.tx.Raw)
+		inputs = append(inputs, raw)
 		if !u.tx.Deposit {
 			from := len(buf)
-			buf = appendSigned(buf, u.tx.Raw[0], signed)
+			buf = appendSigned(buf, raw[0], signed)
 			inputs = append(inputs, buf[from:])
 		}
 	}
@@ -179,41 +171,39 @@ func Prepare(inner []*types.Transaction, raw [][]byte, chainID *big.Int) ([]*Unv
 var signedParts = sync.Pool{New: func() any { return new([]byte) }}
 
 // prepare returns the encodings of the fields that are signed, for all but deposits.
-func (u *Unverified) prepare(inner *types.Transaction, chainID *big.Int) (signed []byte, err error) {
-	u.chain = chainID
+func (u *Unverified) prepare(raw []byte, chainID *big.Int) (signed []byte, err error) {
 	t := &u.tx
-	t.Inner = inner
-	if inner.Type() != types.DynamicFeeTxType {
-		return nil, u.prepareOther(inner)
+	t.Raw, t.Size = raw, len(raw)
+	switch {
+	case len(raw) == 0:
+		return nil, fmt.Errorf("%w: no bytes", ErrUndecodable)
+	case raw[0] == types.DepositTxType:
+		return nil, u.prepareDeposit(chainID)
+	case raw[0] != types.DynamicFeeTxType:
+		return nil, ErrType
+	case t.Size > MaxTransactionBytes:
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, t.Size, MaxTransactionBytes)
 	}
-	if t.Raw == nil {
-		if t.Raw, err = encodeTyped(inner); err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
-		}
-	}
-	f, content, err := splitFields(t.Raw)
+	f, signed, err := splitFields(raw[1:])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
+		return nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
 	}
-	t.Size, t.Data = len(t.Raw), f[fieldData]
-	if t.Nonce, err = toUint64(f[fieldNonce]); err == nil {
-		t.GasLimit, err = toUint64(f[fieldGas])
+	t.Data = f[fieldData]
+	if t.Nonce, err = toUint64(f[fieldNonce]); err != nil {
+		return nil, fmt.Errorf("%w: nonce: %w", ErrUndecodable, err)
 	}
-	if err != nil {
-		return nil, err
+	if t.GasLimit, err = toUint64(f[fieldGas]); err != nil {
+		return nil, fmt.Errorf("%w: gas: %w", ErrUndecodable, err)
 	}
 	if !setUint(&t.Value, f[fieldValue]) {
 		return nil, fmt.Errorf("%w: value", ErrFieldRange)
-	}
-	if t.Size > MaxTransactionBytes {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, t.Size, MaxTransactionBytes)
 	}
 	if t.Size < MinTransactionBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at least %d", ErrTooSmall, t.Size, MinTransactionBytes)
 	}
 	var buf [32]byte
 	if chainID.BitLen() > 256 || !bytes.Equal(f[fieldChainID], bytes.TrimLeft(chainID.FillBytes(buf[:]), "\x00")) {
-		return nil, fmt.Errorf("%w: chain id %v, this is %v", ErrChainID, inner.ChainId(), chainID)
+		return nil, fmt.Errorf("%w: chain id %v, this is %v", ErrChainID, new(big.Int).SetBytes(f[fieldChainID]), chainID)
 	}
 	if len(f[fieldAccessList]) > 0 {
 		return nil, ErrAccessList
@@ -227,47 +217,41 @@ func (u *Unverified) prepare(inner *types.Transaction, chainID *big.Int) (signed
 	if t.Nonce == ^uint64(0) {
 		return nil, fmt.Errorf("%w: nonce", ErrFieldRange)
 	}
-	if len(f[fieldTo]) == common.AddressLength {
+	switch len(f[fieldTo]) {
+	case 0:
+	case common.AddressLength:
 		u.to = common.Address(f[fieldTo])
 		t.To = &u.to
+	default:
+		return nil, fmt.Errorf("%w: recipient of %d bytes", ErrUndecodable, len(f[fieldTo]))
 	}
 	if v, r, s := f[fieldV], f[fieldR], f[fieldS]; len(v) <= 1 && len(r) <= 32 && len(s) <= 32 {
 		copy(u.sig[32-len(r):], r)
 		copy(u.sig[64-len(s):], s)
 		copy(u.sig[64:], v)
 	} // else it stays zero, which is no signature
-	return content, nil
+	return signed, nil
 }
 
-func (u *Unverified) prepareOther(inner *types.Transaction) error {
-	raw, err := inner.MarshalBinary()
-	if err != nil {
+func (u *Unverified) prepareDeposit(chainID *big.Int) error {
+	t, inner := &u.tx, new(types.Transaction)
+	if err := inner.UnmarshalBinary(t.Raw); err != nil {
 		return fmt.Errorf("%w: %v", ErrUndecodable, err)
 	}
-	t := &u.tx
-	t.Nonce, t.GasLimit, t.To, t.Data, t.Size, t.Raw = inner.Nonce(), inner.Gas(), inner.To(), inner.Data(), len(raw), raw
+	t.Nonce, t.GasLimit, t.To, t.Data, t.Deposit = inner.Nonce(), inner.Gas(), inner.To(), inner.Data(), true
 	if t.Value.SetFromBig(inner.Value()) {
 		return fmt.Errorf("%w: value", ErrFieldRange)
 	}
-	if inner.Type() != types.DepositTxType {
-		return ErrType
-	}
-	t.Deposit = true
 	if m := inner.Mint(); m != nil && t.Mint.SetFromBig(m) {
 		return fmt.Errorf("%w: mint", ErrFieldRange)
 	}
-	return nil
-}
-
-// encodeTyped is MarshalBinary of a typed transaction with one allocation.
-func encodeTyped(tx *types.Transaction) ([]byte, error) {
-	const room = 192 // for everything but the calldata, as a rule
-	b := bytes.NewBuffer(make([]byte, 0, room+len(tx.Data())))
-	if err := tx.EncodeRLP(b); err != nil {
-		return nil, err
+	from, err := types.Sender(types.LatestSignerForChainID(chainID), inner) // it is named in it
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrUndecodable, err)
 	}
-	_, raw, _, err := rlp.Split(b.Bytes()) // in the network encoding it is an RLP string
-	return raw, err
+	t.From = from
+	t.ethereum.Store(inner)
+	return nil
 }
 
 // Fields of an EIP-1559 transaction in their order. What is signed ends with the access list.
@@ -287,28 +271,52 @@ const (
 	fields
 )
 
-// splitFields returns the contents of an EIP-1559 transaction's fields, and the encodings of those that are signed. The
-// encoding is one that go-ethereum has made or accepted.
-func splitFields(raw []byte) (f [fields][]byte, signed []byte, err error) {
-	if len(raw) == 0 {
-		return f, nil, io.ErrUnexpectedEOF
+// bytesFields are the fields that are no numbers: zeros may stand in front.
+const bytesFields = 1<<fieldTo | 1<<fieldData | 1<<fieldAccessList
+
+var (
+	errFieldKind  = errors.New("a list where bytes belong, or the other way round")
+	errFieldCount = errors.New("not the twelve fields of an EIP-1559 transaction")
+	errNumber     = errors.New("a number begins with zeros")
+)
+
+// splitFields returns the contents of an EIP-1559 transaction's fields, and the encodings of those that are signed. It accepts
+// what go-ethereum does, but does not look into an access list.
+func splitFields(list []byte) (f [fields][]byte, signed []byte, err error) {
+	content, rest, err := rlp.SplitList(list)
+	if err != nil {
+		return f, nil, err
 	}
-	content, _, err := rlp.SplitList(raw[1:])
-	rest := content
+	if len(rest) > 0 {
+		return f, nil, errFieldCount
+	}
+	rest = content
 	for i := range f {
-		if err == nil {
-			_, f[i], rest, err = rlp.Split(rest)
+		kind, field, after, err := rlp.Split(rest)
+		switch {
+		case err != nil && len(rest) == 0:
+			return f, nil, errFieldCount
+		case err != nil:
+			return f, nil, err
+		case (kind == rlp.List) != (i == fieldAccessList):
+			return f, nil, errFieldKind
+		case bytesFields>>i&1 == 0 && len(field) > 0 && field[0] == 0:
+			return f, nil, errNumber
 		}
+		f[i], rest = field, after
 		if i == fieldAccessList {
 			signed = content[:len(content)-len(rest)]
 		}
 	}
-	return f, signed, err
+	if len(rest) > 0 {
+		return f, nil, errFieldCount
+	}
+	return f, signed, nil
 }
 
 func toUint64(b []byte) (v uint64, err error) {
 	if len(b) > 8 {
-		return 0, fmt.Errorf("%w: more than 64 bits", ErrFieldRange)
+		return 0, errors.New("more than 64 bits")
 	}
 	for _, x := range b {
 		v = v<<8 | uint64(x)
@@ -337,16 +345,10 @@ func appendSigned(dst []byte, kind byte, fields []byte) []byte {
 	return append(dst, fields...)
 }
 
-// Verify recovers the sender.
+// Verify recovers the sender. Called once.
 func (u *Unverified) Verify() (*Transaction, error) {
 	t := &u.tx
-	signer := types.LatestSignerForChainID(u.chain)
 	if t.Deposit {
-		from, err := types.Sender(signer, t.Inner)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrUndecodable, err)
-		}
-		t.From = from
 		return t, nil
 	}
 	from, err := u.recoverSender()
@@ -354,8 +356,6 @@ func (u *Unverified) Verify() (*Transaction, error) {
 		return nil, err
 	}
 	t.From = from
-	// Whoever asks go-ethereum for the sender later (the JSON-RPC surface does, for whole blocks) need not recover it again.
-	_, _ = types.Sender(knownSender{signer, from}, t.Inner)
 	return t, nil
 }
 

@@ -2,7 +2,10 @@ package abi_test
 
 import (
 	"crypto/ecdsa"
+	"errors"
 	"math/big"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -183,7 +186,8 @@ func TestDepositEnvelope(t *testing.T) {
 	require.ErrorIs(t, err, abi.ErrFieldRange)
 }
 
-// FuzzEnvelope: no bytes make Decode panic, and what it accepts go-ethereum accepts with the same sender and bytes.
+// FuzzEnvelope: no bytes make Decode panic, what it accepts go-ethereum accepts with the same sender and bytes, and what it
+// cannot decode go-ethereum cannot either.
 func FuzzEnvelope(f *testing.F) {
 	f.Add(sign(f, base()))
 	f.Add(unsigned(f, base()))
@@ -191,17 +195,25 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte{2, 0xc0})
 	f.Add([]byte{0xc0})
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		inner := new(types.Transaction)
+		refused := inner.UnmarshalBinary(raw)
 		tx, err := abi.Decode(raw, testChain)
+		if errors.Is(err, abi.ErrUndecodable) && refused == nil {
+			t.Fatalf("go-ethereum accepts it: %v", err)
+		}
 		if err != nil {
 			return
 		}
-		inner := new(types.Transaction)
-		if err := inner.UnmarshalBinary(raw); err != nil {
-			t.Fatalf("go-ethereum refuses it: %v", err)
+		if refused != nil {
+			t.Fatalf("go-ethereum refuses it: %v", refused)
 		}
 		from, err := types.Sender(types.LatestSignerForChainID(testChain), inner)
 		if err != nil || from != tx.From {
 			t.Fatalf("sender %s, go-ethereum says %s, %v", tx.From, from, err)
+		}
+		if e := tx.Ethereum(); e.Hash() != inner.Hash() || e.Nonce() != tx.Nonce || e.Gas() != tx.GasLimit || string(e.Data()) != string(tx.Data) ||
+			e.Value().String() != tx.Value.Dec() || !tx.Deposit && (e.GasFeeCap().String() != tx.FeeCap.Dec() || e.GasTipCap().String() != tx.TipCap.Dec()) {
+			t.Fatalf("go-ethereum reads other fields")
 		}
 		if again, err := inner.MarshalBinary(); err != nil || string(again) != string(raw) || tx.Hash != inner.Hash() {
 			t.Fatalf("two encodings of one transaction")
@@ -227,22 +239,18 @@ func TestPrepare(t *testing.T) {
 	}
 	raws := make([][]byte, len(txs))
 	for i := range txs {
-		if i%3 > 0 { // the others are encoded
-			raws[i], err = txs[i].MarshalBinary()
-			require.NoError(t, err)
-		}
+		raws[i], err = txs[i].MarshalBinary()
+		require.NoError(t, err)
 	}
-	us, errs := abi.Prepare(txs, raws, big.NewInt(901))
+	us, errs := abi.Prepare(raws, big.NewInt(901))
 	for i, tx := range txs {
 		require.NoError(t, errs[i])
 		require.Equal(t, tx.Hash(), us[i].Hash())
-		require.EqualValues(t, tx.Size(), us[i].Size())
 		got, err := us[i].Verify()
 		require.NoError(t, err)
 		require.Equal(t, crypto.PubkeyToAddress(key.PublicKey), got.From)
-		raw, err := tx.MarshalBinary()
-		require.NoError(t, err)
-		require.Equal(t, raw, got.Encoding())
+		require.Equal(t, raws[i], got.Raw)
+		require.EqualValues(t, tx.Size(), got.Size)
 		require.Equal(t, tx.Nonce(), got.Nonce)
 		require.Equal(t, tx.Gas(), got.GasLimit)
 		require.Equal(t, tx.To(), got.To)
@@ -251,10 +259,46 @@ func TestPrepare(t *testing.T) {
 		require.Equal(t, tx.GasFeeCap().String(), got.FeeCap.Dec())
 		require.Equal(t, tx.GasTipCap().String(), got.TipCap.Dec())
 	}
-	raw, err := txs[1].MarshalBinary()
-	require.NoError(t, err)
-	for n := range raw { // what was cut off is an error, never a panic
-		_, errs := abi.Prepare(txs[1:2], [][]byte{raw[:n:n]}, big.NewInt(901))
+	for n := range raws[1] { // what was cut off is an error, never a panic
+		_, errs := abi.Prepare([][]byte{raws[1][:n:n]}, big.NewInt(901))
 		require.Error(t, errs[0])
 	}
+}
+
+// TestDecodeLikeEthereum: damaged in any byte, a transaction decodes where go-ethereum decodes it, and nowhere else.
+func TestDecodeLikeEthereum(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 7))
+	accepted, refused := 0, 0
+	for range 300_000 {
+		tx := base()
+		tx.Nonce, tx.Gas, tx.Data = rnd.Uint64()>>rnd.IntN(64), rnd.Uint64()>>rnd.IntN(64), make([]byte, rnd.IntN(70))
+		tx.V, tx.R, tx.S = big.NewInt(rnd.Int64N(2)), big.NewInt(rnd.Int64()), big.NewInt(rnd.Int64())
+		if rnd.IntN(4) == 0 {
+			tx.To = nil
+		}
+		raw := unsigned(t, tx)
+		for range rnd.IntN(3) {
+			switch i := rnd.IntN(len(raw)); rnd.IntN(3) {
+			case 0:
+				raw[i] = byte(rnd.Uint32())
+			case 1:
+				raw = append(raw[:i], raw[i+1:]...)
+			default:
+				raw = slices.Insert(raw, i, []byte{0, 0x80, 0xc0, byte(rnd.Uint32())}[rnd.IntN(4)])
+			}
+		}
+		inner := new(types.Transaction)
+		want := inner.UnmarshalBinary(raw)
+		_, errs := abi.Prepare([][]byte{raw}, testChain)
+		switch err := errs[0]; {
+		case err == nil:
+			accepted++
+			require.NoError(t, want, "%x", raw)
+		case errors.Is(err, abi.ErrUndecodable):
+			refused++
+			require.Error(t, want, "%x: %v", raw, err)
+		}
+	}
+	require.Greater(t, accepted, 1000)
+	require.Greater(t, refused, 1000)
 }

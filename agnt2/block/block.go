@@ -145,6 +145,7 @@ type Execution struct {
 	Txs      []*abi.Transaction
 	Results  []*vm.Result
 	Receipts types.Receipts // set by Seal
+	Raws     [][]byte       // the transactions' EIP-2718 encodings; set by Seal
 	Bytes    uint64         // sum of the transactions' sizes
 
 	gas []uint64 // used by the block up to each transaction
@@ -201,19 +202,18 @@ func (e *Execution) append(tx *abi.Transaction, r *vm.Result) {
 // Finish takes the micro-steps that close the block; the state's changes are complete afterwards.
 func (e *Execution) Finish() { e.Machine.Seal(e.Overlay) }
 
-// Seal makes the receipts and completes the header. roots gives the trie's root and the message passer's after the block; it
+// Seal makes the receipts and completes the header, which it returns. roots gives the trie's root and the message passer's after the block; it
 // runs beside what else there is to do.
-func (e *Execution) Seal(roots func() (stateRoot, passerRoot common.Hash, err error)) (*types.Block, error) {
+func (e *Execution) Seal(roots func() (stateRoot, passerRoot common.Hash, err error)) (*types.Header, error) {
 	h := e.Header
-	txs := make(types.Transactions, len(e.Txs))
-	for i, t := range e.Txs {
-		txs[i] = t.Inner
-	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		e.Receipts = e.receipts()
-		h.TxHash, h.ReceiptHash = transactionsRoot(e.Txs, txs), receiptsRoot(e.Receipts)
+		e.Receipts, e.Raws = e.receipts(), make([][]byte, len(e.Txs))
+		for i, t := range e.Txs {
+			e.Raws[i] = t.Raw
+		}
+		h.TxHash, h.ReceiptHash = TransactionsRoot(e.Raws), receiptsRoot(e.Receipts)
 		h.Bloom = types.MergeBloom(e.Receipts)
 	}()
 	stateRoot, passerRoot, err := roots()
@@ -222,13 +222,21 @@ func (e *Execution) Seal(roots func() (stateRoot, passerRoot common.Hash, err er
 		return nil, err
 	}
 	h.Root, h.WithdrawalsHash, h.GasUsed = stateRoot, &passerRoot, e.Machine.GasUsed()
-	b := types.NewBlockWithHeader(h).WithBody(types.Body{Transactions: txs, Withdrawals: types.Withdrawals{}})
-	hash := b.Hash()
+	hash := h.Hash()
 	for _, rc := range e.Receipts {
 		rc.BlockHash = hash
 		for _, l := range rc.Logs {
 			l.BlockHash = hash
 		}
 	}
-	return b, nil
+	return h, nil
+}
+
+// Ethereum returns a block as go-ethereum has it. Transactions that nobody has asked for in that form yet are decoded.
+func Ethereum(h *types.Header, txs []*abi.Transaction) *types.Block {
+	inner := make(types.Transactions, len(txs))
+	for i, tx := range txs {
+		inner[i] = tx.Ethereum()
+	}
+	return types.NewBlockWithHeader(h).WithBody(types.Body{Transactions: inner, Withdrawals: types.Withdrawals{}})
 }

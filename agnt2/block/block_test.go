@@ -114,15 +114,15 @@ func sealed(t testing.TB) (parent *types.Header, b *types.Block, e *block.Execut
 	require.NoError(t, err)
 	e = block.NewExecution(901, h, records(g))
 	for _, tx := range []*types.Transaction{l1Attributes(nil), userDeposit(1), userDeposit(2)} {
-		d, err := abi.FromInner(tx, big.NewInt(901), int(tx.Size()))
+		d, err := abi.FromEthereum(tx, big.NewInt(901))
 		require.NoError(t, err)
 		_, err = e.Apply(d)
 		require.NoError(t, err)
 	}
 	e.Finish()
-	b, err = e.Seal(func() (common.Hash, common.Hash, error) { return common.Hash{8}, common.Hash{9}, nil })
+	h, err = e.Seal(func() (common.Hash, common.Hash, error) { return common.Hash{8}, common.Hash{9}, nil })
 	require.NoError(t, err)
-	return parent, b, e
+	return parent, block.Ethereum(h, e.Txs), e
 }
 
 type base map[record.Key][]byte
@@ -210,7 +210,7 @@ func TestCheckHeader(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	decode := func(tx *types.Transaction) *abi.Transaction {
-		d, err := abi.FromInner(tx, big.NewInt(901), int(tx.Size()))
+		d, err := abi.FromEthereum(tx, big.NewInt(901))
 		require.NoError(t, err)
 		return d
 	}
@@ -245,7 +245,7 @@ func TestMisplacedChangesNothing(t *testing.T) {
 	h, err := block.NextHeader(g.ChainConfig(), g.Block().Header(), attributes())
 	require.NoError(t, err)
 	e := block.NewExecution(901, h, records(g))
-	d, err := abi.FromInner(userDeposit(1), big.NewInt(901), 100)
+	d, err := abi.FromEthereum(userDeposit(1), big.NewInt(901))
 	require.NoError(t, err)
 	_, err = e.Apply(d)
 	require.ErrorIs(t, err, block.ErrNoL1Attributes)

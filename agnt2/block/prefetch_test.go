@@ -46,7 +46,7 @@ func TestPrefetch(t *testing.T) {
 	require.NoError(t, err)
 	addr := append([]common.Address{}, crypto.PubkeyToAddress(k1.PublicKey), crypto.PubkeyToAddress(k2.PublicKey))
 	decode := func(tx *types.Transaction) *abi.Transaction {
-		d, err := abi.FromInner(tx, big.NewInt(901), int(tx.Size()))
+		d, err := abi.FromEthereum(tx, big.NewInt(901))
 		require.NoError(t, err)
 		return d
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/holiman/uint256"
 
-	"github.com/agnt2/agnt2/agnt2/abi"
 	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
@@ -28,7 +27,7 @@ func (e *Execution) receipts() types.Receipts {
 		r, rc := e.Results[i], &all[i]
 		out[i] = rc
 		*rc = types.Receipt{
-			Type:              tx.Inner.Type(),
+			Type:              types.DynamicFeeTxType,
 			CumulativeGasUsed: e.gas[i],
 			Logs:              r.Logs,
 			TxHash:            tx.Hash,
@@ -50,6 +49,7 @@ func (e *Execution) receipts() types.Receipts {
 		}
 		rc.Bloom = bloomOf(rc.Logs)
 		if tx.Deposit {
+			rc.Type = types.DepositTxType
 			rc.DepositNonce, rc.DepositReceiptVersion = &nonce, &version
 		} else {
 			rc.L1GasPrice, rc.L1BlobBaseFee = gasPrice, blobBaseFee
@@ -83,11 +83,18 @@ func (b *bigInts) of(v *uint256.Int) *big.Int {
 	return x.SetBits(b.words[from : from+n : from+n])
 }
 
-// transactionsRoot is the root over the transactions' encodings.
-func transactionsRoot(txs []*abi.Transaction, inner types.Transactions) common.Hash {
-	l := list{len(txs), func(dst []byte, i int) []byte { return append(dst, txs[i].Encoding()...) }, func() common.Hash { return deriveSha(inner) }}
+// TransactionsRoot is the root over transactions' EIP-2718 encodings.
+func TransactionsRoot(raws [][]byte) common.Hash {
+	l := list{len(raws), func(dst []byte, i int) []byte { return append(dst, raws[i]...) }, func() common.Hash { return deriveSha(encodings(raws)) }}
 	return l.root()
 }
+
+// encodings is a types.DerivableList.
+type encodings [][]byte
+
+func (e encodings) Len() int { return len(e) }
+
+func (e encodings) EncodeIndex(i int, w *bytes.Buffer) { w.Write(e[i]) }
 
 // receiptsRoot is the root over the receipts' consensus encodings.
 func receiptsRoot(rs types.Receipts) common.Hash {
@@ -152,28 +159,49 @@ func appendLogs(dst []byte, logs []*types.Log, size int) []byte {
 }
 
 // BodySize is the length of what AppendBody appends.
-func BodySize(txs []*abi.Transaction) int {
-	n := transactionsSize(txs)
+func BodySize(raws [][]byte) int {
+	n := transactionsSize(raws)
 	n += headSize(n) + 2
 	return headSize(n) + n
 }
 
-func transactionsSize(txs []*abi.Transaction) (size int) {
-	for _, tx := range txs {
-		size += stringSize(tx.Encoding())
+func transactionsSize(raws [][]byte) (size int) {
+	for _, raw := range raws {
+		size += stringSize(raw)
 	}
 	return size
 }
 
-// AppendBody appends the RLP of a types.Body of typed transactions, without uncles and withdrawals.
-func AppendBody(dst []byte, txs []*abi.Transaction) []byte {
-	n := transactionsSize(txs)
+// AppendBody appends the RLP of a types.Body of typed transactions, given as EIP-2718 encodings, without uncles and withdrawals.
+func AppendBody(dst []byte, raws [][]byte) []byte {
+	n := transactionsSize(raws)
 	dst = appendHead(dst, headSize(n)+n+2, 0xc0)
 	dst = appendHead(dst, n, 0xc0)
-	for _, tx := range txs {
-		dst = appendString(dst, tx.Encoding())
+	for _, raw := range raws {
+		dst = appendString(dst, raw)
 	}
 	return append(dst, 0xc0, 0xc0)
+}
+
+// SplitBody returns the encodings in what AppendBody has appended. They share its memory.
+func SplitBody(body []byte) (raws [][]byte, err error) {
+	content, _, err := rlp.SplitList(body)
+	if err != nil {
+		return nil, err
+	}
+	rest, _, err := rlp.SplitList(content)
+	if err != nil {
+		return nil, err
+	}
+	raws = [][]byte{}
+	for len(rest) > 0 {
+		var raw []byte
+		if raw, rest, err = rlp.SplitString(rest); err != nil {
+			return nil, err
+		}
+		raws = append(raws, raw)
+	}
+	return raws, nil
 }
 
 // StoredReceiptsSize is the length of what AppendStoredReceipts appends.

@@ -10,8 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/stretchr/testify/require"
-
-	"github.com/agnt2/agnt2/agnt2/abi"
 )
 
 // items is a list of encodings.
@@ -85,16 +83,22 @@ func TestReceiptEncoding(t *testing.T) {
 
 // TestBodyEncoding: the same for bodies.
 func TestBodyEncoding(t *testing.T) {
-	var txs []*abi.Transaction
+	var raws [][]byte
 	body := &types.Body{Withdrawals: types.Withdrawals{}}
 	for n := range 40 {
 		want, err := rlp.EncodeToBytes(body)
 		require.NoError(t, err)
-		require.Equal(t, want, AppendBody(nil, txs))
-		require.Equal(t, len(want), BodySize(txs))
-		inner := types.NewTx(&types.DepositTx{Value: big.NewInt(int64(n)), Data: make([]byte, n*n)})
-		tx, err := abi.FromInner(inner, big.NewInt(1), int(inner.Size()))
+		require.Equal(t, want, AppendBody(nil, raws))
+		require.Equal(t, len(want), BodySize(raws))
+		split, err := SplitBody(want)
 		require.NoError(t, err)
-		txs, body.Transactions = append(txs, tx), append(body.Transactions, inner)
+		require.Len(t, split, n)
+		for i := range split {
+			require.Equal(t, raws[i], split[i])
+		}
+		inner := types.NewTx(&types.DepositTx{Value: big.NewInt(int64(n)), Data: make([]byte, n*n)})
+		raw, err := inner.MarshalBinary()
+		require.NoError(t, err)
+		raws, body.Transactions = append(raws, raw), append(body.Transactions, inner)
 	}
 }

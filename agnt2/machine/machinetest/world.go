@@ -435,16 +435,16 @@ func (b *Builder) Seal() *L2Block {
 		w.passer.Insert(m)
 	}
 	sealed := must(e.Seal(func() (common.Hash, common.Hash, error) { return w.Tree.Root(), w.passer.Root(), nil }))
-	out.Header, out.Witness.Header, out.Receipts = sealed.Header(), sealed.Header(), e.Receipts
+	out.Header, out.Witness.Header, out.Receipts = sealed, types.CopyHeader(sealed), e.Receipts
 	var hashes []common.Hash
-	for _, tx := range sealed.Transactions() {
-		out.Witness.Txs = append(out.Witness.Txs, must(tx.MarshalBinary()))
-		if tx.Type() != types.DepositTxType {
-			hashes = append(hashes, tx.Hash())
+	for _, tx := range e.Txs {
+		out.Witness.Txs = append(out.Witness.Txs, tx.Raw)
+		if !tx.Deposit {
+			hashes = append(hashes, tx.Hash)
 		}
 	}
 	out.Record = manifest.BlockRecord{
-		Number: sealed.NumberU64(), Timestamp: sealed.Time(), L1Origin: w.origin, TxCount: uint64(len(hashes)), TxsRoot: manifest.TxsRoot(hashes),
+		Number: sealed.Number.Uint64(), Timestamp: sealed.Time, L1Origin: w.origin, TxCount: uint64(len(hashes)), TxsRoot: manifest.TxsRoot(hashes),
 	}
 	out.l1Info, out.l1Proof = w.State[record.L1InfoKey], w.Tree.Prove(trie.Key(record.L1InfoKey))
 	w.L2 = append(w.L2, out)

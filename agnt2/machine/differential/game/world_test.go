@@ -196,7 +196,7 @@ func (w *world) executed(n uint64, txs [][]byte, base vm.Base, gasLimit uint64) 
 		}
 	}
 	e.Finish()
-	sealed := must(e.Seal(func() (common.Hash, common.Hash, error) {
+	s := must(e.Seal(func() (common.Hash, common.Hash, error) {
 		passer := withdrawal.NewTree()
 		for _, m := range append(slices.Concat(w.messages[:n]...), e.Machine.Messages...) {
 			passer.Insert(m)
@@ -213,7 +213,6 @@ func (w *world) executed(n uint64, txs [][]byte, base vm.Base, gasLimit uint64) 
 		tree.Update(cs)
 		return tree.Root(), passer.Root(), nil
 	}))
-	s := sealed.Header()
 	return machine.OutputRoot(s.Root, *s.WithdrawalsHash, s.Hash()), true
 }
 
@@ -464,7 +463,7 @@ var corruptions = []corruption{
 			return common.Hash{}, false
 		}
 		txs[0] = must(types.NewTx(&types.DepositTx{
-			SourceHash: own.Inner.SourceHash(), From: own.From, To: own.To, Value: new(big.Int), Gas: own.GasLimit, Data: data,
+			SourceHash: own.Ethereum().SourceHash(), From: own.From, To: own.To, Value: new(big.Int), Gas: own.GasLimit, Data: data,
 		}).MarshalBinary())
 		return w.executed(n, txs, w.before[n], limit)
 	}},
