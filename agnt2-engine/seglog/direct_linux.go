@@ -28,10 +28,13 @@ func openDirect(f vfs.File) *direct {
 	return &direct{fd}
 }
 
+// directAtOnce bounds what waits for the disk at a time: somebody else's fsync, the mempool's journal's, waits behind it.
+const directAtOnce = 1 << 20
+
 // writeAt writes whole blocks of aligned memory. After errNotDirect nothing was written that matters.
 func (d *direct) writeAt(b []byte, at int64) error {
 	for len(b) > 0 {
-		n, err := unix.Pwrite(d.fd, b, at)
+		n, err := unix.Pwrite(d.fd, b[:min(len(b), directAtOnce)], at)
 		switch {
 		case err == unix.EINTR:
 			continue
