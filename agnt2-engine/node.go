@@ -62,10 +62,9 @@ type Config struct {
 	Log                log.Logger
 }
 
-// GCPercent is the default of the command's gc.percent. What is large, records and the trie, lies outside of Go's heap; what
-// is in it is transactions, receipts and recent blocks, many small pieces that live for seconds. To look at them a
-// quarter as often as Go's default of 100 would have it is worth some hundred MB.
-const GCPercent = 400
+// GCPercent is the default of the command's gc.percent, and Go's own. What is large, records and the trie, lies outside of Go's
+// heap. A larger one saves less time in the collector than it costs to fetch fresh memory from the kernel (docs/benchmarks.md).
+const GCPercent = 100
 
 // maxEngineBody is what the Engine API accepts in one request: a full block crosses it as JSON.
 const maxEngineBody = 128 << 20

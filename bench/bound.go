@@ -10,7 +10,7 @@ import (
 )
 
 // boundWindow is how long each of the two parts of the bound is measured.
-const boundWindow = 700 * time.Millisecond
+const boundWindow = time.Second
 
 // Bound is how many secp256k1 public keys this machine recovers per second.
 type Bound struct {

@@ -45,6 +45,10 @@ type EngineRow struct {
 	After          Bound   `json:"boundAfter"`
 	RSSMiB         float64 `json:"rssMiB"` // of this process, the workload included
 	Reach          string  `json:"reach,omitempty"`
+	// Rounds is how many there were. Lowest and highest are theirs; everything else is of the one with the median ratio.
+	Rounds         int     `json:"rounds"`
+	LowestOfBound  float64 `json:"lowestOfBound"`
+	HighestOfBound float64 `json:"highestOfBound"`
 }
 
 // TransitionRow is one core's work on a transaction, signatures apart.
@@ -116,11 +120,11 @@ func (r *Report) Print(out io.Writer) error {
 	}
 	if len(r.Engine) > 0 {
 		section("Whole engine, submit → executed → committed with fsync; INVOKE + RESPOND, blocks open for "+r.BlockTime,
-			"agents", "load", "tx/s", "bound before", "after", "of bound", "tx/block", "CPU µs/tx", "seal ms", "commit ms", "RSS MiB", "reach ≥ 60 %")
+			"agents", "load", "tx/s", "bound before", "after", "of bound", "rounds", "tx/block", "CPU µs/tx", "seal ms", "commit ms", "RSS MiB", "reach ≥ 60 %")
 	}
 	for _, e := range r.Engine {
-		fmt.Fprintf(w, "%d\t%s\t%.0f\t%.0f\t%.0f\t%.0f %%\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t%s\t\n", e.Agents, e.Mode, e.TxPerSecond, e.Before.All,
-			e.After.All, 100*e.OfBound, e.TxPerBlock, e.CPUMicrosPerTx, e.SealMillis, e.CommitMillis, e.RSSMiB, e.Reach)
+		fmt.Fprintf(w, "%d\t%s\t%.0f\t%.0f\t%.0f\t%.0f %%\t%s\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t%s\t\n", e.Agents, e.Mode, e.TxPerSecond, e.Before.All,
+			e.After.All, 100*e.OfBound, e.spread(), e.TxPerBlock, e.CPUMicrosPerTx, e.SealMillis, e.CommitMillis, e.RSSMiB, e.Reach)
 	}
 	if len(r.Transition) > 0 {
 		section("One core, signatures apart, µs of processor time per transaction",
@@ -151,6 +155,14 @@ func (r *Report) Print(out io.Writer) error {
 	w.Flush()
 	_, err := fmt.Fprintf(out, "\nmeasured in %.0f s\n", r.Seconds)
 	return err
+}
+
+// spread is the lowest and the highest ratio of the rounds.
+func (e *EngineRow) spread() string {
+	if e.Rounds == 1 {
+		return "1"
+	}
+	return fmt.Sprintf("%d: %.0f–%.0f", e.Rounds, 100*e.LowestOfBound, 100*e.HighestOfBound)
 }
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
