@@ -88,10 +88,10 @@ const (
 
 // batchBytesPerTx is about what adopting a block adds to the batch for each transaction: changed records. A large batch that
 // grows to its size is copied twice on the way.
-const batchBytesPerTx = 1280
+const batchBytesPerTx = 448
 
 // format is the layout of the data directory.
-const format = "2"
+const format = "3"
 
 // Executed is a block with everything that executing it gave. It must not be modified.
 type Executed struct {

@@ -23,6 +23,7 @@ type Adoption struct {
 	refs     []seglog.Ref          // of the reverse diffs of up
 	changes  [][]hashindex.Entry   // of up; valid when sorted is done
 	sorted   sync.WaitGroup
+	packed   []byte // the last record that was written
 }
 
 // recentBlocks is how many canonical blocks stay in memory behind the head.
@@ -106,14 +107,14 @@ func (a *Adoption) Write(batch *pebble.Batch) error {
 			c := &b.Changes[i]
 			if a.final != nil {
 				a.final[c.Key] = c.New
-			} else if err := setRecord(batch, &c.Key, c.New); err != nil {
+			} else if err := a.set(batch, &c.Key, c.New); err != nil {
 				return err
 			}
 		}
 		a.to = ID{b.Number, b.Hash}
 	}
 	for k, v := range a.final {
-		if err := setRecord(batch, &k, v); err != nil {
+		if err := a.set(batch, &k, v); err != nil {
 			return err
 		}
 	}
@@ -125,16 +126,17 @@ func (a *Adoption) Write(batch *pebble.Batch) error {
 	return batch.Set(headKey, encodeID(a.to), nil)
 }
 
-// setRecord replaces a record of the head on disk; nil removes it.
-func setRecord(batch *pebble.Batch, k *record.Key, v []byte) error {
+// set replaces a record of the head on disk; nil removes it.
+func (a *Adoption) set(batch *pebble.Batch, k *record.Key, v []byte) error {
 	if v == nil {
 		op := batch.DeleteDeferred(1 + 32)
 		putRecordKey(op.Key, k)
 		return op.Finish()
 	}
-	op := batch.SetDeferred(1+32, len(v))
+	a.packed = appendPacked(a.packed[:0], v)
+	op := batch.SetDeferred(1+32, len(a.packed))
 	putRecordKey(op.Key, k)
-	copy(op.Value, v)
+	copy(op.Value, a.packed)
 	return op.Finish()
 }
 

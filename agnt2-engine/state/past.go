@@ -136,7 +136,7 @@ func (p *Past) Get(k record.Key) []byte {
 func (p *Past) read(k record.Key) ([]byte, error) {
 	w, ok := p.changed[k]
 	if !ok {
-		return get(p.snap, recordKey(k))
+		return getRecord(p.snap, k)
 	}
 	if !w.present {
 		return nil, nil

@@ -3,7 +3,7 @@
 //
 // Layout in pebble (everything of one adoption goes into one atomic batch, together with the blocks themselves):
 //
-//	r ‖ key            → the record's bytes at the head on disk
+//	r ‖ key            → the record at the head on disk, packed (pack.go)
 //	c ‖ number         → where the reverse diff of a canonical block is: the bytes that its changed records had before
 //	m ‖ number         → hashes of the block's L2-to-L1 messages
 //	sHead              → number and hash of the head on disk
@@ -147,7 +147,7 @@ type Record struct {
 // Bootstrap writes the genesis state into batch.
 func Bootstrap(batch *pebble.Batch, genesis ID, records []Record) error {
 	for _, r := range records {
-		if err := batch.Set(recordKey(r.Key), r.Value, nil); err != nil {
+		if err := batch.Set(recordKey(r.Key), appendPacked(nil, r.Value), nil); err != nil {
 			return err
 		}
 	}
@@ -269,6 +269,19 @@ func get(r pebble.Reader, k []byte) ([]byte, error) {
 	return out, closer.Close()
 }
 
+// getRecord returns nil for an absent record.
+func getRecord(r pebble.Reader, k record.Key) ([]byte, error) {
+	p, closer, err := r.Get(recordKey(k))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := appendUnpacked(make([]byte, 0, 2*len(p)), p)
+	return v, errors.Join(err, closer.Close())
+}
+
 // load hashes every record on disk and fills the table.
 func (s *Store) load(progress func(int)) (*trie.Trie, error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{'r'}, UpperBound: []byte{'r' + 1}})
@@ -285,6 +298,7 @@ func (s *Store) load(progress func(int)) (*trie.Trie, error) {
 	const size = 4096
 	// One goroutine reads, one hashes, and this one builds.
 	read, hashed := make(chan *batch, 4), make(chan *batch, 4)
+	var damaged error // valid once hashed is closed
 	go func() {
 		defer close(read)
 		ok := it.First()
@@ -293,7 +307,9 @@ func (s *Store) load(progress func(int)) (*trie.Trie, error) {
 			for ; ok && len(b.values) < size; ok = it.Next() {
 				b.keys = append(b.keys, trie.Key(it.Key()[1:]))
 				from := len(b.bytes)
-				b.bytes = append(b.bytes, it.Value()...)
+				if b.bytes, damaged = appendUnpacked(b.bytes, it.Value()); damaged != nil {
+					return
+				}
 				b.values = append(b.values, b.bytes[from:len(b.bytes):len(b.bytes)])
 			}
 			read <- b
@@ -331,6 +347,9 @@ func (s *Store) load(progress func(int)) (*trie.Trie, error) {
 		return b.keys[i-1], b.hashes[i-1], true
 	})
 	for range hashed { // a failed build must not leave the readers behind
+	}
+	if damaged != nil {
+		return nil, damaged
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
@@ -570,7 +589,7 @@ func (s *Store) readHead(dst []byte, k *record.Key) ([]byte, bool, error) {
 	if ok || s.absentAtHead(*k) {
 		return out, ok, nil
 	}
-	v, err := get(s.db, recordKey(*k))
+	v, err := getRecord(s.db, *k)
 	if err != nil || v == nil {
 		return dst, false, err
 	}
