@@ -148,8 +148,8 @@ func openDB(path string) (*pebble.DB, error) {
 		MemTableStopWritesThreshold: 8,
 		// Records of the head are read from memory, so tables may pile up at level 0, until it pays to merge them with all that
 		// lies below; and up to some GB that is one level, since each further one writes every record again.
-		L0CompactionThreshold: 48,
-		L0StopWritesThreshold: 128,
+		L0CompactionThreshold: 96,
+		L0StopWritesThreshold: 256,
 		LBaseMaxBytes:         4 << 30,
 		Logger:                quiet{},
 	}
@@ -157,9 +157,9 @@ func openDB(path string) (*pebble.DB, error) {
 	// time. They go when the tables are merged anyway.
 	o.Experimental.TombstoneDenseCompactionThreshold = -1
 	o.TargetFileSizes[0] = 16 << 20
-	// What is written first is soon written again, further down: only there it is compressed.
-	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
-	o.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+	for i := range o.Levels { // records are packed, and what is left is mostly hashes
+		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	}
 	return pebble.Open(path, o)
 }
 
