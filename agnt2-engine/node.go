@@ -395,8 +395,11 @@ func (a accounts) Prefetch(as []common.Address) {
 	a.view.Touch(keys)
 }
 
+// accountBytes is room for an account's record.
+const accountBytes = 12 * 32
+
 func (a accounts) Account(addr common.Address) (acc mempool.Account) {
-	var buf [256]byte // an account fits
+	var buf [accountBytes]byte
 	k := record.AccountKey(addr)
 	b, ok := a.view.AppendRecord(buf[:0], &k)
 	if !ok {
