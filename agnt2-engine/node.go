@@ -144,7 +144,7 @@ func openDB(path string) (*pebble.DB, error) {
 		Cache:              cache,
 		// A full block is a batch larger than half a memtable, and such a batch becomes a table as it is, without passing
 		// through a memtable's skip list.
-		MemTableSize:                16 << 20,
+		MemTableSize:                8 << 20,
 		MemTableStopWritesThreshold: 8,
 		// Records of the head are read from memory, so tables may pile up at level 0, until it pays to merge them with all that
 		// lies below; and up to some GB that is one level, since each further one writes every record again.
