@@ -323,15 +323,23 @@ func (c *Chain) Decode(raws [][]byte) ([]*abi.Transaction, error) {
 			for from := w * atOnce; from < len(raws); from += workers * atOnce {
 				us, errs := abi.Prepare(raws[from:min(from+atOnce, len(raws))], c.chainID)
 				for k, u := range us {
-					i, err := from+k, errs[k]
-					if err == nil && c.opts.Sender != nil {
-						out[i] = c.opts.Sender(u.Hash())
+					if errs[k] != nil {
+						return fmt.Errorf("transaction %d: %w", from+k, errs[k])
 					}
-					if err == nil && out[i] == nil {
-						out[i], err = u.Verify()
+					if c.opts.Sender == nil {
+						continue
 					}
-					if err != nil {
-						return fmt.Errorf("transaction %d: %w", i, err)
+					if out[from+k] = c.opts.Sender(u.Hash()); out[from+k] != nil {
+						us[k] = nil
+					}
+				}
+				txs, errs := abi.VerifyMany(us)
+				for k, tx := range txs {
+					if errs[k] != nil {
+						return fmt.Errorf("transaction %d: %w", from+k, errs[k])
+					}
+					if tx != nil {
+						out[from+k] = tx
 					}
 				}
 			}

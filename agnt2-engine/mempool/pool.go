@@ -217,9 +217,14 @@ func (p *Pool) verify(raws [][]byte, at int, first *firsts, decoded []*abi.Trans
 		case known[i] || first.before(u.Hash(), at+i):
 			errs[i] = reject(u.Hash(), ErrAlreadyKnown)
 		default:
-			if decoded[i], errs[i] = u.Verify(); errs[i] != nil {
-				errs[i] = reject(u.Hash(), errs[i])
-			}
+			continue
+		}
+		prepared[i] = nil
+	}
+	verified, forged := abi.VerifyMany(prepared)
+	for i, u := range prepared {
+		if decoded[i] = verified[i]; forged[i] != nil {
+			errs[i] = reject(u.Hash(), forged[i])
 		}
 	}
 }

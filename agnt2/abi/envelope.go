@@ -347,16 +347,36 @@ func appendSigned(dst []byte, kind byte, fields []byte) []byte {
 
 // Verify recovers the sender. Called once.
 func (u *Unverified) Verify() (*Transaction, error) {
-	t := &u.tx
-	if t.Deposit {
-		return t, nil
+	txs, errs := VerifyMany([]*Unverified{u})
+	return txs[0], errs[0]
+}
+
+// VerifyMany is Verify of many, of which some may be nil. It costs less: addresses are hashed several at a time.
+func VerifyMany(us []*Unverified) ([]*Transaction, []error) {
+	txs, errs := make([]*Transaction, len(us)), make([]error, len(us))
+	keys, of := make([][]byte, 0, len(us)), make([]*Transaction, 0, len(us))
+	for i, u := range us {
+		if u == nil {
+			continue
+		}
+		if u.tx.Deposit {
+			txs[i] = &u.tx
+			continue
+		}
+		key, err := u.recoverKey()
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		txs[i] = &u.tx
+		keys, of = append(keys, key), append(of, &u.tx)
 	}
-	from, err := u.recoverSender()
-	if err != nil {
-		return nil, err
+	hashes := make([]trie.Hash, len(keys))
+	trie.HashMany(keys, hashes)
+	for k, t := range of {
+		t.From = common.Address(hashes[k][12:])
 	}
-	t.From = from
-	return t, nil
+	return txs, errs
 }
 
 // knownSender fills the sender cache of a go-ethereum transaction with what has been recovered already.
@@ -367,20 +387,20 @@ type knownSender struct {
 
 func (s knownSender) Sender(*types.Transaction) (common.Address, error) { return s.from, nil }
 
-// recoverSender is the secp256k1 recovery of EIP-1559 transactions, with the low-s rule of EIP-2.
-func (u *Unverified) recoverSender() (a common.Address, err error) {
+// recoverKey is the secp256k1 recovery of EIP-1559 transactions, with the low-s rule of EIP-2. The sender is the end of the
+// key's hash.
+func (u *Unverified) recoverKey() ([]byte, error) {
 	var r, s uint256.Int
 	r.SetBytes32(u.sig[:32])
 	s.SetBytes32(u.sig[32:64])
 	if u.sig[64] > 1 || r.IsZero() || s.IsZero() || !r.Lt(groupOrder) || s.Gt(halfOrder) {
-		return a, fmt.Errorf("%w: r, s or v out of range (unsigned?)", ErrSignature)
+		return nil, fmt.Errorf("%w: r, s or v out of range (unsigned?)", ErrSignature)
 	}
 	pub, err := crypto.Ecrecover(u.digest[:], u.sig[:])
 	if err != nil {
-		return a, fmt.Errorf("%w: %v", ErrSignature, err)
+		return nil, fmt.Errorf("%w: %v", ErrSignature, err)
 	}
-	h := trie.HashRecord(pub[1:])
-	return common.Address(h[12:]), nil
+	return pub[1:], nil
 }
 
 // groupOrder of secp256k1, and half of it, rounded down.
