@@ -145,6 +145,11 @@ func (r *runner) size(ctx context.Context, dir string, agents int, first, last b
 	}
 	defer func() { w.close() }()
 	r.profiling = last && r.cfg.Profile != ""
+	if r.cfg.wants("transition") { // first: on the state of so many agents and nothing else
+		if err := r.transitionRows(ctx, w); err != nil {
+			return err
+		}
+	}
 	modes := []mode{signed, decoded}
 	if first {
 		modes = append(modes, attested)
@@ -154,11 +159,6 @@ func (r *runner) size(ctx context.Context, dir string, agents int, first, last b
 			if err := r.engineRow(ctx, w, m); err != nil {
 				return fmt.Errorf("%s: %w", m, err)
 			}
-		}
-	}
-	if r.cfg.wants("transition") {
-		if err := r.transitionRows(ctx, w); err != nil {
-			return err
 		}
 	}
 	if r.cfg.wants("restart") {
