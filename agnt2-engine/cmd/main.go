@@ -51,7 +51,7 @@ var flags = []cli.Flag{
 	&cli.IntFlag{Name: "mempool.count", Usage: "transactions in the mempool", Value: mempool.DefaultConfig().MaxTransactions},
 	&cli.Uint64Flag{Name: "mempool.sender", Usage: "transactions of one sender without stake", Value: mempool.DefaultConfig().SenderSlots},
 	&cli.BoolFlag{Name: "mempool.journal", Usage: "keep accepted transactions across a crash", Value: true},
-	&cli.IntFlag{Name: "gc.percent", Usage: "how much garbage may pile up, in percent of Go's live heap: more costs memory, less processor time", Value: engine.GCPercent},
+	&cli.IntFlag{Name: "gc.percent", Usage: "how much garbage may pile up, in percent of Go's live heap", Value: engine.GCPercent},
 	&cli.StringFlag{Name: "log.level", Usage: "debug, info, warn or error", Value: "info"},
 	&cli.StringFlag{Name: "log.format", Usage: "text or json", Value: "text"},
 }
