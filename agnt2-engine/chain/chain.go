@@ -101,7 +101,7 @@ type Executed struct {
 	Receipts types.Receipts
 	Txs      []*abi.Transaction // nil if the block was read from disk
 
-	ethereum atomic.Pointer[types.Block]
+	ethereum atomic.Pointer[types.Block] // set from the start if Txs is nil
 }
 
 // Number is the block's.
@@ -112,19 +112,9 @@ func (x *Executed) Block() *types.Block {
 	if b := x.ethereum.Load(); b != nil {
 		return b
 	}
-	txs := make(types.Transactions, len(x.Raws))
-	for i := range txs {
-		if x.Txs != nil {
-			txs[i] = x.Txs[i].Ethereum()
-			continue
-		}
-		txs[i] = new(types.Transaction)
-		if err := txs[i].UnmarshalBinary(x.Raws[i]); err != nil {
-			panic(fmt.Sprintf("chain store: transaction %d of block %s: %v", i, x.Hash, err))
-		}
-	}
-	x.ethereum.Store(types.NewBlockWithHeader(x.Header).WithBody(types.Body{Transactions: txs, Withdrawals: types.Withdrawals{}}))
-	return x.ethereum.Load()
+	b := block.Ethereum(x.Header, x.Txs)
+	x.ethereum.Store(b)
+	return b
 }
 
 // Chain is safe for concurrent use.

@@ -248,11 +248,15 @@ func (c *Chain) read(hash common.Hash) *Executed {
 	if !ok {
 		return nil
 	}
-	x := &Executed{Header: h, Hash: hash}
+	x, body, raw := &Executed{Header: h, Hash: hash}, new(types.Body), c.mustRead(r.body)
 	var err error
-	if x.Raws, err = block.SplitBody(c.mustRead(r.body)); err != nil {
+	if x.Raws, err = block.SplitBody(raw); err == nil {
+		err = rlp.DecodeBytes(raw, body)
+	}
+	if err != nil {
 		panic(fmt.Sprintf("chain store: body %s: %v", hash, err))
 	}
+	x.ethereum.Store(types.NewBlockWithHeader(h).WithBody(types.Body{Transactions: body.Transactions, Withdrawals: types.Withdrawals{}}))
 	var stored []*types.ReceiptForStorage
 	if err := rlp.DecodeBytes(c.mustRead(r.receipts), &stored); err != nil {
 		panic(fmt.Sprintf("chain store: receipts %s: %v", hash, err))

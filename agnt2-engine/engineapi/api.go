@@ -6,7 +6,6 @@
 package engineapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -247,7 +246,7 @@ func (a *API) GetPayloadBodiesByHashV1(hashes []common.Hash) ([]*engine.Executio
 	}
 	out := make([]*engine.ExecutionPayloadBody, len(hashes))
 	for i, h := range hashes {
-		out[i] = body(a.chain.BlockByHash(h))
+		out[i] = body(a.chain.Executed(h))
 	}
 	return out, nil
 }
@@ -266,22 +265,18 @@ func (a *API) GetPayloadBodiesByRangeV1(start, count hexutil.Uint64) ([]*engine.
 		if h == (common.Hash{}) {
 			break
 		}
-		out = append(out, body(a.chain.BlockByHash(h)))
+		out = append(out, body(a.chain.Executed(h)))
 	}
 	return out, nil
 }
 
-func body(b *types.Block) *engine.ExecutionPayloadBody {
-	if b == nil {
+func body(x *chain.Executed) *engine.ExecutionPayloadBody {
+	if x == nil {
 		return nil
 	}
 	out := &engine.ExecutionPayloadBody{Withdrawals: []*types.Withdrawal{}, TransactionData: []hexutil.Bytes{}}
-	for _, tx := range b.Transactions() {
-		raw, err := tx.MarshalBinary()
-		if err != nil {
-			panic(fmt.Sprintf("stored transaction %s does not encode: %v", tx.Hash(), err))
-		}
-		out.TransactionData = append(out.TransactionData, bytes.Clone(raw))
+	for _, raw := range x.Raws {
+		out.TransactionData = append(out.TransactionData, raw)
 	}
 	return out
 }

@@ -271,15 +271,11 @@ func get(r pebble.Reader, k []byte) ([]byte, error) {
 
 // getRecord returns nil for an absent record.
 func getRecord(r pebble.Reader, k record.Key) ([]byte, error) {
-	p, closer, err := r.Get(recordKey(k))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	p, err := get(r, recordKey(k))
+	if err != nil || p == nil {
 		return nil, err
 	}
-	v, err := appendUnpacked(make([]byte, 0, 2*len(p)), p)
-	return v, errors.Join(err, closer.Close())
+	return appendUnpacked(make([]byte, 0, 2*len(p)), p)
 }
 
 // load hashes every record on disk and fills the table.
