@@ -37,6 +37,7 @@ type account struct {
 	executable int     // the first so many of txs
 
 	visited    uint64 // by which Reset
+	lane       *lane  // of the cursor that looked at the account last
 	orderIndex int    // in Pool.order
 	evictIndex int    // in evictor.heap; -1: not there
 	evictRank  rank

@@ -1,7 +1,7 @@
 package mempool
 
 import (
-	"container/heap"
+	"math"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -14,7 +14,7 @@ const maxCursors = 16
 
 // Cursor feeds one open block: it hands out each executable transaction, and each nonce of a sender, at most once,
 // those that arrive later included. The order is: best effective tip first among the senders' next transactions, then
-// earliest arrival; within a sender by nonce. A replacement is handed out if the nonce was not.
+// earliest arrival; within a sender by nonce. Tips of more than 64 bits count alike. A replacement is handed out if the nonce was not.
 //
 // A Reset does not end a cursor; it goes on from the new head's nonces without repeating any. Safe for concurrent use.
 type Cursor struct {
@@ -32,42 +32,87 @@ type Cursor struct {
 
 // lane is one sender's part of the block.
 type lane struct {
+	cursor  *Cursor
 	addr    common.Address
 	account *account // nil: no pooled transactions
 	next    uint64   // nonces below were handed out, or used before
 	dropped bool
 	dirty   bool
 
-	heapIndex int   // -1: nothing executable at this base fee
-	item      *item // the next to hand out, if in the heap
-	tip       uint256.Int
+	item *item // the next to hand out, in the heap; nil: nothing is executable at this base fee
 }
 
-type laneHeap []*lane
+// entry of the heap: a lane's next transaction. When another one takes its place, that has an entry of its own, and this one is
+// passed over when it comes up.
+type entry struct {
+	tip  uint64 // effective, wei per gas; more than 64 bits can hold counts as the largest value
+	seq  uint64 // of the transaction, by which the lane knows whether it still is the next
+	lane *lane
+}
 
-func (h laneHeap) Len() int { return len(h) }
-func (h laneHeap) Less(i, j int) bool {
-	if c := h[i].tip.Cmp(&h[j].tip); c != 0 {
-		return c > 0
+func (e *entry) before(o *entry) bool { return e.tip > o.tip || e.tip == o.tip && e.seq < o.seq }
+
+// laneHeap has what it compares in place: the lanes of a hundred thousand senders do not lie in the processor's cache.
+type laneHeap []entry
+
+// up moves an entry towards the top while it goes before its parent.
+func (h laneHeap) up(i int) {
+	e := h[i]
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !e.before(&h[parent]) {
+			break
+		}
+		h[i] = h[parent]
+		i = parent
 	}
-	return h[i].item.seq < h[j].item.seq
+	h[i] = e
 }
-func (h laneHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].heapIndex, h[j].heapIndex = i, j
+
+// down moves an entry towards the bottom while a child goes before it.
+func (h laneHeap) down(i int) {
+	e := h[i]
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			break
+		}
+		if r := child + 1; r < len(h) && h[r].before(&h[child]) {
+			child = r
+		}
+		if !h[child].before(&e) {
+			break
+		}
+		h[i] = h[child]
+		i = child
+	}
+	h[i] = e
 }
-func (h *laneHeap) Push(x any) {
-	l := x.(*lane)
-	l.heapIndex = len(*h)
-	*h = append(*h, l)
+
+func (h laneHeap) init() {
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		h.down(i)
+	}
 }
-func (h *laneHeap) Pop() any {
+
+func (h *laneHeap) push(e entry) {
+	*h = append(*h, e)
+	h.up(len(*h) - 1)
+}
+
+// replace puts another entry in the place of the first.
+func (h laneHeap) replace(e entry) {
+	h[0] = e
+	h.down(0)
+}
+
+func (h *laneHeap) pop() {
 	old := *h
-	l := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	l.heapIndex, l.item = -1, nil
-	return l
+	last := len(old) - 1
+	old[0], old[last] = old[last], entry{}
+	if *h = old[:last]; last > 0 {
+		h.down(0)
+	}
 }
 
 // NewCursor opens a cursor for one block. Close it when the block is sealed or given up.
@@ -135,13 +180,18 @@ func (c *Cursor) Take(max int, baseFee *uint256.Int) []*abi.Transaction {
 	}
 	out := make([]*abi.Transaction, 0, min(max, p.pending))
 	for len(out) < max && len(c.ready) > 0 {
-		l := c.ready[0]
+		top := c.ready[0]
+		l := top.lane
+		if l.item == nil || l.item.seq != top.seq {
+			c.ready.pop()
+			continue
+		}
 		out = append(out, l.item.tx)
 		l.next = l.item.nonce + 1
-		if c.load(l) {
-			heap.Fix(&c.ready, 0)
+		if e, ok := l.load(); ok {
+			c.ready.replace(e)
 		} else {
-			heap.Pop(&c.ready)
+			c.ready.pop()
 		}
 	}
 	p.metrics.taken.Add(float64(len(out)))
@@ -158,13 +208,19 @@ func (c *Cursor) Drop(sender common.Address) {
 	if c.lanes == nil {
 		c.lanes = make(map[common.Address]*lane)
 	}
-	l := c.lanes[sender]
-	if l == nil {
-		l = &lane{addr: sender, heapIndex: -1}
-		c.lanes[sender] = l
-	}
+	l := c.lane(sender)
 	l.dropped = true
 	c.mark(l)
+}
+
+// lane returns a sender's lane, which may be new.
+func (c *Cursor) lane(sender common.Address) *lane {
+	l := c.lanes[sender]
+	if l == nil {
+		l = &lane{cursor: c, addr: sender}
+		c.lanes[sender] = l
+	}
+	return l
 }
 
 // start makes a lane of every sender in one go.
@@ -179,67 +235,66 @@ func (c *Cursor) start(baseFee *uint256.Int) {
 	all := make([]lane, len(p.order))
 	c.ready = make(laneHeap, 0, len(p.order))
 	for i, a := range p.order {
-		if c.lanes[a.addr] != nil {
-			continue
+		l := c.lanes[a.addr]
+		if l == nil {
+			l = &all[i]
+			*l = lane{cursor: c, addr: a.addr}
+			c.lanes[a.addr] = l
 		}
-		all[i] = lane{addr: a.addr, heapIndex: -1}
-		c.lanes[a.addr] = &all[i]
-		c.enqueue(&all[i], a)
+		l.account, a.lane = a, l
+		c.enqueue(l)
 	}
-	heap.Init(&c.ready)
+	c.ready.init()
 }
 
-// enqueue appends a lane to the heap's slice without ordering it.
-func (c *Cursor) enqueue(l *lane, a *account) {
-	if l.account = a; c.load(l) {
-		c.ready.Push(l)
+// enqueue appends a lane's next transaction to the heap's slice without ordering it.
+func (c *Cursor) enqueue(l *lane) {
+	if e, ok := l.load(); ok {
+		c.ready = append(c.ready, e)
 	}
 }
 
 // reload recomputes every lane, for another base fee.
 func (c *Cursor) reload() {
-	for _, l := range c.ready {
-		l.heapIndex, l.item = -1, nil
-	}
+	clear(c.ready)
 	c.ready, c.dirty = c.ready[:0], c.dirty[:0]
 	for _, l := range c.lanes { // the heap's order is total, so the order of insertion does not show
 		l.dirty = false
-		c.enqueue(l, c.pool.accounts[l.addr])
+		c.enqueue(l)
 	}
-	heap.Init(&c.ready)
+	c.ready.init()
 }
 
 // update brings a lane in line with the pool.
 func (c *Cursor) update(l *lane) {
-	l.account = c.pool.accounts[l.addr]
-	switch ok := c.load(l); {
-	case ok && l.heapIndex >= 0:
-		heap.Fix(&c.ready, l.heapIndex)
-	case ok:
-		heap.Push(&c.ready, l)
-	case l.heapIndex >= 0:
-		heap.Remove(&c.ready, l.heapIndex)
+	before := l.item
+	if e, ok := l.load(); ok && l.item != before {
+		c.ready.push(e)
 	}
 }
 
-// load finds the lane's next transaction; false if there is none now. An item already in place stays there if there is
-// none, because the heap still compares it until the lane is removed.
-func (c *Cursor) load(l *lane) bool {
+// load finds the lane's next transaction; false if there is none now.
+func (l *lane) load() (entry, bool) {
 	a := l.account
+	l.item = nil
 	if a == nil || l.dropped {
-		return false
+		return entry{}, false
 	}
 	l.next = max(l.next, a.nonce)
 	i := l.next - a.nonce
 	if i >= uint64(a.executable) {
-		return false
+		return entry{}, false
 	}
-	tip, ok := a.txs[i].tx.EffectiveTip(&c.baseFee)
+	it := a.txs[i]
+	tip, ok := it.tx.EffectiveTip(&l.cursor.baseFee)
 	if !ok {
-		return false
+		return entry{}, false
 	}
-	l.item, l.tip = a.txs[i], tip
-	return true
+	l.item = it
+	if !tip.IsUint64() {
+		tip.SetUint64(math.MaxUint64)
+	}
+	return entry{tip.Uint64(), it.seq, l}, true
 }
 
 func (c *Cursor) mark(l *lane) {
@@ -255,10 +310,13 @@ func (p *Pool) touch(a *account) {
 		if !c.started {
 			continue
 		}
-		l := c.lanes[a.addr]
-		if l == nil {
-			l = &lane{addr: a.addr, heapIndex: -1}
-			c.lanes[a.addr] = l
+		l := a.lane
+		if l == nil || l.cursor != c {
+			l = c.lane(a.addr)
+			a.lane = l
+		}
+		if l.account = a; len(a.txs) == 0 {
+			l.account = nil // it leaves the pool
 		}
 		c.mark(l)
 	}

@@ -151,7 +151,6 @@ func (p *Pool) AddEncoded(ctx context.Context, raws [][]byte) []error {
 	defer p.inflight.Add(-size)
 
 	decoded, reads := make([]*abi.Transaction, len(raws)), make([]accountRead, len(raws))
-	first := firsts{at: make(map[common.Hash]int, len(raws))}
 	p.parallel(ctx, (len(raws)+verifiedAtOnce-1)/verifiedAtOnce, func(n int, cancelled error) {
 		from, to := n*verifiedAtOnce, min((n+1)*verifiedAtOnce, len(raws))
 		if cancelled != nil {
@@ -160,7 +159,7 @@ func (p *Pool) AddEncoded(ctx context.Context, raws [][]byte) []error {
 			}
 			return
 		}
-		p.verify(raws[from:to], from, &first, decoded[from:to], errs[from:to])
+		p.verify(raws[from:to], decoded[from:to], errs[from:to])
 		var senders [verifiedAtOnce]common.Address
 		recovered := senders[:0]
 		for _, tx := range decoded[from:to] {
@@ -179,27 +178,10 @@ func (p *Pool) AddEncoded(ctx context.Context, raws [][]byte) []error {
 	return errs
 }
 
-// firsts notes where in a batch a transaction stands first.
-type firsts struct {
-	mu sync.Mutex
-	at map[common.Hash]int
-}
-
-// before reports that a transaction stands before a position of the batch, as far as is known yet.
-func (f *firsts) before(h common.Hash, i int) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	j, known := f.at[h]
-	if !known || i < j {
-		f.at[h] = i
-	}
-	return known && j < i
-}
-
-// verify decodes a part of a batch, which begins at a position, and recovers the senders. Everything that is done to a
-// transaction here finds it in the processor's cache. Duplicates cost a map look-up, not a signature recovery, if they are
-// seen in time; at the latest they are refused when the batch is admitted, in its order.
-func (p *Pool) verify(raws [][]byte, at int, first *firsts, decoded []*abi.Transaction, errs []error) {
+// verify decodes a part of a batch and recovers the senders. Everything that is done to a transaction here finds it in the
+// processor's cache. What the pool has already costs a map look-up, not a signature recovery, if that is seen in time; at the
+// latest it is refused when the batch is admitted.
+func (p *Pool) verify(raws [][]byte, decoded []*abi.Transaction, errs []error) {
 	prepared, malformed := abi.Prepare(raws, p.cfg.ChainID)
 	var known [verifiedAtOnce]bool
 	if p.mu.TryRLock() { // not to wait for those who put transactions in: an idle processor costs more than a few recoveries
@@ -214,7 +196,7 @@ func (p *Pool) verify(raws [][]byte, at int, first *firsts, decoded []*abi.Trans
 			errs[i] = reject(crypto.Keccak256Hash(raws[i]), malformed[i])
 		case u.Deposit():
 			errs[i] = reject(u.Hash(), abi.ErrDepositSigned)
-		case known[i] || first.before(u.Hash(), at+i):
+		case known[i]:
 			errs[i] = reject(u.Hash(), ErrAlreadyKnown)
 		default:
 			continue

@@ -23,7 +23,6 @@ type Adoption struct {
 	refs     []seglog.Ref          // of the reverse diffs of up
 	changes  [][]hashindex.Entry   // of up; valid when sorted is done
 	sorted   sync.WaitGroup
-	packed   []byte // the last record that was written
 }
 
 // recentBlocks is how many canonical blocks stay in memory behind the head.
@@ -103,18 +102,23 @@ func (a *Adoption) Write(batch *pebble.Batch) error {
 				return err
 			}
 		}
-		for i := range b.Changes {
-			c := &b.Changes[i]
-			if a.final != nil {
-				a.final[c.Key] = c.New
-			} else if err := a.set(batch, &c.Key, c.New); err != nil {
+		if a.final == nil {
+			if err := writeBlock(batch, b); err != nil {
 				return err
+			}
+		} else {
+			for i := range b.Changes {
+				a.final[b.Changes[i].Key] = b.Changes[i].New
 			}
 		}
 		a.to = ID{b.Number, b.Hash}
 	}
+	var packed []byte
 	for k, v := range a.final {
-		if err := a.set(batch, &k, v); err != nil {
+		if v != nil {
+			packed = appendPacked(packed[:0], v)
+		}
+		if err := writeRecord(batch, &k, packed, v == nil); err != nil {
 			return err
 		}
 	}
@@ -126,17 +130,31 @@ func (a *Adoption) Write(batch *pebble.Batch) error {
 	return batch.Set(headKey, encodeID(a.to), nil)
 }
 
-// set replaces a record of the head on disk; nil removes it.
-func (a *Adoption) set(batch *pebble.Batch, k *record.Key, v []byte) error {
-	if v == nil {
+// writeBlock replaces the records of the head on disk that a block has changed.
+func writeBlock(batch *pebble.Batch, b *Block) error {
+	if b.ends == nil { // read from the history, or adopted before
+		b.pack(b.Changes)
+	}
+	from := uint32(0)
+	for i, end := range b.ends {
+		if err := writeRecord(batch, &b.Changes[i].Key, b.packed[from:end], b.Changes[i].New == nil); err != nil {
+			return err
+		}
+		from = end
+	}
+	return nil
+}
+
+// writeRecord replaces a record of the head on disk, or removes it.
+func writeRecord(batch *pebble.Batch, k *record.Key, packed []byte, remove bool) error {
+	if remove {
 		op := batch.DeleteDeferred(1 + 32)
 		putRecordKey(op.Key, k)
 		return op.Finish()
 	}
-	a.packed = appendPacked(a.packed[:0], v)
-	op := batch.SetDeferred(1+32, len(a.packed))
+	op := batch.SetDeferred(1+32, len(packed))
 	putRecordKey(op.Key, k)
-	copy(op.Value, a.packed)
+	copy(op.Value, packed)
 	return op.Finish()
 }
 
@@ -161,6 +179,7 @@ func (a *Adoption) Done() {
 		}
 	}
 	for _, b := range a.up {
+		b.packed, b.ends = nil, nil
 		delete(s.layers, b.Hash)
 		s.recent = append(s.recent, b)
 	}
@@ -183,14 +202,16 @@ func (a *Adoption) Done() {
 func (a *Adoption) settle() {
 	s, b := a.s, a.up[0]
 	var keys [settledAtOnce]record.Key
+	var values [settledAtOnce][]byte
 	for changes := range slices.Chunk(b.Changes, len(keys)) {
 		for i := range changes {
-			keys[i] = changes[i].Key
+			keys[i], values[i] = changes[i].Key, changes[i].New
 		}
+		read(values[:len(changes)])
 		s.mu.Lock()
 		s.table.touch(keys[:len(changes)])
 		for i := range changes {
-			s.table.set(&changes[i].Key, changes[i].New)
+			s.table.set(&keys[i], values[i])
 		}
 		s.mu.Unlock()
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+
+	"github.com/agnt2/agnt2/agnt2/vm"
 )
 
 // In the database a record is packed: of each of its words of 32 bytes, most of which are small numbers, the leading zeros
@@ -52,4 +54,17 @@ func appendUnpacked(dst, p []byte) ([]byte, error) {
 		at += n
 	}
 	return append(dst, rest...), nil
+}
+
+// packedRoom is what most records need on average.
+const packedRoom = 128
+
+// pack appends the new records of the next changes.
+func (b *Block) pack(changes []vm.Change) {
+	for i := range changes {
+		if v := changes[i].New; v != nil {
+			b.packed = appendPacked(b.packed, v)
+		}
+		b.ends = append(b.ends, uint32(len(b.packed)))
+	}
 }

@@ -53,6 +53,11 @@ type Block struct {
 	Changes      []vm.Change // in ascending order of keys
 	Messages     []common.Hash
 	Pruned       []vm.Pruned // interactions that moved into the history, in order
+
+	// packed is Changes' new records as the database has them, one after the other; made with their hashes, while they are at hand,
+	// and kept until they are in the database. ends is where each of them ends. Both nil: not made.
+	packed []byte
+	ends   []uint32
 }
 
 // find returns what the block did to a record, nil if nothing.
@@ -708,14 +713,14 @@ func (s *Store) Add(b *Block) {
 }
 
 func (s *Store) forward(b *Block) {
-	s.update.apply(s.tree, b.Changes, after)
+	s.update.apply(s.tree, b.Changes, after, b)
 	for _, h := range b.Messages {
 		s.passer.Insert(h)
 	}
 }
 
 func (s *Store) backward(b *Block) {
-	s.update.apply(s.tree, b.Changes, before)
+	s.update.apply(s.tree, b.Changes, before, nil)
 	for _, h := range b.Messages {
 		s.passer.Remove(h)
 	}
@@ -734,26 +739,55 @@ type update struct {
 	hasher  *trie.Hasher
 }
 
-func (u *update) apply(t *trie.Trie, cs []vm.Change, side func(*vm.Change) []byte) {
+// hashedAtOnce is how many records are hashed while the processor's second-level cache holds them: a block's do not lie in their
+// order, and there are more of them than it can hold.
+const hashedAtOnce = 512
+
+// apply changes a trie. If pack is not nil, it is the block of which these are the changes, and they are packed as well.
+func (u *update) apply(t *trie.Trie, cs []vm.Change, side func(*vm.Change) []byte, pack *Block) {
 	if u.hasher == nil {
 		u.hasher = trie.NewHasher()
 	}
+	if pack != nil && pack.ends == nil {
+		pack.packed, pack.ends = make([]byte, 0, packedRoom*len(cs)), make([]uint32, 0, len(cs))
+	} else {
+		pack = nil
+	}
 	u.changes = slices.Grow(u.changes[:0], len(cs))[:len(cs)]
-	u.values, u.where = u.values[:0], u.where[:0]
-	for i := range cs {
-		c, v := &u.changes[i], side(&cs[i])
-		c.Key, c.Delete = trie.Key(cs[i].Key), v == nil
-		if v != nil {
-			u.values, u.where = append(u.values, v), append(u.where, uint32(i))
+	for from := 0; from < len(cs); from += hashedAtOnce {
+		part := cs[from:min(from+hashedAtOnce, len(cs))]
+		u.values, u.where = u.values[:0], u.where[:0]
+		for i := range part {
+			c, v := &u.changes[from+i], side(&part[i])
+			c.Key, c.Delete = trie.Key(part[i].Key), v == nil
+			if v != nil {
+				u.values, u.where = append(u.values, v), append(u.where, uint32(from+i))
+			}
+		}
+		read(u.values)
+		if pack != nil {
+			pack.pack(part)
+		}
+		u.hashes = slices.Grow(u.hashes[:0], len(u.values))[:len(u.values)]
+		u.hasher.HashMany(u.values, u.hashes)
+		for j, i := range u.where {
+			u.changes[i].ValueHash = u.hashes[j]
 		}
 	}
-	u.hashes = slices.Grow(u.hashes[:0], len(u.values))[:len(u.values)]
-	u.hasher.HashMany(u.values, u.hashes)
-	for j, i := range u.where {
-		u.changes[i].ValueHash = u.hashes[j]
-	}
 	t.Update(u.changes)
-	clear(u.values) // records are not ours to keep
+	clear(u.values[:cap(u.values)]) // records are not ours to keep
+}
+
+// read reads what others are about to, whose work on one value would have to end before the memory is asked for the next.
+func read(values [][]byte) {
+	const line = 64
+	var seen byte
+	for _, v := range values {
+		for at := 0; at < len(v); at += line {
+			seen ^= v[at]
+		}
+	}
+	touched.Store(uint64(seen)) // or the reads would be for nothing
 }
 
 // position moves the trees to stand after a block. Nearly always they do already, or one block is undone.
@@ -917,10 +951,10 @@ func (v *View) Prove(k record.Key) ([]byte, trie.Proof, error) {
 	}
 	fork := s.tree.Fork()
 	for _, b := range down {
-		s.update.apply(fork, b.Changes, before)
+		s.update.apply(fork, b.Changes, before, nil)
 	}
 	for _, b := range up {
-		s.update.apply(fork, b.Changes, after)
+		s.update.apply(fork, b.Changes, after, nil)
 	}
 	return value, fork.Prove(trie.Key(k)), nil
 }
