@@ -37,7 +37,7 @@ type account struct {
 	executable int     // the first so many of txs
 
 	visited    uint64 // by which Reset
-	lane       *lane  // of the cursor that looked at the account last
+	lanes      *lane  // of the open blocks, in no order; some may be closed
 	orderIndex int    // in Pool.order
 	evictIndex int    // in evictor.heap; -1: not there
 	evictRank  rank

@@ -25,15 +25,15 @@ type Cursor struct {
 	closed  bool
 	started bool // the lanes exist: since the first Take
 	baseFee uint256.Int
-	lanes   map[common.Address]*lane
 	ready   laneHeap
 	dirty   []*lane
+	gone    map[common.Address]*lane // of senders without pooled transactions; nil: none
 }
 
-// lane is one sender's part of the block.
+// lane is one sender's part of the block. The sender's account has it, together with those of other open blocks.
 type lane struct {
 	cursor  *Cursor
-	addr    common.Address
+	sibling *lane    // the account's next
 	account *account // nil: no pooled transactions
 	next    uint64   // nonces below were handed out, or used before
 	dropped bool
@@ -144,7 +144,7 @@ func (c *Cursor) release() {
 		return
 	}
 	c.closed = true
-	c.lanes, c.ready, c.dirty = nil, nil, nil
+	c.ready, c.dirty, c.gone = nil, nil, nil
 	for i, o := range c.pool.cursors {
 		if o == c {
 			c.pool.cursors = append(c.pool.cursors[:i:i], c.pool.cursors[i+1:]...)
@@ -205,44 +205,65 @@ func (c *Cursor) Drop(sender common.Address) {
 	if c.closed {
 		return
 	}
-	if c.lanes == nil {
-		c.lanes = make(map[common.Address]*lane)
+	var l *lane
+	if a := c.pool.accounts[sender]; a != nil {
+		l = c.lane(a, nil)
+	} else if l = c.gone[sender]; l == nil {
+		l = &lane{cursor: c}
+		c.leaves(sender, l)
 	}
-	l := c.lane(sender)
 	l.dropped = true
 	c.mark(l)
 }
 
-// lane returns a sender's lane, which may be new.
-func (c *Cursor) lane(sender common.Address) *lane {
-	l := c.lanes[sender]
-	if l == nil {
-		l = &lane{cursor: c, addr: sender}
-		c.lanes[sender] = l
+// lane returns an account's lane. If it has none yet it gets the one that its sender had before, or fresh, or a new one if that is
+// nil.
+func (c *Cursor) lane(a *account, fresh *lane) *lane {
+	for l := a.lanes; l != nil; l = l.sibling {
+		if l.cursor == c {
+			return l
+		}
+	}
+	l := fresh
+	if old := c.gone[a.addr]; old != nil {
+		l = old
+		delete(c.gone, a.addr)
+	} else if l == nil {
+		l = new(lane)
+	}
+	l.cursor, l.account, l.sibling = c, a, open(a.lanes)
+	a.lanes = l
+	return l
+}
+
+// open leaves those lanes in an account's list whose blocks are open.
+func open(l *lane) *lane {
+	for l != nil && l.cursor.closed {
+		l = l.sibling
+	}
+	if l != nil {
+		l.sibling = open(l.sibling)
 	}
 	return l
+}
+
+// leaves keeps the lane of a sender whose account has left the pool, or was not there.
+func (c *Cursor) leaves(sender common.Address, l *lane) {
+	if c.gone == nil {
+		c.gone = make(map[common.Address]*lane)
+	}
+	c.gone[sender] = l
+	l.account, l.sibling = nil, nil
 }
 
 // start makes a lane of every sender in one go.
 func (c *Cursor) start(baseFee *uint256.Int) {
 	p := c.pool
 	c.started, c.baseFee = true, *baseFee
-	dropped := c.lanes // before the first Take there is nothing else in it
-	c.lanes = make(map[common.Address]*lane, len(p.order)+len(dropped))
-	for addr, l := range dropped {
-		c.lanes[addr] = l
-	}
 	all := make([]lane, len(p.order))
 	c.ready = make(laneHeap, 0, len(p.order))
 	for i, a := range p.order {
-		l := c.lanes[a.addr]
-		if l == nil {
-			l = &all[i]
-			*l = lane{cursor: c, addr: a.addr}
-			c.lanes[a.addr] = l
-		}
-		l.account, a.lane = a, l
-		c.enqueue(l)
+		c.enqueue(c.lane(a, &all[i]))
 	}
 	c.ready.init()
 }
@@ -256,11 +277,13 @@ func (c *Cursor) enqueue(l *lane) {
 
 // reload recomputes every lane, for another base fee.
 func (c *Cursor) reload() {
+	for _, l := range c.dirty {
+		l.dirty = false
+	}
 	clear(c.ready)
 	c.ready, c.dirty = c.ready[:0], c.dirty[:0]
-	for _, l := range c.lanes { // the heap's order is total, so the order of insertion does not show
-		l.dirty = false
-		c.enqueue(l)
+	for _, a := range c.pool.order { // the heap's order is total, so the order of insertion does not show
+		c.enqueue(c.lane(a, nil))
 	}
 	c.ready.init()
 }
@@ -306,18 +329,21 @@ func (c *Cursor) mark(l *lane) {
 
 // touch tells the open cursors that an account's transactions have changed.
 func (p *Pool) touch(a *account) {
-	for _, c := range p.cursors {
-		if !c.started {
-			continue
+	if len(a.txs) > 0 {
+		for _, c := range p.cursors {
+			if c.started {
+				c.mark(c.lane(a, nil))
+			}
 		}
-		l := a.lane
-		if l == nil || l.cursor != c {
-			l = c.lane(a.addr)
-			a.lane = l
-		}
-		if l.account = a; len(a.txs) == 0 {
-			l.account = nil // it leaves the pool
-		}
-		c.mark(l)
+		return
 	}
+	// It has left the pool.
+	for l := a.lanes; l != nil; {
+		left := l
+		if l = l.sibling; !left.cursor.closed {
+			left.cursor.leaves(a.addr, left)
+			left.cursor.mark(left)
+		}
+	}
+	a.lanes = nil
 }

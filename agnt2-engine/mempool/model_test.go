@@ -289,7 +289,14 @@ func TestAgainstModel(t *testing.T) {
 		ch := make(chan []*abi.Transaction, 1000)
 		sub := p.SubscribeTransactions(ch)
 		defer sub.Unsubscribe()
-		cursor, ref := p.NewCursor(), &modelCursor{next: map[common.Address]uint64{}, dropped: map[common.Address]bool{}}
+		var cursors [2]*Cursor // two blocks are open at a time
+		var refs [2]*modelCursor
+		open := func(i int) {
+			cursors[i], refs[i] = p.NewCursor(), &modelCursor{next: map[common.Address]uint64{}, dropped: map[common.Address]bool{}}
+		}
+		open(0)
+		open(1)
+		cursor := func() int { return rapid.IntRange(0, 1).Draw(t, "cursor") }
 
 		var chain [][]*abi.Transaction // transactions of the blocks on top of the first head, and the state before each
 		var states []*testState
@@ -379,16 +386,18 @@ func TestAgainstModel(t *testing.T) {
 			},
 			"take": func(t *rapid.T) {
 				n, fee := rapid.IntRange(1, 6).Draw(t, "max"), uint256.NewInt(rapid.SampledFrom([]uint64{10, 10, 10, 14}).Draw(t, "baseFee"))
-				require.Equal(t, ref.take(m, n, fee), hashes(cursor.Take(n, fee)))
+				i := cursor()
+				require.Equal(t, refs[i].take(m, n, fee), hashes(cursors[i].Take(n, fee)))
 			},
 			"drop": func(t *rapid.T) {
-				a := addr(sender())
-				cursor.Drop(a)
-				ref.dropped[a] = true
+				i, a := cursor(), addr(sender())
+				cursors[i].Drop(a)
+				refs[i].dropped[a] = true
 			},
 			"open": func(t *rapid.T) {
-				cursor.Close()
-				cursor, ref = p.NewCursor(), &modelCursor{next: map[common.Address]uint64{}, dropped: map[common.Address]bool{}}
+				i := cursor()
+				cursors[i].Close()
+				open(i)
 			},
 			"": func(t *rapid.T) {
 				pending, queued := p.Content()

@@ -11,16 +11,20 @@ import (
 	"github.com/agnt2/agnt2/agnt2/trie"
 )
 
-// bloomBits are the digests that a log's bloom bits come from. What every log of an operation shares, the address and the
-// event, is hashed once and for all; the rest of a transaction's logs is hashed together.
-type bloomBits struct {
+// blooms makes receipts' blooms. What every log of an operation shares, the address and the event, is hashed once and for all; the
+// rest is hashed for many receipts together.
+type blooms struct {
 	inputs  [][]byte
+	of      []*types.Bloom // whose bits each input's digest gives
 	digests []trie.Hash
 }
 
+// bloomsAtOnce is how many digests are computed together: enough to fill the processor's lanes, and still in its first cache.
+const bloomsAtOnce = 64
+
 var (
-	bloomBuffers = sync.Pool{New: func() any { return new(bloomBits) }}
-	// knownBlooms of the AGNT2 address and of its events.
+	bloomBuffers = sync.Pool{New: func() any { return new(blooms) }}
+	// Digests of the AGNT2 address and of its events.
 	knownAddress = trie.HashRecord(abi.Address[:])
 	knownTopics  = map[common.Hash]trie.Hash{
 		abi.InvokedTopic: trie.HashRecord(abi.InvokedTopic[:]), abi.RespondedTopic: trie.HashRecord(abi.RespondedTopic[:]),
@@ -28,37 +32,47 @@ var (
 	}
 )
 
-// bloomOf is types.CreateBloom of a receipt with these logs, at a fraction of its cost.
-func bloomOf(logs []*types.Log) (bloom types.Bloom) {
-	if len(logs) == 0 {
-		return bloom
+// setBlooms sets the blooms of receipts, which are empty still, as types.CreateBloom does at several times the cost.
+func setBlooms(rs types.Receipts) {
+	b := bloomBuffers.Get().(*blooms)
+	for _, r := range rs {
+		for _, l := range r.Logs {
+			b.add(&r.Bloom, l)
+		}
+		if len(b.inputs) >= bloomsAtOnce {
+			b.flush()
+		}
 	}
-	b := bloomBuffers.Get().(*bloomBits)
-	b.inputs = b.inputs[:0]
-	for _, l := range logs {
-		if l.Address == abi.Address {
-			setBloom(&bloom, &knownAddress)
+	b.flush()
+	bloomBuffers.Put(b)
+}
+
+func (b *blooms) add(bloom *types.Bloom, l *types.Log) {
+	if l.Address == abi.Address {
+		setBloom(bloom, &knownAddress)
+	} else {
+		b.inputs, b.of = append(b.inputs, l.Address[:]), append(b.of, bloom)
+	}
+	for i := range l.Topics {
+		if d, ok := knownTopics[l.Topics[i]]; ok && i == 0 {
+			setBloom(bloom, &d)
 		} else {
-			b.inputs = append(b.inputs, l.Address[:])
-		}
-		for i := range l.Topics {
-			if d, ok := knownTopics[l.Topics[i]]; ok && i == 0 {
-				setBloom(&bloom, &d)
-			} else {
-				b.inputs = append(b.inputs, l.Topics[i][:])
-			}
+			b.inputs, b.of = append(b.inputs, l.Topics[i][:]), append(b.of, bloom)
 		}
 	}
+}
+
+func (b *blooms) flush() {
 	if n := len(b.inputs); n > len(b.digests) {
 		b.digests = make([]trie.Hash, n)
 	}
 	trie.HashMany(b.inputs, b.digests)
-	for i := range b.inputs {
-		setBloom(&bloom, &b.digests[i])
+	for i, bloom := range b.of {
+		setBloom(bloom, &b.digests[i])
 	}
 	clear(b.inputs) // the pool must not hold on to logs
-	bloomBuffers.Put(b)
-	return bloom
+	clear(b.of)
+	b.inputs, b.of = b.inputs[:0], b.of[:0]
 }
 
 // setBloom sets the three bits of a digest (Ethereum Yellow Paper, §4.3.1).

@@ -35,27 +35,38 @@ func randomLogs(r *rand.Rand, n int) (logs []*types.Log) {
 	return logs
 }
 
-func TestBloomIsEthereums(t *testing.T) {
+func TestBloomsAreEthereums(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for n := range 64 {
-		logs := randomLogs(r, n%9)
-		require.Equal(t, types.CreateBloom(&types.Receipt{Logs: logs}), bloomOf(logs))
+	rs := types.Receipts{{}, {Logs: []*types.Log{{Address: abi.Address}}}} // no log, and one without topics
+	for n := range 200 {
+		rs = append(rs, &types.Receipt{Logs: randomLogs(r, n%9)})
 	}
-	require.Equal(t, types.Bloom{}, bloomOf([]*types.Log{})) // and one without topics sets the address only
-	require.Equal(t, types.CreateBloom(&types.Receipt{Logs: []*types.Log{{Address: abi.Address}}}), bloomOf([]*types.Log{{Address: abi.Address}}))
+	for from := range rs { // every receipt first, and with others before it
+		for _, rc := range rs {
+			rc.Bloom = types.Bloom{}
+		}
+		setBlooms(rs[from:])
+		for i, rc := range rs[from:] {
+			require.Equal(t, types.CreateBloom(rc), rc.Bloom, "receipt %d of those from %d on", i, from)
+		}
+	}
 }
 
-func BenchmarkBloom(b *testing.B) {
-	logs := []*types.Log{{Address: abi.Address, Topics: []common.Hash{abi.InvokedTopic, {1}, {2}, {3}}}}
+func BenchmarkBlooms(b *testing.B) {
+	rs := make(types.Receipts, 1000)
+	for i := range rs {
+		rs[i] = &types.Receipt{Logs: []*types.Log{{Address: abi.Address, Topics: []common.Hash{abi.InvokedTopic, {1}, {2}, {byte(i)}}}}}
+	}
 	b.Run("block", func(b *testing.B) {
 		for b.Loop() {
-			bloomOf(logs)
+			setBlooms(rs)
 		}
 	})
 	b.Run("types", func(b *testing.B) {
-		rc := &types.Receipt{Logs: logs}
 		for b.Loop() {
-			types.CreateBloom(rc)
+			for _, rc := range rs {
+				types.CreateBloom(rc)
+			}
 		}
 	})
 }

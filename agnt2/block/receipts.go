@@ -47,7 +47,6 @@ func (e *Execution) receipts() types.Receipts {
 			l.TxHash, l.TxIndex, l.Index = tx.Hash, uint(i), logs
 			logs++
 		}
-		rc.Bloom = bloomOf(rc.Logs)
 		if tx.Deposit {
 			rc.Type = types.DepositTxType
 			rc.DepositNonce, rc.DepositReceiptVersion = &nonce, &version
@@ -57,6 +56,7 @@ func (e *Execution) receipts() types.Receipts {
 			rc.L1GasUsed, rc.L1Fee = ints.of(uint256.NewInt(16*uint64(tx.Size))), ints.of(&r.L1Fee)
 		}
 	}
+	setBlooms(out)
 	return out
 }
 
