@@ -863,3 +863,25 @@ func TestMempoolFollowsReorg(t *testing.T) {
 	w.fromPool(20)
 	require.Equal(t, uint64(20), w.account(0).Nonce, "transactions of a block that left the chain return to the mempool")
 }
+
+// TestMempoolKeepsWhatIsOnlyIncludedVoid: somebody else's block may hold a pooled transaction before its time.
+func TestMempoolKeepsWhatIsOnlyIncludedVoid(t *testing.T) {
+	w := newWorld(t, 2)
+	w.block()
+	first, second := w.tx(0, enginetest.Address(1), big.NewInt(1), nil), w.tx(0, enginetest.Address(1), big.NewInt(1), nil)
+	w.pool(first, second)
+	w.block(second) // ahead of its nonce
+	require.Zero(t, w.account(0).Nonce)
+	w.block(first, second, first) // used, used, void
+	require.Equal(t, uint64(2), w.account(0).Nonce)
+	pending, queued := w.Node.Pool().Stats()
+	require.Zero(t, pending+queued)
+
+	third, fourth := w.tx(0, enginetest.Address(1), big.NewInt(1), nil), w.tx(0, enginetest.Address(1), big.NewInt(1), nil)
+	w.pool(third, fourth)
+	w.block(fourth, first)
+	pending, _ = w.Node.Pool().Stats()
+	require.Equal(t, 2, pending, "both wait still")
+	w.fromPool(2)
+	require.Equal(t, uint64(4), w.account(0).Nonce)
+}

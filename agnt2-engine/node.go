@@ -324,12 +324,16 @@ func (n *Node) onAdopted(a *chain.Adopted) {
 		n.log.Error("Mempool cannot follow the head", "err", err)
 		return
 	}
-	n.pool.Reset(head, n.transactions(a.Applied), n.transactions(a.Undone))
+	included, void := n.transactions(a.Applied)
+	used, unused := n.transactions(a.Undone)
+	n.pool.Reset(head, included, void, append(used, unused...))
 	n.metrics.adopted(n.chain, a)
 }
 
 // transactions lists the signed transactions of blocks, decoding those that were read from disk.
-func (n *Node) transactions(blocks []*chain.Executed) (out []*abi.Transaction) {
+// transactions lists the signed transactions of blocks: those that have used their senders' nonces up, and void ones, which alone
+// have used no gas.
+func (n *Node) transactions(blocks []*chain.Executed) (used, void []*abi.Transaction) {
 	for _, x := range blocks {
 		txs := x.Txs
 		if txs == nil {
@@ -339,13 +343,17 @@ func (n *Node) transactions(blocks []*chain.Executed) (out []*abi.Transaction) {
 				continue
 			}
 		}
-		for _, tx := range txs {
-			if !tx.Deposit {
-				out = append(out, tx)
+		for i, tx := range txs {
+			switch {
+			case tx.Deposit:
+			case x.Receipts[i].GasUsed > 0:
+				used = append(used, tx)
+			default:
+				void = append(void, tx)
 			}
 		}
 	}
-	return out
+	return used, void
 }
 
 func (n *Node) poolTransaction(h common.Hash) *abi.Transaction {

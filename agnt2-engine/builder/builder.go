@@ -56,6 +56,7 @@ type Builder struct {
 	pool  *mempool.Pool
 
 	maxTx, maxBlock atomic.Uint64 // OP's batcher throttling; 0: none
+	touched         atomic.Int64  // records, by the block that was sealed last
 
 	mu       sync.Mutex
 	payloads []*payload // newest last
@@ -127,6 +128,9 @@ func (b *Builder) Start(parent *types.Header, a *block.Attributes, forced []*abi
 	p := &payload{
 		id: id, parent: parent.Hash(), exec: block.NewExecution(b.cfg.ChainID, h, view), start: time.Now(),
 		stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	if !noTxPool { // it will be about as full as the one before
+		p.exec.Overlay.Expect(int(b.touched.Load()))
 	}
 	for i, tx := range forced {
 		if _, err := p.exec.Apply(tx); err != nil {
@@ -209,6 +213,7 @@ func (b *Builder) Resolve(id engine.PayloadID) (*chain.Executed, error) {
 	p.halt()
 	p.sealOnce.Do(func() {
 		began := time.Now()
+		b.touched.Store(int64(p.exec.Overlay.Len()))
 		var done *chain.Executed
 		if done, p.err = b.chain.Seal(p.exec); p.err == nil {
 			p.sealed.Store(done)

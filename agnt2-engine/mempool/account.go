@@ -37,6 +37,7 @@ type account struct {
 	executable int     // the first so many of txs
 
 	visited    uint64 // by which Reset
+	visitedAt  int    // where that has it
 	lanes      *lane  // of the open blocks, in no order; some may be closed
 	orderIndex int    // in Pool.order
 	evictIndex int    // in evictor.heap; -1: not there

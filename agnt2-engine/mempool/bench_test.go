@@ -83,7 +83,7 @@ func BenchmarkReset(b *testing.B) {
 		p := New(testConfig(), headOf(newState()), nil)
 		p.AddDecoded(txs)
 		b.StartTimer()
-		p.Reset(headOf(next), txs[:20_000], nil)
+		p.Reset(headOf(next), txs[:20_000], nil, nil)
 	}
 }
 

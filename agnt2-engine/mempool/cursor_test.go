@@ -123,9 +123,9 @@ func TestCursorAcrossReset(t *testing.T) {
 	requireTaken(t, c.Take(1, baseFee10), txs[0])
 	next := state.clone()
 	next.nonces[addr(0)] = 2
-	p.Reset(headOf(next), txs[:2], nil)
+	p.Reset(headOf(next), txs[:2], nil, nil)
 	requireTaken(t, c.Take(1, baseFee10), txs[2])
-	p.Reset(headOf(state), nil, txs[:2]) // back again: nothing twice
+	p.Reset(headOf(state), nil, nil, txs[:2]) // back again: nothing twice
 	requireTaken(t, c.Take(9, baseFee10), txs[3])
 }
 

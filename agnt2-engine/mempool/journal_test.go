@@ -202,7 +202,7 @@ func TestJournalStaysBounded(t *testing.T) {
 		decoded := p.Get(tx.Hash())
 		state = state.clone()
 		state.nonces[decoded.From] = n + 1
-		p.Reset(headOf(state), []*abi.Transaction{decoded}, nil)
+		p.Reset(headOf(state), []*abi.Transaction{decoded}, nil, nil)
 		// 2000 and twice what lives (about 2 × 230) and what one round adds.
 		eventually(t, "a rewrite", func() bool { return size() < 2800 })
 		largest = max(largest, size())
@@ -353,7 +353,7 @@ func TestPowerCuts(t *testing.T) {
 					}
 					if s == 0 && n%3 == 0 { // garbage for rewrites
 						p.Remove(tx.Hash())
-						p.Reset(headOf(state), nil, nil)
+						p.Reset(headOf(state), nil, nil, nil)
 					}
 				}
 			}()
@@ -467,7 +467,7 @@ func TestAddsDuringARewrite(t *testing.T) {
 		mustAddSigned(t, p, tx)
 		p.Remove(tx.Hash())
 	}
-	p.Reset(headOf(newState()), nil, nil)
+	p.Reset(headOf(newState()), nil, nil, nil)
 	rewriting := func() *faultyFile {
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
@@ -492,7 +492,7 @@ func TestReturnedTransactionsAreJournaled(t *testing.T) {
 	tx := signed(testKey(1), 0, 100)
 	decoded, err := abi.FromEthereum(tx, testChainID)
 	require.NoError(t, err)
-	p.Reset(headOf(newState()), nil, []*abi.Transaction{decoded})
+	p.Reset(headOf(newState()), nil, nil, []*abi.Transaction{decoded})
 	requireStats(t, p, 1, 0)
 	p.Close()
 	requireStats(t, newPool(t, journalConfig(path), headOf(newState())), 1, 0)

@@ -307,13 +307,13 @@ func TestAgainstModel(t *testing.T) {
 			}
 			return rapid.SampledFrom(m.txs).Draw(t, "known").tx
 		}
-		move := func(next *testState, included, dropped []*abi.Transaction) {
+		move := func(next *testState, included, void, dropped []*abi.Transaction) {
 			head.State = next
 			head.Number++
 			head.Now += rapid.Uint64Range(0, 20).Draw(t, "seconds")
 			head.BaseFee = *uint256.NewInt(rapid.Uint64Range(5, 20).Draw(t, "baseFee"))
 			state = next
-			p.Reset(head, included, dropped)
+			p.Reset(head, included, void, dropped)
 			m.reset(head, next, dropped)
 		}
 		addTx := func(t *rapid.T) {
@@ -355,21 +355,25 @@ func TestAgainstModel(t *testing.T) {
 				sort.Slice(included, func(i, j int) bool { return included[i].Nonce < included[j].Nonce })
 				n := rapid.IntRange(0, len(included)).Draw(t, "included")
 				included = included[:n]
-				for _, tx := range included { // the others are void
+				var used, void []*abi.Transaction
+				for _, tx := range included {
 					if tx.Nonce == next.nonces[tx.From] && modelCost(tx) <= next.balances[tx.From] {
 						next.nonces[tx.From]++
 						next.balances[tx.From] -= modelCost(tx)
+						used = append(used, tx)
+					} else {
+						void = append(void, tx)
 					}
 				}
 				chain, states = append(chain, included), append(states, state)
-				move(next, included, nil)
+				move(next, used, void, nil)
 			},
 			"payments": func(t *rapid.T) {
 				next := state.clone()
 				a := addr(sender())
 				next.balances[a] = rapid.Uint64Range(0, 30_000).Draw(t, "balance")
 				chain, states = append(chain, nil), append(states, state)
-				move(next, []*abi.Transaction{{Deposit: true, From: addr(99), To: &a}}, nil)
+				move(next, nil, []*abi.Transaction{{Deposit: true, From: addr(99), To: &a}}, nil)
 			},
 			"reorg": func(t *rapid.T) {
 				if len(chain) == 0 {
@@ -382,7 +386,7 @@ func TestAgainstModel(t *testing.T) {
 				}
 				next := states[to]
 				chain, states = chain[:to], states[:to]
-				move(next, nil, dropped)
+				move(next, nil, nil, dropped)
 			},
 			"take": func(t *rapid.T) {
 				n, fee := rapid.IntRange(1, 6).Draw(t, "max"), uint256.NewInt(rapid.SampledFrom([]uint64{10, 10, 10, 14}).Draw(t, "baseFee"))

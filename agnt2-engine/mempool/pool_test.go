@@ -307,7 +307,7 @@ func TestResetDropsTheUsedAndKeepsVoidOnes(t *testing.T) {
 	mustAdd(t, p, spec{from: 1, nonce: 0}) // overtaken by another transaction of the same nonce
 	next := state.clone()
 	next.nonces[addr(0)], next.nonces[addr(1)] = 1, 1
-	p.Reset(headOf(next), []*abi.Transaction{included, void, spec{from: 1, salt: 9}.tx()}, nil)
+	p.Reset(headOf(next), []*abi.Transaction{included, spec{from: 1, salt: 9}.tx()}, []*abi.Transaction{void}, nil)
 	require.Nil(t, p.Get(included.Hash))
 	require.Equal(t, void, p.Get(void.Hash))
 	requireStats(t, p, 1, 0)
@@ -323,12 +323,12 @@ func TestReorgBringsTransactionsBack(t *testing.T) {
 	next := state.clone()
 	next.nonces[addr(0)], next.nonces[addr(1)] = 2, 1
 	deposit := &abi.Transaction{Deposit: true, From: addr(5)}
-	p.Reset(headOf(next), append(txs, deposit), nil)
+	p.Reset(headOf(next), txs, []*abi.Transaction{deposit}, nil)
 	requireStats(t, p, 0, 0)
 	later := mustAdd(t, p, spec{nonce: 2})
 	other := state.clone()
 	other.nonces[addr(1)] = 1
-	p.Reset(headOf(other), txs[2:], []*abi.Transaction{deposit, txs[2], txs[1], txs[0]})
+	p.Reset(headOf(other), txs[2:], nil, []*abi.Transaction{deposit, txs[2], txs[1], txs[0]})
 	requireStats(t, p, 3, 0)
 	c := p.NewCursor()
 	require.Equal(t, []*abi.Transaction{txs[0], txs[1], later}, c.Take(10, uint256.NewInt(10)))
@@ -344,7 +344,7 @@ func TestDeepReorgBringsMoreThanASendersSlotsBack(t *testing.T) {
 	for i := range n {
 		undone = append(undone, spec{nonce: uint64(i)}.tx())
 	}
-	p.Reset(headOf(state), nil, undone)
+	p.Reset(headOf(state), nil, nil, undone)
 	requireStats(t, p, n, 0)
 	_, err := add(p, spec{nonce: uint64(n)})
 	require.ErrorIs(t, err, ErrSenderLimit)
@@ -359,14 +359,14 @@ func TestFundsMoveTransactionsBetweenPendingAndQueued(t *testing.T) {
 	mustAdd(t, p, spec{nonce: 1})
 	poor := state.clone()
 	poor.balances[addr(0)] = 2*fee - 1
-	p.Reset(headOf(poor), nil, nil)
+	p.Reset(headOf(poor), nil, nil, nil)
 	requireStats(t, p, 1, 1)
 	broke := state.clone()
 	broke.balances[addr(0)] = 0
-	p.Reset(headOf(broke), nil, nil)
+	p.Reset(headOf(broke), nil, nil, nil)
 	requireStats(t, p, 0, 2)
 	// A payment to the sender makes them executable again, and replacing one counts the others' funds.
-	p.Reset(headOf(state), []*abi.Transaction{{Deposit: true, From: addr(9), To: &first.From}}, nil)
+	p.Reset(headOf(state), nil, []*abi.Transaction{{Deposit: true, From: addr(9), To: &first.From}}, nil)
 	requireStats(t, p, 2, 0)
 	mustAdd(t, p, spec{nonce: 0, fee: 150, tip: 1})
 	requireStats(t, p, 1, 1)
@@ -384,17 +384,17 @@ func TestQueuedTransactionsExpire(t *testing.T) {
 		h.Now = now
 		return h
 	}
-	p.Reset(at(1099, state), nil, nil)
+	p.Reset(at(1099, state), nil, nil, nil)
 	requireStats(t, p, 1, 1)
-	p.Reset(at(1100, state), nil, nil)
+	p.Reset(at(1100, state), nil, nil, nil)
 	requireStats(t, p, 1, 0)
 	broke := state.clone()
 	broke.balances[addr(0)] = 0
-	p.Reset(at(5000, broke), nil, nil) // queued from now on
+	p.Reset(at(5000, broke), nil, nil, nil) // queued from now on
 	requireStats(t, p, 0, 1)
-	p.Reset(at(5099, broke), nil, nil)
+	p.Reset(at(5099, broke), nil, nil, nil)
 	requireStats(t, p, 0, 1)
-	p.Reset(at(5100, broke), nil, nil)
+	p.Reset(at(5100, broke), nil, nil, nil)
 	requireStats(t, p, 0, 0)
 }
 
@@ -405,7 +405,7 @@ func TestBlockGasLimitFalls(t *testing.T) {
 	mustAdd(t, p, spec{nonce: 2})
 	h := headOf(newState())
 	h.GasLimit = 999_999
-	p.Reset(h, nil, nil)
+	p.Reset(h, nil, nil, nil)
 	requireStats(t, p, 1, 1)
 }
 
@@ -419,16 +419,16 @@ func TestUntouchedSendersAreRevisited(t *testing.T) {
 	}
 	broke := state.clone()
 	broke.balance = 0
-	p.Reset(headOf(broke), nil, nil)
+	p.Reset(headOf(broke), nil, nil, nil)
 	requireStats(t, p, n-revalidatedPerReset, revalidatedPerReset)
-	p.Reset(headOf(broke), nil, nil)
-	p.Reset(headOf(broke), nil, nil)
+	p.Reset(headOf(broke), nil, nil, nil)
+	p.Reset(headOf(broke), nil, nil, nil)
 	requireStats(t, p, 0, n)
 	// Not so senders and recipients of the new blocks: they are seen at once, wherever the round is.
 	paid, sender := addr(revalidatedPerReset+7), addr(2*revalidatedPerReset+7)
 	broke = broke.clone()
 	broke.balances[paid], broke.balances[sender] = 1e18, 1e18
-	p.Reset(headOf(broke), []*abi.Transaction{{Deposit: true, From: sender, To: &paid}}, nil)
+	p.Reset(headOf(broke), nil, []*abi.Transaction{{Deposit: true, From: sender, To: &paid}}, nil)
 	requireStats(t, p, 2, n-2)
 }
 
@@ -537,7 +537,7 @@ func TestFullPool(t *testing.T) {
 		require.ErrorIs(t, err, ErrPoolFull)
 		h := headOf(newState())
 		h.BaseFee = *uint256.NewInt(15)
-		p.Reset(h, nil, nil)
+		p.Reset(h, nil, nil, nil)
 		mustAdd(t, p, spec{from: 2, tip: 6})
 		gone(t, p, spec{from: 0, fee: 20, tip: 8}, true) // worth 5 now
 	})
@@ -619,7 +619,7 @@ func TestConcurrentUse(t *testing.T) {
 			sub := p.SubscribeTransactions(ch)
 			h := headOf(state)
 			h.Number = i
-			p.Reset(h, nil, nil)
+			p.Reset(h, nil, nil, nil)
 			p.Content()
 			p.Stats()
 			other := p.NewCursor()

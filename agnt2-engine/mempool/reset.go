@@ -18,12 +18,11 @@ const revalidatedPerReset = 512
 // refreshedAtOnce is how many senders a Reset looks at before it lets others at the pool.
 const refreshedAtOnce = 256
 
-// Reset moves the pool to a new head. included are the transactions of the blocks adopted since the last one, deposits
-// and void ones too; dropped those of the blocks abandoned, which come back into the pool where the new head allows it.
-// Both in any order; they tell which senders to look at, while the head's state alone decides what is stale: a void
-// inclusion does not use a transaction up. The new blocks must be durable already, because the journal may forget what
-// they include. The cost is proportional to the transactions given and the pooled ones of their senders.
-func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
+// Reset moves the pool to a new head. included are the transactions of the blocks adopted since the last one that used their
+// senders' nonces up; others the rest of them, deposits and void ones; dropped those of the blocks abandoned, which come back
+// into the pool where the new head allows it. Each in any order. The new blocks must be durable already, because the journal may
+// forget what they include. The cost is proportional to the transactions given and the pooled ones of their senders.
+func (p *Pool) Reset(head Head, included, others, dropped []*abi.Transaction) {
 	back := make([]*abi.Transaction, 0, len(dropped))
 	for _, tx := range dropped {
 		if !tx.Deposit {
@@ -41,7 +40,7 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	defer p.resetMu.Unlock()
 
 	// The state is read before the lock is taken: that is most of the work, and the builder need not wait for it.
-	touched, prefetched := p.touchedBy(included, dropped)
+	touched, done, prefetched := p.touchedBy(included, others, dropped)
 	read(head.State, touched)
 	for addr := range prefetched {
 		prefetched[addr] = head.State.Account(addr)
@@ -56,10 +55,16 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 	p.prefetched = prefetched
 	p.evict = evictor{heap: p.evict.heap[:0]}
 	// In parts: whoever adds a transaction meanwhile brings its sender up to date first, and must not wait for all of a block's.
-	for part := range slices.Chunk(touched, refreshedAtOnce) {
+	for part := range slices.Chunk(append(touched, done...), refreshedAtOnce) {
 		for i := range part {
-			if t := &part[i]; p.listed(t.account) && t.account.readAt != p.epoch {
+			switch t := &part[i]; {
+			case !p.listed(t.account) || t.account.readAt == p.epoch:
+			case t.done():
+				p.finish(t.account, t.next)
+			case t.read:
 				p.refresh(t.account, &accountRead{t.now, p.epoch})
+			default: // more of its transactions have come meanwhile
+				p.refresh(t.account, nil)
 			}
 		}
 		p.mu.Unlock()
@@ -114,32 +119,46 @@ func (p *Pool) Reset(head Head, included, dropped []*abi.Transaction) {
 // touched is an account that blocks may have changed.
 type touched struct {
 	*account
-	now Account // at the new head
+	next uint64  // nonce after its included transactions; 0: none
+	read bool    // now is known
+	now  Account // at the new head
 }
 
+// done reports that all of its pooled transactions are included, or others with their nonces: then it leaves the pool, and what it
+// has at the new head does not matter.
+func (t *touched) done() bool { return len(t.txs) > 0 && t.txs[len(t.txs)-1].nonce < t.next }
+
 // touchedBy lists, in the order of appearance, the senders and recipients (they may have been paid) of transactions that
-// have pooled transactions; and the senders of dropped ones that have none. From here on newcomers are noted.
-func (p *Pool) touchedBy(included, dropped []*abi.Transaction) (out []touched, others map[common.Address]Account) {
+// have pooled transactions, those apart that are done with; and the senders of dropped ones that have none. From here on
+// newcomers are noted.
+func (p *Pool) touchedBy(included, others, dropped []*abi.Transaction) (changed, done []touched, absent map[common.Address]Account) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	p.resets++
 	p.watched = true
-	visit := func(addr common.Address) bool {
+	var all []touched
+	visit := func(addr common.Address) *touched {
 		a := p.accounts[addr]
-		if a != nil && a.visited != p.resets {
-			a.visited = p.resets
-			out = append(out, touched{account: a})
+		if a == nil {
+			return nil
 		}
-		return a != nil
+		if a.visited != p.resets {
+			a.visited, a.visitedAt = p.resets, len(all)
+			all = append(all, touched{account: a})
+		}
+		return &all[a.visitedAt]
 	}
 	var recipient common.Address // the last one: nearly always the same
-	for k, txs := range [][]*abi.Transaction{included, dropped} {
+	for k, txs := range [][]*abi.Transaction{included, others, dropped} {
 		for _, tx := range txs {
-			if !visit(tx.From) && k == 1 {
-				if others == nil {
-					others = make(map[common.Address]Account)
+			switch t := visit(tx.From); {
+			case t != nil && k == 0:
+				t.next = max(t.next, tx.Nonce+1)
+			case t == nil && k == 2:
+				if absent == nil {
+					absent = make(map[common.Address]Account)
 				}
-				others[tx.From] = Account{}
+				absent[tx.From] = Account{}
 			}
 			if tx.To != nil && *tx.To != recipient {
 				recipient = *tx.To
@@ -147,7 +166,14 @@ func (p *Pool) touchedBy(included, dropped []*abi.Transaction) (out []touched, o
 			}
 		}
 	}
-	return out, others
+	for i := range all {
+		if t := &all[i]; t.done() {
+			done = append(done, *t)
+		} else {
+			changed = append(changed, *t)
+		}
+	}
+	return changed, done, absent
 }
 
 // read reads accounts, many at a time if the state can.
@@ -163,7 +189,7 @@ func read(s State, accounts []touched) {
 			ahead.Prefetch(addrs[:len(part)])
 		}
 		for i := range part {
-			part[i].now = s.Account(addrs[i])
+			part[i].now, part[i].read = s.Account(addrs[i]), true
 		}
 	}
 }
@@ -171,6 +197,17 @@ func read(s State, accounts []touched) {
 // listed: the account is in the pool.
 func (p *Pool) listed(a *account) bool {
 	return a.orderIndex < len(p.order) && p.order[a.orderIndex] == a
+}
+
+// finish lets an account go whose transactions all have nonces below next, its nonce at the new head.
+func (p *Pool) finish(a *account, next uint64) {
+	a.nonce, a.readAt = next, p.epoch
+	for _, it := range a.txs {
+		p.forget(it, removedStale)
+	}
+	clear(a.txs)
+	a.txs = a.txs[:0]
+	p.settle(a, 0)
 }
 
 // refresh reads an account again after the head has moved and drops what can never be included: used nonces, gas

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -134,10 +135,9 @@ func (u *Unverified) Hash() common.Hash { return u.tx.Hash }
 // which the bytes belong then. To prepare many at once costs less: hashes are computed several at a time.
 func Prepare(raws [][]byte, chainID *big.Int) ([]*Unverified, []error) {
 	us, errs, all := make([]*Unverified, len(raws)), make([]error, len(raws)), make([]Unverified, len(raws))
-	inputs := make([][]byte, 0, 2*len(raws))
-	scratch := signedParts.Get().(*[]byte)
-	defer signedParts.Put(scratch)
-	buf := (*scratch)[:0]
+	h := hashings.Get().(*hashing)
+	defer hashings.Put(h)
+	h.reset()
 	for i, raw := range raws {
 		u := &all[i]
 		var signed []byte
@@ -145,16 +145,14 @@ func Prepare(raws [][]byte, chainID *big.Int) ([]*Unverified, []error) {
 			continue
 		}
 		us[i] = u
-		inputs = append(inputs, raw)
+		h.inputs = append(h.inputs, raw)
 		if !u.tx.Deposit {
-			from := len(buf)
-			buf = appendSigned(buf, raw[0], signed)
-			inputs = append(inputs, buf[from:])
+			from := len(h.buf)
+			h.buf = appendSigned(h.buf, raw[0], signed)
+			h.inputs = append(h.inputs, h.buf[from:])
 		}
 	}
-	*scratch = buf
-	digests := make([]trie.Hash, len(inputs))
-	trie.HashMany(inputs, digests)
+	digests := h.hash()
 	for _, u := range us {
 		if u == nil {
 			continue
@@ -167,8 +165,24 @@ func Prepare(raws [][]byte, chainID *big.Int) ([]*Unverified, []error) {
 	return us, errs
 }
 
-// signedParts are buffers for what is signed.
-var signedParts = sync.Pool{New: func() any { return new([]byte) }}
+// hashing has what it takes to hash many inputs together, to be used again.
+type hashing struct {
+	buf     []byte // for inputs that are nowhere else
+	inputs  [][]byte
+	digests []trie.Hash
+}
+
+var hashings = sync.Pool{New: func() any { return new(hashing) }}
+
+func (h *hashing) reset() { h.buf, h.inputs = h.buf[:0], h.inputs[:0] }
+
+// hash returns the inputs' digests, which are valid until it is called again, and forgets the inputs.
+func (h *hashing) hash() []trie.Hash {
+	h.digests = slices.Grow(h.digests[:0], len(h.inputs))[:len(h.inputs)]
+	trie.HashMany(h.inputs, h.digests)
+	clear(h.inputs)
+	return h.digests
+}
 
 // prepare returns the encodings of the fields that are signed, for all but deposits.
 func (u *Unverified) prepare(raw []byte, chainID *big.Int) (signed []byte, err error) {
@@ -354,27 +368,27 @@ func (u *Unverified) Verify() (*Transaction, error) {
 // VerifyMany is Verify of many, of which some may be nil. It costs less: addresses are hashed several at a time.
 func VerifyMany(us []*Unverified) ([]*Transaction, []error) {
 	txs, errs := make([]*Transaction, len(us)), make([]error, len(us))
-	keys, of := make([][]byte, 0, len(us)), make([]*Transaction, 0, len(us))
+	h := hashings.Get().(*hashing)
+	defer hashings.Put(h)
+	h.reset()
 	for i, u := range us {
 		if u == nil {
 			continue
 		}
-		if u.tx.Deposit {
-			txs[i] = &u.tx
-			continue
-		}
-		key, err := u.recoverKey()
-		if err != nil {
-			errs[i] = err
-			continue
+		if !u.tx.Deposit {
+			var key []byte
+			if key, errs[i] = u.recoverKey(); errs[i] != nil {
+				continue
+			}
+			h.inputs = append(h.inputs, key)
 		}
 		txs[i] = &u.tx
-		keys, of = append(keys, key), append(of, &u.tx)
 	}
-	hashes := make([]trie.Hash, len(keys))
-	trie.HashMany(keys, hashes)
-	for k, t := range of {
-		t.From = common.Address(hashes[k][12:])
+	hashes := h.hash()
+	for _, tx := range txs {
+		if tx != nil && !tx.Deposit {
+			tx.From, hashes = common.Address(hashes[0][12:]), hashes[1:]
+		}
 	}
 	return txs, errs
 }

@@ -60,6 +60,20 @@ func NewOverlay(base Base) *Overlay {
 	return o
 }
 
+// Len is how many records have been touched.
+func (o *Overlay) Len() int { return o.count }
+
+// Expect makes room for so many records at once, where it would otherwise be made again each time that their number doubles.
+func (o *Overlay) Expect(records int) {
+	n := len(o.slots)
+	for !roomy(n, records) {
+		n *= 2
+	}
+	if n > len(o.slots) {
+		o.resize(n)
+	}
+}
+
 func (o *Overlay) at(i int) *Change { return &o.chunk[i/overlayChunk][i%overlayChunk] }
 
 // find returns the entry of a record whose key has this hash, or nil and the slot that is free for it.
@@ -146,10 +160,14 @@ func (o *Overlay) read(k *record.Key) []byte {
 }
 
 // full reports that n more entries would make the slots too crowded.
-func (o *Overlay) full(n int) bool { return o.count+n > len(o.slots)/8*5 }
+func (o *Overlay) full(n int) bool { return !roomy(len(o.slots), o.count+n) }
 
-func (o *Overlay) grow() {
-	o.slots = make([]uint64, 2*len(o.slots))
+func roomy(slots, entries int) bool { return entries <= slots/8*5 }
+
+func (o *Overlay) grow() { o.resize(2 * len(o.slots)) }
+
+func (o *Overlay) resize(n int) {
+	o.slots = make([]uint64, n)
 	mask := len(o.slots) - 1
 	for i := range o.count {
 		h := o.seed.Hash(&o.at(i).Key)
