@@ -392,13 +392,13 @@ type accounts struct{ view *state.View }
 
 // Prefetch hashes the accounts' keys together, and has their records fetched side by side.
 func (a accounts) Prefetch(as []common.Address) {
-	ids, keys := make([][]byte, len(as)), make([]record.Key, len(as))
+	ids, digests, keys := make([][]byte, len(as)), make([]common.Hash, len(as)), make([]record.Key, len(as))
 	for i := range as {
 		ids[i] = as[i][:]
 	}
-	record.Prehash(ids)
+	record.Prehash(ids, digests)
 	for i := range as {
-		keys[i] = record.AccountKey(as[i])
+		keys[i] = record.Headed(record.NSAccount, digests[i])
 	}
 	a.view.Touch(keys)
 }

@@ -2,6 +2,7 @@ package block
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -18,22 +19,36 @@ type Toucher interface{ Touch(keys []record.Key) }
 
 // prefetcher keeps its buffers from one call to the next.
 type prefetcher struct {
-	ids    []byte // identifiers, one after the other
-	ends   []int
-	inputs [][]byte
-	keys   []record.Key
-	invoke []wanted
+	ids     []byte // identifiers, one after the other
+	ends    []int
+	inputs  [][]byte
+	digests []common.Hash
+	keys    []record.Key
+	wanted  []wanted
 }
 
 // wanted is what a transaction will touch beside its sender's account.
 type wanted struct {
-	tx             *abi.Transaction
-	callee, caller common.Address // zero: unknown
-	capability     common.Hash
-	id             common.Hash // of the interaction that a RESPOND settles
-	preimage       int         // of the id of the interaction that an INVOKE opens, in inputs
-	deadline       uint64      // of that one
+	tx         *abi.Transaction
+	callee     common.Address // zero: unknown
+	capability common.Hash
+	deadline   uint64      // of the interaction that an INVOKE opens
+	id         common.Hash // of the interaction that a RESPOND settles
+	settles    bool        // and that is known
+	at         int         // of the digests of its identifiers: see identify
 }
+
+// Where the digests of a transaction's identifiers are, from wanted.at on.
+const (
+	ofSender = iota
+	// INVOKE
+	ofCallee
+	ofCapability
+	ofOpened
+	// RESPOND
+	ofCaller = ofSender + 1
+	ofPair   = ofSender + 2
+)
 
 // Offsets of what is looked at in calldata, in bytes.
 const (
@@ -65,7 +80,7 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 		return
 	}
 	p := &e.prefetcher
-	p.ids, p.ends, p.keys, p.invoke = p.ids[:0], p.ends[:0], p.keys[:0], p.invoke[:0]
+	p.ids, p.ends, p.keys, p.wanted = p.ids[:0], p.ends[:0], p.keys[:0], p.wanted[:0]
 	for _, tx := range txs {
 		w := wanted{tx: tx}
 		if tx.To != nil && *tx.To == abi.Address && len(tx.Data) >= leastData {
@@ -78,30 +93,11 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 				p.keys = append(p.keys, record.InteractionKey(w.id))
 			}
 		}
-		p.invoke = append(p.invoke, w)
+		p.wanted = append(p.wanted, w)
 	}
 	e.load(p.keys)
-	for i := range p.invoke {
-		w := &p.invoke[i]
-		p.add(w.tx.From[:])
-		switch {
-		case w.callee != common.Address{}:
-			p.add(w.callee[:])
-			p.add(w.callee[:], w.capability[:])
-			var zeros [wordBytes - common.AddressLength]byte
-			p.add(zeros[:], w.tx.From[:], w.tx.Data[invokeSalt:invokeSalt+wordBytes])
-			w.preimage = len(p.ends) - 1
-		case w.id != common.Hash{}:
-			b := e.Overlay.Get(record.InteractionKey(w.id))
-			if b == nil {
-				continue
-			}
-			if x, err := record.DecodeInteraction(b); err == nil {
-				w.caller = x.Caller
-				p.add(w.caller[:])
-				p.add(w.tx.From[:], w.caller[:])
-			}
-		}
+	for i := range p.wanted {
+		e.identify(&p.wanted[i])
 	}
 	p.inputs = p.inputs[:0]
 	from := 0
@@ -109,22 +105,48 @@ func (e *Execution) Prefetch(txs []*abi.Transaction) {
 		p.inputs = append(p.inputs, p.ids[from:end])
 		from = end
 	}
-	record.Prehash(p.inputs)
+	p.digests = slices.Grow(p.digests[:0], len(p.inputs))[:len(p.inputs)]
+	record.Prehash(p.inputs, p.digests)
 	p.keys = p.keys[:0]
-	for i := range p.invoke {
-		w := &p.invoke[i]
-		p.keys = append(p.keys, record.AccountKey(w.tx.From))
+	for i := range p.wanted {
+		w := &p.wanted[i]
+		d := p.digests[w.at:]
+		p.keys = append(p.keys, record.Headed(record.NSAccount, d[ofSender]))
 		switch {
 		case w.callee != common.Address{}:
-			id := common.Hash(record.Keccak256(p.inputs[w.preimage]))
-			p.keys = append(p.keys, record.AgentKey(w.callee), record.ReputationKey(w.callee), record.CapabilityKey(w.callee, w.capability),
-				record.InteractionKey(id),
-				record.DeadlineKey(w.deadline, record.DueInteraction, id))
-		case w.caller != common.Address{}:
-			p.keys = append(p.keys, record.AccountKey(w.caller), record.PairKey(w.tx.From, w.caller), record.ReputationKey(w.tx.From))
+			p.keys = append(p.keys, record.Headed(record.NSAgent, d[ofCallee]), record.Headed(record.NSReputation, d[ofCallee]),
+				record.Headed(record.NSCapability, d[ofCapability]), record.InteractionKey(d[ofOpened]),
+				record.DeadlineKey(w.deadline, record.DueInteraction, d[ofOpened]))
+		case w.settles:
+			p.keys = append(p.keys, record.Headed(record.NSAccount, d[ofCaller]), record.Headed(record.NSPair, d[ofPair]),
+				record.Headed(record.NSReputation, d[ofSender]))
 		}
 	}
 	e.load(p.keys)
+}
+
+// identify adds the identifiers of the records that a transaction will touch.
+func (e *Execution) identify(w *wanted) {
+	p := &e.prefetcher
+	w.at = len(p.ends)
+	p.add(w.tx.From[:])
+	switch {
+	case w.callee != common.Address{}:
+		p.add(w.callee[:])
+		p.add(w.callee[:], w.capability[:])
+		var zeros [wordBytes - common.AddressLength]byte
+		p.add(zeros[:], w.tx.From[:], w.tx.Data[invokeSalt:invokeSalt+wordBytes])
+	case w.id != common.Hash{}:
+		b := e.Overlay.Get(record.InteractionKey(w.id))
+		if b == nil {
+			return
+		}
+		if x, err := record.DecodeInteraction(b); err == nil {
+			w.settles = true
+			p.add(x.Caller[:])
+			p.add(w.tx.From[:], x.Caller[:])
+		}
+	}
 }
 
 func (e *Execution) load(keys []record.Key) {

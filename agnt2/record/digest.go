@@ -2,8 +2,11 @@ package record
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/agnt2/agnt2/agnt2/trie"
 )
@@ -59,6 +62,7 @@ func Keccak256(id []byte) [32]byte {
 // prehashing is what Prehash needs beside what it leaves behind.
 type prehashing struct {
 	missing [][]byte
+	at      []int // of each, in ids
 	tags    []uint64
 	hashes  []trie.Hash
 	hasher  *trie.Hasher
@@ -66,31 +70,34 @@ type prehashing struct {
 
 var prehashings = sync.Pool{New: func() any { return &prehashing{hasher: trie.NewHasher()} }}
 
-// Prehash computes the digests of identifiers of at most 64 bytes ahead of their use.
-func Prehash(ids [][]byte) {
+// Prehash computes the digests of identifiers ahead of their use: out[i] is that of ids[i], and Keccak256 finds those of at most 64
+// bytes for a while. The slices are equally long.
+func Prehash(ids [][]byte, out []common.Hash) {
 	p := prehashings.Get().(*prehashing)
 	defer prehashings.Put(p)
-	p.missing, p.tags = p.missing[:0], p.tags[:0]
-	for _, id := range ids {
+	p.missing, p.at, p.tags = p.missing[:0], p.at[:0], p.tags[:0]
+	for i, id := range ids {
+		tag := maphash.Bytes(digestSeed, id)
+		if d := find(id, tag); d != nil {
+			out[i] = d.hash
+		} else {
+			p.missing, p.at, p.tags = append(p.missing, id), append(p.at, i), append(p.tags, tag)
+		}
+	}
+	p.hashes = slices.Grow(p.hashes[:0], len(p.missing))[:len(p.missing)]
+	p.hasher.HashMany(p.missing, p.hashes)
+	fresh := make([]digest, len(p.missing))
+	for k, id := range p.missing {
+		out[p.at[k]] = p.hashes[k]
 		if len(id) > longestID {
 			continue
 		}
-		if tag := maphash.Bytes(digestSeed, id); find(id, tag) == nil {
-			p.missing, p.tags = append(p.missing, id), append(p.tags, tag)
-		}
-	}
-	if len(p.hashes) < len(p.missing) {
-		p.hashes = make([]trie.Hash, len(p.missing))
-	}
-	p.hasher.HashMany(p.missing, p.hashes)
-	fresh := make([]digest, len(p.missing))
-	for i, id := range p.missing {
-		d := &fresh[i]
-		d.length, d.hash = uint8(len(id)), p.hashes[i]
+		d := &fresh[k]
+		d.length, d.hash = uint8(len(id)), p.hashes[k]
 		copy(d.id[:], id)
-		m := &remembered[p.tags[i]%digests]
+		m := &remembered[p.tags[k]%digests]
 		m.digest.Store(d)
-		m.tag.Store(p.tags[i])
+		m.tag.Store(p.tags[k])
 	}
 	clear(p.missing) // what they point into is not ours to keep
 }

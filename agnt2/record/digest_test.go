@@ -19,7 +19,16 @@ func TestPrehash(t *testing.T) {
 	}
 	ids = append(ids, make([]byte, longestID+1), []byte{}, nil)
 	for from := 0; from < len(ids); from += 100 {
-		Prehash(ids[from:min(from+100, len(ids))])
+		part := ids[from:min(from+100, len(ids))]
+		out := make([]common.Hash, len(part))
+		Prehash(part, out)
+		for i, id := range part {
+			require.Equal(t, crypto.Keccak256Hash(id), out[i])
+		}
+		Prehash(part, out) // remembered, some of them
+		for i, id := range part {
+			require.Equal(t, crypto.Keccak256Hash(id), out[i])
+		}
 		for _, id := range ids[max(0, from-50):min(from+100, len(ids))] {
 			require.Equal(t, crypto.Keccak256Hash(id), common.Hash(Keccak256(id)))
 		}

@@ -73,17 +73,13 @@ func (n Namespace) String() string {
 	return fmt.Sprintf("namespace(0x%02x)", byte(n))
 }
 
-func hashed(ns Namespace, id []byte) (k Key) {
-	h := Keccak256(id)
-	k[0] = byte(ns)
-	copy(k[1:], h[:31])
-	return k
-}
+func hashed(ns Namespace, id []byte) Key { return Headed(ns, Keccak256(id)) }
 
-// headed keys a record by an identifier that is a hash already: the head of it is the key.
-func headed(ns Namespace, id common.Hash) (k Key) {
+// Headed is the key of a record whose identifiers have this digest, or whose only identifier is a hash: the namespace, and the head
+// of that.
+func Headed(ns Namespace, digest common.Hash) (k Key) {
 	k[0] = byte(ns)
-	copy(k[1:], id[:31])
+	copy(k[1:], digest[:31])
 	return k
 }
 
@@ -106,7 +102,7 @@ func HoldingKey(owner common.Address) Key { return addressKey(NSHolding, owner) 
 func DelegationKey(agent, key common.Address) Key { return hashed2(NSDelegation, agent[:], key[:]) }
 
 // SessionKey keys a session. Its id is a hash already.
-func SessionKey(id common.Hash) Key { return headed(NSSession, id) }
+func SessionKey(id common.Hash) Key { return Headed(NSSession, id) }
 
 // CapabilityKey keys what an INVOKE needs of a capability; id is keccak256 of its name.
 func CapabilityKey(agent common.Address, id common.Hash) Key {
@@ -127,19 +123,19 @@ func MetadataKey(agent common.Address, key string) Key {
 func PairKey(callee, caller common.Address) Key { return hashed2(NSPair, callee[:], caller[:]) }
 
 // InteractionKey keys an interaction. Its id is a hash already: the head of the id is the key.
-func InteractionKey(id common.Hash) Key { return headed(NSInteraction, id) }
+func InteractionKey(id common.Hash) Key { return Headed(NSInteraction, id) }
 
 // ChannelKey keys a channel. Its id is a hash already.
-func ChannelKey(id common.Hash) Key { return headed(NSChannel, id) }
+func ChannelKey(id common.Hash) Key { return Headed(NSChannel, id) }
 
 // ChannelPairKey keys what two agents have in common; a is the one with the lower address.
 func ChannelPairKey(a, b common.Address) Key { return hashed2(NSChannelPair, a[:], b[:]) }
 
 // DisputeKey keys the dispute about an interaction.
-func DisputeKey(id common.Hash) Key { return headed(NSDispute, id) }
+func DisputeKey(id common.Hash) Key { return Headed(NSDispute, id) }
 
 // CompositionKey keys a composition: the head of its id, which is a hash.
-func CompositionKey(id common.Hash) Key { return headed(NSComposition, id) }
+func CompositionKey(id common.Hash) Key { return Headed(NSComposition, id) }
 
 // ConstituentKey keys a constituent of a composition by its index.
 func ConstituentKey(composition common.Hash, index uint8) Key {
@@ -177,7 +173,7 @@ func IndexSlotKey(capability common.Hash, slot uint32) Key {
 func IndexCountKey(capability common.Hash) Key { return hashed(NSIndexCount, capability[:]) }
 
 // CommitmentKey keys a commitment by its id, a hash of the caller and what it commits to.
-func CommitmentKey(id common.Hash) Key { return headed(NSCommitment, id) }
+func CommitmentKey(id common.Hash) Key { return Headed(NSCommitment, id) }
 
 // ForeignKey keys an agent of another chain by its foreign id.
 func ForeignKey(id common.Address) Key { return addressKey(NSForeign, id) }
@@ -197,7 +193,7 @@ func FeedbackCountKey(agent, client common.Address) Key {
 }
 
 // RatingKey keys that an interaction has been rated. Its id is a hash already.
-func RatingKey(id common.Hash) Key { return headed(NSRating, id) }
+func RatingKey(id common.Hash) Key { return Headed(NSRating, id) }
 
 // ResponseCountKey keys a responder's responses to one feedback.
 func ResponseCountKey(agent, client common.Address, index uint64, responder common.Address) Key {
