@@ -18,8 +18,8 @@ type Bound struct {
 	One float64 `json:"oneCore"`
 }
 
-// bound recovers what the engine recovers (crypto.Ecrecover, agnt2/abi), over hashes that are computed beforehand: the
-// bare curve arithmetic, so that no engine can be above it.
+// bound recovers what the engine recovers, by the same call (crypto.Ecrecover, agnt2/abi), over hashes that are computed
+// beforehand: nothing but that, so that no engine which makes this call can be above it.
 type bound struct {
 	hashes [][]byte
 	sigs   [][]byte
