@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"container/heap"
 	"math"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -50,69 +51,21 @@ type entry struct {
 	lane *lane
 }
 
-func (e *entry) before(o *entry) bool { return e.tip > o.tip || e.tip == o.tip && e.seq < o.seq }
-
 // laneHeap has what it compares in place: the lanes of a hundred thousand senders do not lie in the processor's cache.
 type laneHeap []entry
 
-// up moves an entry towards the top while it goes before its parent.
-func (h laneHeap) up(i int) {
-	e := h[i]
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !e.before(&h[parent]) {
-			break
-		}
-		h[i] = h[parent]
-		i = parent
-	}
-	h[i] = e
+func (h laneHeap) Len() int { return len(h) }
+func (h laneHeap) Less(i, j int) bool {
+	return h[i].tip > h[j].tip || h[i].tip == h[j].tip && h[i].seq < h[j].seq
 }
-
-// down moves an entry towards the bottom while a child goes before it.
-func (h laneHeap) down(i int) {
-	e := h[i]
-	for {
-		child := 2*i + 1
-		if child >= len(h) {
-			break
-		}
-		if r := child + 1; r < len(h) && h[r].before(&h[child]) {
-			child = r
-		}
-		if !h[child].before(&e) {
-			break
-		}
-		h[i] = h[child]
-		i = child
-	}
-	h[i] = e
-}
-
-func (h laneHeap) init() {
-	for i := len(h)/2 - 1; i >= 0; i-- {
-		h.down(i)
-	}
-}
-
-func (h *laneHeap) push(e entry) {
-	*h = append(*h, e)
-	h.up(len(*h) - 1)
-}
-
-// replace puts another entry in the place of the first.
-func (h laneHeap) replace(e entry) {
-	h[0] = e
-	h.down(0)
-}
-
-func (h *laneHeap) pop() {
+func (h laneHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *laneHeap) Push(x any)   { *h = append(*h, x.(entry)) }
+func (h *laneHeap) Pop() any {
 	old := *h
 	last := len(old) - 1
-	old[0], old[last] = old[last], entry{}
-	if *h = old[:last]; last > 0 {
-		h.down(0)
-	}
+	old[last] = entry{}
+	*h = old[:last]
+	return nil // nobody asks: what is first is looked at in its place
 }
 
 // NewCursor opens a cursor for one block. Close it when the block is sealed or given up.
@@ -183,15 +136,16 @@ func (c *Cursor) Take(max int, baseFee *uint256.Int) []*abi.Transaction {
 		top := c.ready[0]
 		l := top.lane
 		if l.item == nil || l.item.seq != top.seq {
-			c.ready.pop()
+			heap.Pop(&c.ready)
 			continue
 		}
 		out = append(out, l.item.tx)
 		l.next = l.item.nonce + 1
 		if e, ok := l.load(); ok {
-			c.ready.replace(e)
+			c.ready[0] = e
+			heap.Fix(&c.ready, 0)
 		} else {
-			c.ready.pop()
+			heap.Pop(&c.ready)
 		}
 	}
 	p.metrics.taken.Add(float64(len(out)))
@@ -265,7 +219,7 @@ func (c *Cursor) start(baseFee *uint256.Int) {
 	for i, a := range p.order {
 		c.enqueue(c.lane(a, &all[i]))
 	}
-	c.ready.init()
+	heap.Init(&c.ready)
 }
 
 // enqueue appends a lane's next transaction to the heap's slice without ordering it.
@@ -285,14 +239,14 @@ func (c *Cursor) reload() {
 	for _, a := range c.pool.order { // the heap's order is total, so the order of insertion does not show
 		c.enqueue(c.lane(a, nil))
 	}
-	c.ready.init()
+	heap.Init(&c.ready)
 }
 
 // update brings a lane in line with the pool.
 func (c *Cursor) update(l *lane) {
 	before := l.item
 	if e, ok := l.load(); ok && l.item != before {
-		c.ready.push(e)
+		heap.Push(&c.ready, e)
 	}
 }
 

@@ -40,7 +40,7 @@ func (p *Pool) Reset(head Head, included, others, dropped []*abi.Transaction) {
 	defer p.resetMu.Unlock()
 
 	// The state is read before the lock is taken: that is most of the work, and the builder need not wait for it.
-	touched, done, prefetched := p.touchedBy(included, others, dropped)
+	touched, prefetched := p.touchedBy(included, others, dropped)
 	read(head.State, touched)
 	for addr := range prefetched {
 		prefetched[addr] = head.State.Account(addr)
@@ -55,12 +55,13 @@ func (p *Pool) Reset(head Head, included, others, dropped []*abi.Transaction) {
 	p.prefetched = prefetched
 	p.evict = evictor{heap: p.evict.heap[:0]}
 	// In parts: whoever adds a transaction meanwhile brings its sender up to date first, and must not wait for all of a block's.
-	for part := range slices.Chunk(append(touched, done...), refreshedAtOnce) {
+	for part := range slices.Chunk(touched, refreshedAtOnce) {
 		for i := range part {
 			switch t := &part[i]; {
 			case !p.listed(t.account) || t.account.readAt == p.epoch:
 			case t.done():
-				p.finish(t.account, t.next)
+				t.nonce, t.readAt = t.next, p.epoch
+				p.prune(t.account)
 			case t.read:
 				p.refresh(t.account, &accountRead{t.now, p.epoch})
 			default: // more of its transactions have come meanwhile
@@ -120,7 +121,7 @@ func (p *Pool) Reset(head Head, included, others, dropped []*abi.Transaction) {
 type touched struct {
 	*account
 	next uint64  // nonce after its included transactions; 0: none
-	read bool    // now is known
+	read bool    // now matters, and is read
 	now  Account // at the new head
 }
 
@@ -129,24 +130,22 @@ type touched struct {
 func (t *touched) done() bool { return len(t.txs) > 0 && t.txs[len(t.txs)-1].nonce < t.next }
 
 // touchedBy lists, in the order of appearance, the senders and recipients (they may have been paid) of transactions that
-// have pooled transactions, those apart that are done with; and the senders of dropped ones that have none. From here on
-// newcomers are noted.
-func (p *Pool) touchedBy(included, others, dropped []*abi.Transaction) (changed, done []touched, absent map[common.Address]Account) {
+// have pooled transactions; and the senders of dropped ones that have none. From here on newcomers are noted.
+func (p *Pool) touchedBy(included, others, dropped []*abi.Transaction) (out []touched, absent map[common.Address]Account) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	p.resets++
 	p.watched = true
-	var all []touched
 	visit := func(addr common.Address) *touched {
 		a := p.accounts[addr]
 		if a == nil {
 			return nil
 		}
 		if a.visited != p.resets {
-			a.visited, a.visitedAt = p.resets, len(all)
-			all = append(all, touched{account: a})
+			a.visited, a.visitedAt = p.resets, len(out)
+			out = append(out, touched{account: a})
 		}
-		return &all[a.visitedAt]
+		return &out[a.visitedAt]
 	}
 	var recipient common.Address // the last one: nearly always the same
 	for k, txs := range [][]*abi.Transaction{included, others, dropped} {
@@ -166,30 +165,31 @@ func (p *Pool) touchedBy(included, others, dropped []*abi.Transaction) (changed,
 			}
 		}
 	}
-	for i := range all {
-		if t := &all[i]; t.done() {
-			done = append(done, *t)
-		} else {
-			changed = append(changed, *t)
-		}
+	for i := range out {
+		out[i].read = !out[i].done()
 	}
-	return changed, done, absent
+	return out, absent
 }
 
-// read reads accounts, many at a time if the state can.
+// read reads those accounts that are to be read, many at a time if the state can.
 func read(s State, accounts []touched) {
 	const together = 64
 	ahead, _ := s.(Prefetcher)
 	var addrs [together]common.Address
 	for part := range slices.Chunk(accounts, together) {
+		wanted := addrs[:0]
 		for i := range part {
-			addrs[i] = part[i].addr
+			if part[i].read {
+				wanted = append(wanted, part[i].addr)
+			}
 		}
 		if ahead != nil {
-			ahead.Prefetch(addrs[:len(part)])
+			ahead.Prefetch(wanted)
 		}
 		for i := range part {
-			part[i].now, part[i].read = s.Account(addrs[i]), true
+			if t := &part[i]; t.read {
+				t.now = s.Account(t.addr)
+			}
 		}
 	}
 }
@@ -199,21 +199,15 @@ func (p *Pool) listed(a *account) bool {
 	return a.orderIndex < len(p.order) && p.order[a.orderIndex] == a
 }
 
-// finish lets an account go whose transactions all have nonces below next, its nonce at the new head.
-func (p *Pool) finish(a *account, next uint64) {
-	a.nonce, a.readAt = next, p.epoch
-	for _, it := range a.txs {
-		p.forget(it, removedStale)
-	}
-	clear(a.txs)
-	a.txs = a.txs[:0]
-	p.settle(a, 0)
-}
-
-// refresh reads an account again after the head has moved and drops what can never be included: used nonces, gas
-// limits above the block's, and what has been queued for too long.
+// refresh reads an account again after the head has moved.
 func (p *Pool) refresh(a *account, read *accountRead) {
 	p.readState(a, read)
+	p.prune(a)
+}
+
+// prune drops what can never be included: used nonces, gas limits above the block's, and what has been queued for too long. With
+// its last transaction an account leaves the pool.
+func (p *Pool) prune(a *account) {
 	stale := 0
 	for stale < len(a.txs) && a.txs[stale].nonce < a.nonce {
 		p.forget(a.txs[stale], removedStale)

@@ -713,7 +713,12 @@ func (s *Store) Add(b *Block) {
 }
 
 func (s *Store) forward(b *Block) {
-	s.update.apply(s.tree, b.Changes, after, b)
+	var pack func([]vm.Change)
+	if b.ends == nil {
+		b.packed, b.ends = make([]byte, 0, packedRoom*len(b.Changes)), make([]uint32, 0, len(b.Changes))
+		pack = b.pack
+	}
+	s.update.apply(s.tree, b.Changes, after, pack)
 	for _, h := range b.Messages {
 		s.passer.Insert(h)
 	}
@@ -743,15 +748,10 @@ type update struct {
 // order, and there are more of them than it can hold.
 const hashedAtOnce = 512
 
-// apply changes a trie. If pack is not nil, it is the block of which these are the changes, and they are packed as well.
-func (u *update) apply(t *trie.Trie, cs []vm.Change, side func(*vm.Change) []byte, pack *Block) {
+// apply changes a trie. If pack is not nil, it gets the changes part by part, while their records are at hand.
+func (u *update) apply(t *trie.Trie, cs []vm.Change, side func(*vm.Change) []byte, pack func([]vm.Change)) {
 	if u.hasher == nil {
 		u.hasher = trie.NewHasher()
-	}
-	if pack != nil && pack.ends == nil {
-		pack.packed, pack.ends = make([]byte, 0, packedRoom*len(cs)), make([]uint32, 0, len(cs))
-	} else {
-		pack = nil
 	}
 	u.changes = slices.Grow(u.changes[:0], len(cs))[:len(cs)]
 	for from := 0; from < len(cs); from += hashedAtOnce {
@@ -766,7 +766,7 @@ func (u *update) apply(t *trie.Trie, cs []vm.Change, side func(*vm.Change) []byt
 		}
 		read(u.values)
 		if pack != nil {
-			pack.pack(part)
+			pack(part)
 		}
 		u.hashes = slices.Grow(u.hashes[:0], len(u.values))[:len(u.values)]
 		u.hasher.HashMany(u.values, u.hashes)
